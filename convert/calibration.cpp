@@ -1,0 +1,152 @@
+#include "convert/calibration.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "dispatch.h"
+#include "error.h"
+
+namespace quern {
+namespace {
+
+constexpr const char* kBuiltIn[] = {
+#include "convert/calibration_texts.inc"
+};
+
+// Lower Cholesky factor in place (row-major; the upper triangle is left as it was). False if not positive definite.
+bool cholesky(std::vector<float>& a, int64_t K, const KernelTable& kernels) {
+  for (int64_t i = 0; i < K; ++i) {
+    float* row = a.data() + i * K;
+    for (int64_t j = 0; j <= i; ++j) {
+      const float* other = a.data() + j * K;
+      const float v = row[j] - kernels.dot(row, other, j);
+      if (j < i) {
+        row[j] = v / other[j];
+      } else {
+        if (!(v > 0) || !std::isfinite(v)) return false;
+        row[i] = std::sqrt(v);
+      }
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+std::vector<std::string> calibration_texts(const std::string& file) {
+  std::vector<std::string> texts;
+  if (file.empty()) {
+    texts.assign(std::begin(kBuiltIn), std::end(kBuiltIn));
+    return texts;
+  }
+  const std::string all = read_text_file(file, size_t{64} << 20);
+  for (size_t at = 0; at < all.size();) {
+    const size_t end = std::min(all.find('\n', at), all.size());
+    if (end > at) texts.push_back(all.substr(at, end - at));
+    at = end + 1;
+  }
+  if (texts.empty()) throw Error(Status::bad_argument, file + ": expected calibration texts, one a line, found none");
+  return texts;
+}
+
+Calibration::Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool) : source_(source), pool_(pool) {
+  size_t tokens = 0;
+  Encoding e;
+  for (const std::string& text : texts) {
+    if (tokens >= kMaxTokens) break;
+    source.tokenizer->encode(text, {.add_special = true, .max_length = std::min<size_t>(source.max_length, 512)}, e);
+    if (e.ids.empty()) continue;
+    if (packs_.empty() || packs_.back().ids.size() >= kPackTokens) packs_.emplace_back();
+    Pack& pack = packs_.back();
+    pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(e.ids.size())});
+    pack.ids.insert(pack.ids.end(), e.ids.begin(), e.ids.end());
+    pack.types.insert(pack.types.end(), e.type_ids.begin(), e.type_ids.end());
+    tokens += e.ids.size();
+  }
+  if (packs_.empty()) throw Error(Status::bad_argument, "no calibration text has a token");
+  for (Pack& pack : packs_) {
+    Arena::Scope scope(arena_);
+    Ops op(default_kernels(), arena_, &pool_);
+    const Tensor x = source.model->embed(op, {pack.ids, pack.types, pack.texts});
+    pack.states.assign(x.data, x.data + x.rows * x.cols);
+  }
+}
+
+void Calibration::run_layer(int i) {
+  stats_.clear();
+  const int64_t D = source_.model->width();
+  for (Pack& pack : packs_) {
+    Arena::Scope scope(arena_);
+    Ops op(default_kernels(), arena_, &pool_, this);
+    const Tensor x{pack.states.data(), static_cast<int64_t>(pack.ids.size()), D, D};
+    const Tensor y = source_.model->layer(op, {pack.ids, pack.types, pack.texts}, i, x);
+    std::memcpy(x.data, y.data, pack.states.size() * sizeof(float));
+  }
+}
+
+void Calibration::observe(const Linear& linear, const Tensor& x) {
+  InputStats& s = stats_[&linear];
+  const int64_t K = linear.K, T = x.rows;
+  if (s.amax.empty()) {
+    s.amax.assign(static_cast<size_t>(K), 0.0f);
+    s.gram.assign(static_cast<size_t>(K * K), 0.0f);
+  }
+  s.tokens += T;
+  std::vector<float> transposed(static_cast<size_t>(K * T));
+  for (int64_t t = 0; t < T; ++t) {
+    for (int64_t k = 0; k < K; ++k) {
+      const float v = x.row(t)[k];
+      s.amax[static_cast<size_t>(k)] = std::max(s.amax[static_cast<size_t>(k)], std::fabs(v));
+      transposed[static_cast<size_t>(k * T + t)] = v;
+    }
+  }
+  const KernelTable& kernels = default_kernels();
+  constexpr int64_t kBlock = 32;
+  pool_.run((K + kBlock - 1) / kBlock, [&](int64_t task, Arena& scratch) {
+    Arena::Scope scope(scratch);
+    const int64_t first = task * kBlock, rows = std::min(kBlock, K - first);
+    float* product = scratch.take<float>(rows * K);
+    kernels.gemm(rows, K, T, transposed.data() + first * T, T, x.data, x.stride, product, K);
+    kernels.axpy(1.0f, product, s.gram.data() + first * K, rows * K);
+  });
+}
+
+std::vector<float> smoothing(const InputStats& stats, const std::vector<float>& w_amax) {
+  std::vector<float> smooth(w_amax.size());
+  for (size_t k = 0; k < smooth.size(); ++k) {
+    const float x = std::max(stats.amax[k], 1e-5f), w = std::max(w_amax[k], 1e-5f);
+    const float factor = std::sqrt(w / x);
+    smooth[k] = std::isfinite(factor) ? std::clamp(factor, 1e-4f, 1e4f) : 1.0f;
+  }
+  return smooth;
+}
+
+std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels, Pool& pool) {
+  const int64_t K = static_cast<int64_t>(smooth.size());
+  const auto at = [K](int64_t i, int64_t j) { return static_cast<size_t>(i * K + j); };
+  // H with both axes reversed: its lower factor L gives H = R·Rᵀ with R upper, so H⁻¹ = Uᵀ·U for U = R⁻¹, upper too.
+  std::vector<float> h(static_cast<size_t>(K * K));
+  double trace = 0;
+  for (int64_t i = 0; i < K; ++i) {
+    for (int64_t j = 0; j < K; ++j)
+      h[at(K - 1 - i, K - 1 - j)] = stats.gram[at(i, j)] * smooth[static_cast<size_t>(i)] * smooth[static_cast<size_t>(j)];
+    trace += static_cast<double>(h[at(K - 1 - i, K - 1 - i)]);
+  }
+  const float damping = static_cast<float>(0.01 * trace / static_cast<double>(K));
+  for (int64_t i = 0; i < K; ++i) h[at(i, i)] += damping;
+  if (!cholesky(h, K, kernels)) return {};
+  // Z = L⁻¹, kept transposed so that both operands of every dot product are contiguous.
+  std::vector<float> zt(static_cast<size_t>(K * K), 0.0f);
+  pool.run(K, [&](int64_t j, Arena&) {
+    float* z = zt.data() + j * K;
+    z[j] = 1.0f / h[at(j, j)];
+    for (int64_t i = j + 1; i < K; ++i) z[i] = -kernels.dot(h.data() + i * K + j, z + j, i - j) / h[at(i, i)];
+  });
+  std::vector<float> U(static_cast<size_t>(K * K), 0.0f);
+  for (int64_t a = 0; a < K; ++a)
+    for (int64_t b = a; b < K; ++b) U[at(a, b)] = zt[at(K - 1 - b, K - 1 - a)];
+  return U;
+}
+
+}  // namespace quern

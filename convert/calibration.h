@@ -1,0 +1,57 @@
+// What real activations look like at the input of each linear layer, and what follows for how its weights are stored:
+// smoothing factors and the matrix for error-compensated rounding.
+#pragma once
+#include <map>
+#include <string>
+#include <vector>
+
+#include "loaded_model.h"
+#include "parallel.h"
+
+namespace quern {
+
+// Statistics of one linear's inputs over all calibration tokens.
+struct InputStats {
+  std::vector<float> amax;   // K: largest magnitude
+  std::vector<float> gram;   // (K, K): sum of xᵀx
+  int64_t tokens = 0;
+};
+
+// Keeps the calibration texts' hidden states and moves them through the source model one layer at a time.
+class Calibration final : public LinearObserver {
+ public:
+  // texts: bounded here to kMaxTokens tokens in all. Throws Error{bad_argument} when none has tokens.
+  Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool);
+
+  void run_layer(int i);  // in order from 0; statistics of earlier layers are dropped
+  const InputStats& stats(const Linear& linear) const { return stats_.at(&linear); }
+
+  void observe(const Linear& linear, const Tensor& x) override;
+
+ private:
+  struct Pack {
+    std::vector<int32_t> ids, types;
+    std::vector<Sequence> texts;
+    std::vector<float> states;  // (T, D)
+  };
+  static constexpr size_t kPackTokens = 256, kMaxTokens = 16384;
+
+  const LoadedModel& source_;
+  Pool& pool_;
+  Arena arena_;
+  std::vector<Pack> packs_;
+  std::map<const Linear*, InputStats> stats_;
+};
+
+// The texts of a file, one a line; the built-in ones for an empty name.
+std::vector<std::string> calibration_texts(const std::string& file);
+
+// Factors for x (SmoothQuant, Xiao et al., arXiv 2211.10438, alpha 0.5): x_k · smooth[k] and w_k / smooth[k] share the
+// range evenly. w_amax: largest magnitude of each weight column.
+std::vector<float> smoothing(const InputStats& stats, const std::vector<float>& w_amax);
+
+// U of quants/compensate.h for inputs x · smooth: the upper Cholesky factor of the inverse of the damped Gram matrix. Empty
+// when it cannot be had (inputs that are not finite).
+std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels, Pool& pool);
+
+}  // namespace quern

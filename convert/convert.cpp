@@ -1,0 +1,192 @@
+#include "convert/convert.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "convert/calibration.h"
+#include "convert/metadata.h"
+#include "convert/storage.h"
+#include "cpu.h"
+#include "dispatch.h"
+#include "error.h"
+#include "gguf/writer.h"
+#include "io/sha256.h"
+
+namespace quern {
+namespace {
+
+class Converter {
+ public:
+  Converter(const LoadedModel& source, const std::string& output, const TypeInfo& type, const ConvertOptions& options)
+      : source_(source),
+        prefix_(find_hf_prefix(*source.safetensors, source.architecture->prefixes, source.weights.specs)),
+        type_(type),
+        options_(options),
+        pool_(options.threads > 0 ? options.threads : usable_cpus()),
+        file_(output) {
+    for (const WeightSpec& spec : source.weights.specs) {
+      stored_.push_back(storage_of(spec, type, spec.table ? spec.table->rows : 0));
+      for (size_t i = 0; i < spec.parts.size(); ++i) total_ += source_bytes(tensors(spec, i));
+    }
+    total_ *= 2;  // once to hash, once to convert
+  }
+
+  void run() {
+    write_metadata(file_, source_, type_, hash_source(), self_test_texts(options_.self_test), pool_);
+    for (const Storage& s : stored_) {
+      for (const StoredMatrix& m : s.matrices)
+        for (const StoredTensor& t : m.tensors) file_.add_tensor(t.name, t.gguf_type, t.ne);
+      for (const StoredTensor& t : s.vectors) file_.add_tensor(t.name, t.gguf_type, t.ne);
+    }
+    file_.begin();
+    if (!type_.rows) calibration_ = std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_);
+    const WeightMap& map = source_.weights;
+    size_t next = 0;
+    for (size_t layer = 0; layer < map.layer_begins.size(); ++layer) {
+      for (; next < map.layer_begins[layer]; ++next) write(next);
+      if (calibration_) calibration_->run_layer(static_cast<int>(layer));
+      const size_t end = layer + 1 < map.layer_begins.size() ? map.layer_begins[layer + 1] : map.layers_end;
+      for (; next < end; ++next) write(next);
+    }
+    for (; next < map.specs.size(); ++next) write(next);
+    file_.commit();
+    report(0, "done");
+  }
+
+ private:
+  HfTensors tensors(const WeightSpec& spec, size_t part) const { return find_hf_tensors(*source_.safetensors, prefix_, spec, part); }
+  static double source_bytes(const HfTensors& t) { return static_cast<double>(t.weight->data.size()); }
+
+  void report(double bytes, const std::string& what) {
+    done_ = what == "done" ? total_ : done_ + bytes;
+    if (options_.progress && !options_.progress(done_, total_, what.c_str())) throw Error(Status::bad_argument, "the conversion was cancelled");
+  }
+
+  std::string hash_source() {
+    Sha256 hash;
+    for (const WeightSpec& spec : source_.weights.specs) {
+      for (size_t i = 0; i < spec.parts.size(); ++i) {
+        const HfTensors t = tensors(spec, i);
+        for (const StTensor* tensor : {t.weight, t.bias}) {
+          if (!tensor) continue;
+          const std::string head = spec.parts[i].gguf + ' ' + tensor->dtype + ' ' + shape_text(tensor->shape.data(), tensor->shape.size());
+          hash.update(head.data(), head.size() + 1);
+          hash.update(tensor->data.data(), tensor->data.size());
+          source_.safetensors->release(*tensor);
+        }
+        report(source_bytes(t), "reading " + spec.name);
+      }
+    }
+    return hash.hex();
+  }
+
+  void write(size_t index) {
+    const WeightSpec& spec = source_.weights.specs[index];
+    std::vector<float> smooth, U;
+    if (spec.linear && calibration_) fit(spec, smooth, U);
+    for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U);
+    for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
+    for (size_t i = 0; i < spec.parts.size(); ++i) {
+      const HfTensors t = tensors(spec, i);
+      source_.safetensors->release(*t.weight);
+      report(source_bytes(t), "writing " + spec.name);
+    }
+  }
+
+  // Smoothing factors and rounding matrix of a linear from what its inputs looked like.
+  void fit(const WeightSpec& spec, std::vector<float>& smooth, std::vector<float>& U) {
+    std::vector<float> amax(static_cast<size_t>(spec.K), 0.0f), row(static_cast<size_t>(spec.K));
+    for (size_t i = 0; i < spec.parts.size(); ++i) {
+      const HfTensors t = tensors(spec, i);
+      for (int64_t n = 0; n < spec.parts[i].N; ++n) {
+        read_floats(*t.weight, n * spec.K, spec.K, row.data());
+        for (size_t k = 0; k < row.size(); ++k) amax[k] = std::max(amax[k], std::fabs(row[k]));
+      }
+    }
+    const InputStats& stats = calibration_->stats(*spec.linear);
+    smooth = smoothing(stats, amax);
+    U = compensation(stats, smooth, default_kernels(), pool_);
+  }
+
+  // Packs 16-output slices on all threads; only the packed arrays and a slice per thread are in memory.
+  void write_matrix(const WeightSpec& spec, const StoredMatrix& m, const std::vector<float>& smooth, const std::vector<float>& U) {
+    constexpr int64_t kSlice = 64;
+    std::vector<std::vector<char>> buffers;
+    void* arrays[4] = {};
+    for (int i = 0; i < m.type->n_arrays; ++i) {
+      buffers.emplace_back(m.type->arrays[i].bytes(m.N, m.K) + 64);
+      const uintptr_t begin = reinterpret_cast<uintptr_t>(buffers.back().data());
+      arrays[i] = buffers.back().data() + (round_up(static_cast<int64_t>(begin), 64) - static_cast<int64_t>(begin));
+    }
+    std::vector<HfTensors> parts;
+    for (size_t i = m.first_part; i < m.first_part + m.n_parts; ++i) parts.push_back(tensors(spec, i));
+    pool_.run((m.N + kSlice - 1) / kSlice, [&](int64_t task, Arena& scratch) {
+      Arena::Scope scope(scratch);
+      const int64_t n0 = task * kSlice, n1 = std::min(m.N, n0 + kSlice);
+      float* rows = scratch.take<float>((n1 - n0) * m.K);
+      int64_t first = 0;
+      for (const HfTensors& t : parts) {
+        const int64_t N = t.weight->shape[0];
+        const int64_t from = std::max(n0, first), to = std::min(n1, first + N);
+        if (from < to) read_floats(*t.weight, (from - first) * m.K, (to - from) * m.K, rows + (from - n0) * m.K);
+        first += N;
+      }
+      if (!smooth.empty())
+        for (int64_t i = 0; i < (n1 - n0) * m.K; ++i) rows[i] /= smooth[static_cast<size_t>(i % m.K)];
+      m.type->pack(rows, m.N, m.K, n0, n1, U.empty() ? nullptr : U.data(), arrays);
+    });
+    for (int i = 0; i < m.type->n_arrays; ++i) file_.write_tensor_data(arrays[i], m.type->arrays[i].bytes(m.N, m.K));
+  }
+
+  void write_vector(const WeightSpec& spec, const StoredTensor& v, const std::vector<float>& smooth) {
+    if (v.name == spec.name + ".smooth") {
+      file_.write_tensor_data(smooth.data(), smooth.size() * sizeof(float));
+      return;
+    }
+    std::vector<float> values;
+    for (size_t i = 0; i < spec.parts.size(); ++i) {
+      if (v.name != spec.name + ".bias" && v.name != spec.name + ".weight" && v.name != spec.parts[i].gguf + ".bias") continue;
+      const HfTensors t = tensors(spec, i);
+      const StTensor& tensor = v.name.ends_with(".bias") ? *t.bias : *t.weight;
+      values.resize(values.size() + static_cast<size_t>(tensor.elements()));
+      read_floats(tensor, 0, tensor.elements(), values.data() + values.size() - tensor.elements());
+    }
+    file_.write_tensor_data(values.data(), values.size() * sizeof(float));
+  }
+
+  const LoadedModel& source_;
+  const std::string prefix_;
+  const TypeInfo& type_;
+  const ConvertOptions& options_;
+  Pool pool_;
+  GgufWriter file_;
+  std::vector<Storage> stored_;
+  std::unique_ptr<Calibration> calibration_;
+  double done_ = 0, total_ = 0;
+};
+
+const TypeInfo& choose_type(const std::string& wanted, const std::string& output) {
+  std::string known;
+  for (const TypeInfo* type : all_types()) {
+    known += (known.empty() ? "" : ", ") + std::string(type->name);
+    if (wanted == type->name) return *type;
+    if (wanted.empty() && output.ends_with('.' + std::string(type->name))) return *type;
+  }
+  if (wanted.empty()) return *find_type("q8");
+  throw Error(Status::bad_argument, "type \"" + wanted + "\" does not exist (there are: " + known + ")");
+}
+
+}  // namespace
+
+void convert(const std::string& folder, const std::string& output, const ConvertOptions& options) {
+  const TypeInfo& type = choose_type(options.type, output);
+  const std::unique_ptr<LoadedModel> source = load_model(folder);
+  if (!source->safetensors)
+    throw Error(Status::unsupported, source->path + ": expected a Hugging Face folder with safetensors weights, found a model file; convert the folder that it came from");
+  Converter(*source, output, type, options).run();
+}
+
+}  // namespace quern

@@ -1,0 +1,136 @@
+#include "convert/metadata.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "dispatch.h"
+#include "error.h"
+#include "heads/heads.h"
+
+namespace quern {
+namespace {
+
+constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
+
+// Vectors of the self-test texts from the source model, letting go of each layer's pages once it has run.
+nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool) {
+  nlohmann::json all = nlohmann::json::array();
+  std::vector<Encoding> encodings(texts.size());
+  std::vector<int32_t> ids, types;
+  std::vector<Sequence> packed;
+  for (size_t i = 0; i < texts.size(); ++i) {
+    Encoding& e = encodings[i];
+    source.tokenizer->encode(texts[i], {.add_special = true, .max_length = source.max_length}, e);
+    packed.push_back({static_cast<int64_t>(ids.size()), static_cast<int64_t>(e.ids.size())});
+    ids.insert(ids.end(), e.ids.begin(), e.ids.end());
+    types.insert(types.end(), e.type_ids.begin(), e.type_ids.end());
+  }
+  Arena arena;
+  Ops op(default_kernels(), arena, &pool);
+  const WeightMap& map = source.weights;
+  const auto release = [&](int layer, const Tensor&) {
+    const size_t l = static_cast<size_t>(layer);
+    if (layer < 0) return;
+    const size_t end = l + 1 < map.layer_begins.size() ? map.layer_begins[l + 1] : map.layers_end;
+    for (size_t s = map.layer_begins[l]; s < end; ++s)
+      for (const WeightSpec::Part& part : map.specs[s].parts)
+        for (const std::string& prefix : source.architecture->prefixes)
+          if (const StTensor* t = source.safetensors->find(prefix + part.hf + ".weight")) source.safetensors->release(*t);
+  };
+  const Tensor states = forward(*source.model, op, {ids, types, packed}, release);
+  const Heads heads(source.pipeline, source.model->width(), source.path);
+  std::vector<float> vector(static_cast<size_t>(heads.width()));
+  for (size_t i = 0; i < texts.size(); ++i) {
+    if (packed[i].length == 0) continue;
+    heads.apply(op.kernels(), {states.row(packed[i].first), packed[i].length, states.cols, states.stride}, 0, vector.data());
+    all.push_back({{"text", texts[i]}, {"ids", encodings[i].ids}, {"vector", vector}});
+  }
+  return all;
+}
+
+// llama.cpp's keys for a BERT vocabulary, which it stores with "▁" before words and without "##".
+void write_llama_tokenizer(GgufWriter& file, const LoadedModel& source) {
+  const nlohmann::json json = nlohmann::json::parse(source.tokenizer_json);
+  const auto& model = json.at("model");
+  if (model.value("type", "WordPiece") != "WordPiece") return;  // no other kind is read yet
+  const std::string mark = model.value("continuing_subword_prefix", "##");
+  const size_t n = source.tokenizer->vocab_size();
+  std::vector<std::string> tokens(n);
+  std::vector<int32_t> kinds(n, 1);
+  std::vector<uint8_t> special(n, 0);
+  for (const auto& token : json.value("added_tokens", nlohmann::json::array()))
+    if (token.value("special", false)) special.at(token.at("id").get<size_t>()) = 1;
+  for (size_t i = 0; i < n; ++i) {
+    const std::string piece(source.tokenizer->piece(static_cast<int32_t>(i)));
+    if (special[i]) {
+      tokens[i] = piece;
+      kinds[i] = 3;
+    } else if (piece.starts_with('[') && piece.ends_with(']')) {
+      tokens[i] = piece;  // [unused0] and its like
+    } else {
+      tokens[i] = piece.starts_with(mark) ? piece.substr(mark.size()) : std::string(kSpace) + piece;
+    }
+  }
+  const struct {
+    const char* key;
+    const char* piece;
+  } named[] = {{"bos_token_id", "[CLS]"}, {"cls_token_id", "[CLS]"}, {"seperator_token_id", "[SEP]"}, {"eos_token_id", "[SEP]"},
+               {"unknown_token_id", "[UNK]"}, {"padding_token_id", "[PAD]"}, {"mask_token_id", "[MASK]"}};
+  file.set_string("tokenizer.ggml.model", "bert");
+  file.set_string("tokenizer.ggml.pre", "jina-v2-en");
+  for (const auto& [key, piece] : named)
+    if (const int32_t id = source.tokenizer->id(piece); id >= 0) file.set_u32(std::string("tokenizer.ggml.") + key, static_cast<uint32_t>(id));
+  file.set_u32("tokenizer.ggml.token_type_count", static_cast<uint32_t>(source.model->types()));
+  file.set_strings("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
+  file.set_array("tokenizer.ggml.token_type", std::span<const int32_t>(kinds));
+}
+
+// llama.cpp's number for a single pooling mode; 0 (none) for what it cannot say.
+uint32_t pooling_type(const Pipeline& pipeline) {
+  for (const Pipeline::Module& m : pipeline.modules) {
+    if (m.type != "Pooling" || m.pooling.modes.size() != 1) continue;
+    const std::string& mode = m.pooling.modes[0];
+    return mode == "mean" ? 1 : mode == "cls" ? 2 : mode == "lasttoken" ? 3 : 0;
+  }
+  return 0;
+}
+
+}  // namespace
+
+std::vector<std::string> self_test_texts(const std::string& extra) {
+  std::vector<std::string> texts = {"The quick brown fox jumps over the lazy dog.", "Is this file still what it was when it was made?",
+                                    "Größe, naïve, 東京 and \xF0\x9F\x8C\x8D: 3.14 + 2 = 5.14"};
+  if (!extra.empty()) texts.push_back(extra);
+  return texts;
+}
+
+void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const std::string& weights_sha256,
+                    const std::vector<std::string>& self_test, Pool& pool) {
+  const std::string architecture = source.architecture->gguf;
+  file.set_string("general.architecture", architecture);
+  std::string name = source.repo.empty() ? source.path : source.repo;
+  while (name.ends_with('/')) name.pop_back();
+  file.set_string("general.name", name.substr(name.rfind('/') + 1));
+  file.set_u32("general.file_type", type.file_type);
+  file.set_u32("general.quantization_version", 2);
+  GgufConfigWriter config(file, architecture);
+  source.model->config(config);
+  file.set_u32(architecture + ".pooling_type", pooling_type(source.pipeline));
+  file.set_string("tokenizer.huggingface.json", source.tokenizer_json);
+  if (type.rows) write_llama_tokenizer(file, source);
+  file.set_u32("quern.layout_version", kLayoutVersion);
+  file.set_string("quern.type", type.name);
+  file.set_string("quern.pipeline", to_json(source.pipeline));
+  file.set_u32("quern.max_length", static_cast<uint32_t>(source.max_length));
+  file.set_string("quern.prompts", prompts_to_json(source.prompts));
+  file.set_string("quern.default_prompt", source.default_prompt);
+  file.set_string("quern.similarity", source.similarity);
+  file.set_string("quern.source.repo", source.repo);
+  file.set_string("quern.source.revision", source.revision);
+  file.set_string("quern.source.weights_sha256", weights_sha256);
+  file.set_string("quern.decisions", decisions_to_json(source.decisions));
+  file.set_string("quern.fingerprint", make_fingerprint(weights_sha256, type.name, source));
+  file.set_string("quern.self_test", run_self_test(source, self_test, pool).dump());
+}
+
+}  // namespace quern

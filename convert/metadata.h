@@ -1,0 +1,19 @@
+// Everything in a model file but its weights: GGUF's general keys, the architecture's, the tokenizer, quern's own.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "gguf/writer.h"
+#include "loaded_model.h"
+#include "parallel.h"
+
+namespace quern {
+
+// Texts whose ids and vectors a file keeps so that it can be checked later; `extra` is one more, if not empty.
+std::vector<std::string> self_test_texts(const std::string& extra);
+
+// weights_sha256: of the source's tensors. Runs the self-test texts through the source model.
+void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const std::string& weights_sha256,
+                    const std::vector<std::string>& self_test, Pool& pool);
+
+}  // namespace quern

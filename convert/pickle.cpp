@@ -1,0 +1,41 @@
+// Refuses pickle files by name. They are programs for an interpreter that may call any function, so quern never opens
+// one.
+#include <algorithm>
+#include <filesystem>
+#include <string_view>
+
+#include "convert/safetensors.h"
+#include "error.h"
+#include "io/json.h"
+
+namespace quern {
+namespace {
+
+constexpr const char* advice =
+    " pickle files can run code when they are read, so quern does not read them; convert them to safetensors, for "
+    "example with save_pretrained(..., safe_serialization=True) where you trust them";
+
+bool is_pickle_name(std::string_view path) {
+  constexpr std::string_view endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
+  return std::any_of(std::begin(endings), std::end(endings), [&](std::string_view e) { return path.ends_with(e); });
+}
+
+}  // namespace
+
+void refuse_pickle(const std::string& path) {
+  if (!is_folder(path)) {
+    if (is_pickle_name(path)) throw Error(Status::unsupported, path + ": a pickle file by its name;" + advice);
+    return;
+  }
+  std::string found;
+  std::error_code error;
+  for (std::filesystem::directory_iterator i(path, error), end; !error && i != end; i.increment(error)) {
+    const std::string name = i->path().filename().string();
+    if (name == "training_args.bin") continue;  // settings, no weights
+    if (is_pickle_name(name) && (found.empty() || name < found)) found = name;
+  }
+  if (found.empty()) return;
+  throw Error(Status::unsupported, path + ": only pickle weights (" + printable(found) + ") were found;" + advice);
+}
+
+}  // namespace quern

@@ -1,0 +1,71 @@
+#include "convert/storage.h"
+
+#include <cassert>
+
+#include "dispatch.h"
+
+namespace quern {
+namespace {
+
+const TypeInfo& named(const char* name) {
+  const TypeInfo* type = find_type(name);
+  assert(type);
+  return *type;
+}
+
+const TypeInfo& linear_type(const TypeInfo& wanted, int64_t K) {
+  if (K % wanted.k_multiple == 0) return wanted;
+  return wanted.rows ? named("f16") : named("q8");
+}
+
+const TypeInfo& table_type(const WeightSpec& spec, const TypeInfo& wanted) {
+  if (spec.always_f32) return named("f32");
+  if (wanted.rows && wanted.k_multiple == 1) return wanted;
+  return spec.K % 32 == 0 ? named("q8_0") : named("f16");
+}
+
+StoredMatrix matrix(std::string name, const TypeInfo& type, size_t first_part, size_t n_parts, int64_t N, int64_t K) {
+  StoredMatrix m{std::move(name), &type, first_part, n_parts, N, K, {}};
+  for (int i = 0; i < type.n_arrays; ++i) {
+    int64_t ne[4] = {1, 1, 1, 1};
+    type.arrays[i].shape(N, K, ne);
+    size_t dims = 4;
+    while (dims > 1 && ne[dims - 1] == 1) --dims;
+    if (type.rows) dims = 2;
+    m.tensors.push_back({m.name + '.' + type.arrays[i].suffix, type.arrays[i].gguf_type, {ne, ne + dims}});
+  }
+  return m;
+}
+
+}  // namespace
+
+Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t rows) {
+  Storage s;
+  const auto vector = [&](const std::string& name, int64_t n) { s.vectors.push_back({name, 0, {n}}); };
+  switch (spec.kind) {
+    case WeightSpec::Kind::table:
+      s.matrices.push_back(matrix(spec.name, table_type(spec, type), 0, 1, rows, spec.K));
+      break;
+    case WeightSpec::Kind::norm:
+      vector(spec.name + ".weight", spec.N);
+      if (spec.bias) vector(spec.name + ".bias", spec.N);
+      break;
+    case WeightSpec::Kind::linear: {
+      const TypeInfo& stored = linear_type(type, spec.K);
+      if (!stored.rows) {
+        s.matrices.push_back(matrix(spec.name, stored, 0, spec.parts.size(), spec.N, spec.K));
+        vector(spec.name + ".smooth", spec.K);
+        if (spec.bias) vector(spec.name + ".bias", spec.N);
+        break;
+      }
+      for (size_t i = 0; i < spec.parts.size(); ++i) {
+        s.matrices.push_back(matrix(spec.parts[i].gguf, stored, i, 1, spec.parts[i].N, spec.K));
+        if (spec.bias) vector(spec.parts[i].gguf + ".bias", spec.parts[i].N);
+      }
+      break;
+    }
+  }
+  return s;
+}
+
+}  // namespace quern

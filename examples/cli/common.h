@@ -1,0 +1,42 @@
+// What the commands share: failing in one sentence, owning the library's handles, and the entry of each command.
+#pragma once
+#include <quern.h>
+
+#include <memory>
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace cli {
+
+// Ends the program with one sentence on stderr: code 2 is wrong use, 1 is failure.
+struct Failure {
+  int code;
+  std::string message;
+};
+
+// Throws Failure{code} with the library's last error unless status is QUERN_OK.
+void check(quern_status status, int code = 1);
+
+struct ModelFree {
+  void operator()(quern_model* m) const { quern_model_free(m); }
+};
+struct SessionFree {
+  void operator()(quern_session* s) const { quern_session_free(s); }
+};
+using Model = std::unique_ptr<quern_model, ModelFree>;
+using Session = std::unique_ptr<quern_session, SessionFree>;
+
+Model load(const std::string& path);
+
+bool stderr_is_terminal();
+
+// Each adds its subcommand; what it does runs when it is parsed.
+void add_embed(CLI::App& app);
+void add_tokenize(CLI::App& app);
+void add_convert(CLI::App& app);
+void add_inspect(CLI::App& app);
+
+}  // namespace cli

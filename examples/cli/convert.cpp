@@ -1,0 +1,64 @@
+// quern convert: a Hugging Face folder → a model file.
+#include <sys/stat.h>
+
+#include <CLI/CLI.hpp>
+#include <chrono>
+#include <cstdio>
+#include <memory>
+
+#include "common.h"
+#include "progress.h"
+
+namespace cli {
+namespace {
+
+struct ConvertArguments {
+  std::string folder, output, type, calibration, self_test;
+  int threads = 0;
+  bool quiet = false;
+};
+
+void convert(const ConvertArguments& a) {
+  const auto start = std::chrono::steady_clock::now();
+  if (!quern_isa()) throw Failure{2, quern_last_error()};
+  Progress progress(!a.quiet);
+  quern_convert_options o = quern_convert_options_default();
+  if (!a.type.empty()) o.type = a.type.c_str();
+  if (!a.calibration.empty()) o.calibration = a.calibration.c_str();
+  if (!a.self_test.empty()) o.self_test = a.self_test.c_str();
+  o.n_threads = a.threads;
+  o.user = &progress;
+  o.progress = [](void* user, double done, double total, const char* what) {
+    static_cast<Progress*>(user)->show(total > 0 ? done / total : -1, what);
+    return 0;
+  };
+  const quern_status status = quern_convert(a.folder.c_str(), a.output.c_str(), &o);
+  progress.clear();
+  check(status);
+  if (a.quiet) return;
+  struct stat info {};
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (stat(a.output.c_str(), &info) == 0)
+    std::fprintf(stderr, "%s: %.1f MB, %.1f s\n", a.output.c_str(), static_cast<double>(info.st_size) / 1e6, seconds.count());
+}
+
+}  // namespace
+
+void add_convert(CLI::App& app) {
+  auto a = std::make_shared<ConvertArguments>();
+  CLI::App* c = app.add_subcommand("convert", "make a model file from a Hugging Face folder with safetensors weights");
+  c->add_option("folder", a->folder, "Hugging Face folder, or repo id in the local Hub cache")->required()->type_name("FOLDER");
+  c->add_option("-o,--output", a->output, "the file to write, e.g. minilm.q8")->required()->type_name("FILE");
+  c->add_option("--type", a->type,
+                "q8 (int8: near-lossless, fastest), q4 (int4: smallest), f32, f16, bf16, q8_0, q4_0 (the last two for llama.cpp as well); default: the "
+                "output's extension, else q8")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"q8", "q4", "f32", "f16", "bf16", "q8_0", "q4_0"}));
+  c->add_option("--calibration", a->calibration, "texts like yours, one a line, to fit q8 and q4 to (default: built-in ones)")->type_name("FILE");
+  c->add_option("--self-test", a->self_test, "one more text whose vector the file keeps for later checks")->type_name("TEXT");
+  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")->type_name("N")->check(CLI::Range(1, 1024));
+  c->add_flag("--quiet", a->quiet, "no progress bar and no summary on stderr");
+  c->callback([a] { convert(*a); });
+}
+
+}  // namespace cli

@@ -1,0 +1,73 @@
+// quern inspect: what is in a model, and which source decided each thing.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <memory>
+#include <nlohmann/json.hpp>
+
+#include "common.h"
+
+namespace cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+
+std::string modules_text(const Json& pipeline) {
+  std::string text;
+  for (const Json& m : pipeline.is_array() ? pipeline : pipeline.value("modules", Json::array()))
+    text += (text.empty() ? "" : " > ") + m.dump();
+  return text;
+}
+
+void print_report(const Json& m, bool all) {
+  for (const char* key : {"path", "format", "architecture", "type", "width", "layers", "vocabulary", "positions", "max_length", "similarity",
+                          "default_prompt", "fingerprint"})
+    std::printf("%-16s %s\n", key, text_of(m.at(key)).c_str());
+  std::printf("%-16s %s\n", "pipeline", modules_text(m.at("pipeline")).c_str());
+  std::printf("%-16s %s @ %s\n", "source", text_of(m.at("source").at("repo")).c_str(), text_of(m.at("source").at("revision")).c_str());
+  for (const auto& [name, text] : m.at("prompts").items()) std::printf("prompt %-9s %s\n", name.c_str(), text.dump().c_str());
+  std::printf("\ndecided by\n");
+  for (const Json& d : m.at("decisions"))
+    std::printf("  %-22s %-28s %s\n", text_of(d.at("what")).c_str(), text_of(d.at("value")).c_str(), text_of(d.at("source")).c_str());
+  const Json& file = m.at("file");
+  if (file.contains("keys")) {
+    std::printf("\nkeys\n");
+    for (const Json& k : file.at("keys"))
+      std::printf("  %-40s %-16s %s\n", text_of(k.at("name")).c_str(), text_of(k.at("type")).c_str(), text_of(k.at("value")).c_str());
+  }
+  const Json& tensors = file.at("tensors");
+  const size_t shown = all ? tensors.size() : std::min<size_t>(tensors.size(), 24);
+  std::printf("\ntensors (%zu, %.1f MB)\n", tensors.size(), file.at("bytes").get<double>() / 1e6);
+  for (size_t i = 0; i < shown; ++i)
+    std::printf("  %-40s %-6s %-20s %10lld\n", text_of(tensors[i].at("name")).c_str(), text_of(tensors[i].at("type")).c_str(),
+                tensors[i].at("shape").dump().c_str(), static_cast<long long>(tensors[i].at("bytes").get<int64_t>()));
+  if (shown < tensors.size()) std::printf("  … and %zu more (--all)\n", tensors.size() - shown);
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& app) {
+  struct Arguments {
+    std::string model;
+    bool json = false, all = false;
+  };
+  auto a = std::make_shared<Arguments>();
+  CLI::App* c = app.add_subcommand("inspect", "show what is in a model and which source decided each setting");
+  c->add_option("model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")->required()->type_name("MODEL");
+  c->add_flag("--json", a->json, "everything as one JSON object");
+  c->add_flag("--all", a->all, "all tensors, not the first 24");
+  c->callback([a] {
+    const Model model = load(a->model);
+    char* text = nullptr;
+    check(quern_model_describe(model.get(), &text));
+    const std::unique_ptr<char, void (*)(char*)> owner(text, quern_string_free);
+    if (a->json)
+      std::printf("%s\n", text);
+    else
+      print_report(Json::parse(text), a->all);
+    if (std::fflush(stdout) != 0) throw Failure{1, "stdout: cannot write"};
+  });
+}
+
+}  // namespace cli

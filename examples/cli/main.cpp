@@ -1,0 +1,63 @@
+// quern: one program, a subcommand for each task. Called by the name of a subcommand (./embed) it is that subcommand.
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "common.h"
+
+namespace {
+
+constexpr const char* kFooter =
+    "Examples:\n"
+    "  quern convert all-MiniLM-L6-v2/ -o minilm.q8\n"
+    "  quern embed -m minilm.q8 -f texts.txt -o vectors.npy\n"
+    "  quern embed -m minilm.q8 -p \"a text\" -p \"another\"\n"
+    "  quern inspect minilm.q8\n\n"
+    "A MODEL is a file made by quern convert, a Hugging Face folder with safetensors weights, or a repo id\n"
+    "(org/name or org/name@revision) that is in the local Hub cache.\n"
+    "QUERN_ISA=avx2 (scalar, avx512_vnni, neon, ...) forces an instruction set.\n"
+    "Exit codes: 0 done, 1 failed, 2 wrong use.";
+
+int run(int argc, char** argv) {
+  CLI::App app{"quern runs Hugging Face text models on ordinary CPUs.", "quern"};
+  app.set_version_flag("--version", std::string("quern ") + quern_version());
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  cli::add_embed(app);
+  cli::add_tokenize(app);
+  cli::add_convert(app);
+  cli::add_inspect(app);
+  std::vector<std::string> arguments(argv + 1, argv + argc);
+  std::string name = argv[0];
+  name = name.substr(name.rfind('/') + 1);
+  for (const CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
+    if (name == command->get_name()) arguments.insert(arguments.begin(), name);
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 takes them
+  try {
+    app.parse(reversed);
+  } catch (const CLI::CallForHelp& e) {
+    return app.exit(e);
+  } catch (const CLI::CallForVersion& e) {
+    return app.exit(e);
+  } catch (const CLI::ParseError& e) {
+    std::fprintf(stderr, "quern: %s (try --help)\n", e.what());
+    return 2;
+  }
+  return 0;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return run(argc, argv);
+  } catch (const cli::Failure& e) {
+    std::fprintf(stderr, "quern: %s\n", e.message.c_str());
+    return e.code;
+  } catch (const std::exception& e) {
+    std::fprintf(stderr, "quern: %s\n", e.what());
+    return 1;
+  }
+}

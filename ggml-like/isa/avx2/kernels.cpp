@@ -1,0 +1,91 @@
+// AVX2 + FMA + F16C (Haswell 2013, Zen 2017).
+#include <immintrin.h>
+
+#include "cpu.h"
+#include "isa/floats_xsimd.h"
+#include "isa/kernel_table.h"
+#include "isa/tables.h"
+
+namespace quern {
+namespace {
+
+struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
+  static F load_f16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static F load_bf16(const uint16_t* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+  static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
+
+  using I = __m256i;
+  static I set1_i32(int32_t v) { return _mm256_set1_epi32(v); }
+  static I load_u8(const uint8_t* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))); }
+  static I sub_i32(I a, I b) { return _mm256_sub_epi32(a, b); }
+  static I mul_i32(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static F to_float(I a) { return _mm256_cvtepi32_ps(a); }
+  static void store_i32(I a, int32_t* p) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
+  static int32_t sum_i32(I a) {
+    int32_t v[8];
+    store_i32(a, v);
+    return v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7];
+  }
+
+  using I8x32 = __m256i;
+  static I8x32 load_i8x32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static I8x32 load_nibbles_minus_8(const void* p) {
+    const __m128i q = _mm_loadu_si128(static_cast<const __m128i*>(p)), mask = _mm_set1_epi8(15);
+    const __m256i both = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(q, 4), mask), _mm_and_si128(q, mask));
+    return _mm256_sub_epi8(both, _mm256_set1_epi8(8));
+  }
+  static __m256i widen(__m128i v) { return _mm256_cvtepi8_epi16(v); }
+  static I dot_i8x32(I8x32 a, I8x32 b) {  // exact: products of int16, pairs summed in int32
+    const __m256i low = _mm256_madd_epi16(widen(_mm256_castsi256_si128(a)), widen(_mm256_castsi256_si128(b)));
+    const __m256i high = _mm256_madd_epi16(widen(_mm256_extracti128_si256(a, 1)), widen(_mm256_extracti128_si256(b, 1)));
+    return _mm256_add_epi32(low, high);
+  }
+
+  // q8: maddubs would saturate with 8-bit weights, so both sides are widened to int16. Activations are stored as int16
+  // u - zero; a register holds four outputs × four k, whose two partial sums meet in store8.
+  using Act8 = int16_t;
+  static constexpr bool act8_centered = true;
+  static constexpr int act8_offset = 0, cols8 = 4, rows8 = 3, pieces8 = 4;
+  using A8 = __m256i;
+  using W8 = __m256i;
+  using Acc8 = __m256i;
+  static A8 broadcast8(const int16_t* p) {  // as a float load: an integer broadcast would take a shuffle slot on Zen 3
+    return _mm256_castpd_si256(_mm256_broadcast_sd(reinterpret_cast<const double*>(p)));
+  }
+  static W8 load_w8(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static Acc8 zero8() { return _mm256_setzero_si256(); }
+  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return _mm256_add_epi32(acc, _mm256_madd_epi16(a, w)); }
+  static void store8(Acc8 acc, int32_t* p) {
+    const __m256i pairs = _mm256_add_epi32(acc, _mm256_shuffle_epi32(acc, 0xB1));  // each sum twice
+    const __m256i packed = _mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0));
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_castsi256_si128(packed));
+  }
+
+  // q4: unsigned nibbles × signed activations by maddubs; the eight products of a group and output fit int16.
+  static constexpr int rows4 = 3, pieces4 = 2;
+  using A4 = __m256i;
+  using W4 = __m256i;
+  using Acc4 = __m256i;
+  static void load_w4(const uint8_t* p, W4& even, W4& odd) {
+    const __m256i q = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), mask = _mm256_set1_epi8(15);
+    even = _mm256_and_si256(q, mask);
+    odd = _mm256_and_si256(_mm256_srli_epi16(q, 4), mask);
+  }
+  static A4 broadcast4(const int8_t* p) {
+    return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
+  }
+  static Acc4 zero4() { return _mm256_setzero_si256(); }
+  static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, a)); }
+  static I finish4(Acc4 acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }
+
+  static constexpr int row_tile_rows = 4, row_tile_cols = 3, gemm_rows = 6, gemm_cols = 2;
+};
+
+}  // namespace
+
+constinit const KernelTable avx2_kernels = make_kernel_table<Avx2>("avx2", cpu_has_avx2, QuantList{});
+
+}  // namespace quern

@@ -1,0 +1,85 @@
+// AVX-512 F/BW/VL/DQ + VNNI (Cascade Lake 2019, Ice Lake, Zen 4).
+#include <immintrin.h>
+
+#include "cpu.h"
+#include "isa/floats_xsimd.h"
+#include "isa/kernel_table.h"
+#include "isa/tables.h"
+
+namespace quern {
+namespace {
+
+struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
+  static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }  // xsimd 8.1's multiplies and adds apart
+  static F load_f16(const uint16_t* p) {
+    return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+  }
+  static F load_bf16(const uint16_t* p) {
+    const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
+  }
+  static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
+
+  using I = __m512i;
+  static I set1_i32(int32_t v) { return _mm512_set1_epi32(v); }
+  static I load_u8(const uint8_t* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static I sub_i32(I a, I b) { return _mm512_sub_epi32(a, b); }
+  static I mul_i32(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
+  static void store_i32(I a, int32_t* p) { _mm512_storeu_si512(p, a); }
+  static int32_t sum_i32(I a) { return _mm512_reduce_add_epi32(a); }
+
+  using I8x32 = __m256i;
+  static I8x32 load_i8x32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static I8x32 load_nibbles_minus_8(const void* p) {
+    const __m128i q = _mm_loadu_si128(static_cast<const __m128i*>(p)), mask = _mm_set1_epi8(15);
+    const __m256i both = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(q, 4), mask), _mm_and_si128(q, mask));
+    return _mm256_sub_epi8(both, _mm256_set1_epi8(8));
+  }
+  static I dot_i8x32(I8x32 a, I8x32 b) { return _mm512_madd_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b)); }
+
+  // q8: one vpdpbusd takes four k of 16 outputs; u8 × s8 into int32 without saturation.
+  using Act8 = uint8_t;
+  static constexpr bool act8_centered = false;
+  static constexpr int act8_offset = 0, cols8 = 16, rows8 = 6, pieces8 = 4;
+  using A8 = __m512i;
+  using W8 = __m512i;
+  using Acc8 = __m512i;
+  static A8 broadcast8(const uint8_t* p) {
+    int32_t four;
+    __builtin_memcpy(&four, p, 4);
+    return _mm512_set1_epi32(four);
+  }
+  static W8 load_w8(const int8_t* p) { return _mm512_loadu_si512(p); }
+  static Acc8 zero8() { return _mm512_setzero_si512(); }
+  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return _mm512_dpbusd_epi32(acc, a, w); }
+  static void store8(Acc8 acc, int32_t* p) { _mm512_storeu_si512(p, acc); }
+
+  // q4: the nibbles are the unsigned side, the activations the signed one.
+  static constexpr int rows4 = 6, pieces4 = 2;
+  using A4 = __m512i;
+  using W4 = __m512i;
+  using Acc4 = __m512i;
+  static void load_w4(const uint8_t* p, W4& even, W4& odd) {
+    const __m512i q = _mm512_loadu_si512(p), mask = _mm512_set1_epi8(15);
+    even = _mm512_and_si512(q, mask);
+    odd = _mm512_and_si512(_mm512_srli_epi16(q, 4), mask);
+  }
+  static A4 broadcast4(const int8_t* p) {
+    int32_t four;
+    __builtin_memcpy(&four, p, 4);
+    return _mm512_set1_epi32(four);
+  }
+  static Acc4 zero4() { return _mm512_setzero_si512(); }
+  static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm512_dpbusd_epi32(acc, w, a); }
+  static I finish4(Acc4 acc) { return acc; }
+
+  static constexpr int row_tile_rows = 4, row_tile_cols = 6, gemm_rows = 6, gemm_cols = 4;
+};
+
+}  // namespace
+
+constinit const KernelTable avx512_vnni_kernels =
+    make_kernel_table<Avx512Vnni>("avx512_vnni", cpu_has_avx512_vnni, QuantList{});
+
+}  // namespace quern

@@ -1,0 +1,98 @@
+// The operators that models are written in: eager, on an arena, over packed tokens. They check nothing that the loader has
+// already checked; shapes are asserted. Glossary: T tokens, D width, F hidden, H heads, L length of one text.
+#pragma once
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "arena.h"
+#include "kernels.h"
+#include "parallel.h"
+#include "quants/type_info.h"
+#include "tensor.h"
+
+namespace quern {
+
+// y = activation(x·Wᵀ + bias). W may come in parts, stacked along N (q, k and v of a file that keeps them apart).
+struct Linear {
+  struct Part {
+    Matrix w;
+    int64_t first = 0;  // its first output
+  };
+  int64_t N = 0, K = 0;
+  std::vector<Part> parts;        // one or more, of the same type
+  const float* bias = nullptr;    // N, or null
+  const float* smooth = nullptr;  // K factors that x is multiplied by; W has been divided by them. Or null.
+};
+
+struct Norm {
+  const float* weight = nullptr;  // D
+  const float* bias = nullptr;    // D, or null
+};
+
+// Rows of a row type, looked up by id.
+struct Table {
+  const TypeInfo* type = nullptr;
+  const void* data = nullptr;
+  int64_t rows = 0, cols = 0;
+};
+
+// One text's tokens within a packed batch.
+struct Sequence {
+  int64_t first = 0, length = 0;
+};
+
+// Called with the input of each linear as it runs; how calibration sees activations.
+class LinearObserver {
+ public:
+  virtual ~LinearObserver() = default;
+  virtual void observe(const Linear& linear, const Tensor& x) = 0;
+};
+
+class Ops {
+ public:
+  // Results live in `arena` until its Scope ends. With a pool, operators split their work over its threads; without, they
+  // run on the calling thread. Either way the results are the same to the bit.
+  Ops(const KernelTable& kernels, Arena& arena, Pool* pool = nullptr, LinearObserver* observer = nullptr)
+      : kernels_(kernels), arena_(arena), pool_(pool), observer_(observer) {}
+
+  const KernelTable& kernels() const { return kernels_; }
+  Arena& arena() { return arena_; }
+
+  Tensor tensor(int64_t rows, int64_t cols);  // uninitialized
+
+  // out[t] = sum over tables of table.row(ids[t]); tables and ids in pairs, ids in range.
+  struct Lookup {
+    const Table& table;
+    std::span<const int32_t> ids;
+  };
+  Tensor lookup(std::span<const Lookup> lookups);
+
+  // (T, K) → (T, N). residual: (T, N), added after the activation.
+  Tensor linear(const Tensor& x, const Linear& w, Activation activation = Activation::none,
+                const Tensor* residual = nullptr);
+
+  // (T, D) → (T, D), row by row.
+  Tensor layer_norm(const Tensor& x, const Norm& norm, float eps);
+
+  // Full (bidirectional) attention within each text: q, k, v (T, D) with D = heads · head_dim, result (T, D).
+  Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts, int heads,
+                   float scale);
+
+ private:
+  // f(task, scratch) for task < n, over the pool or here.
+  template <class F>
+  void for_each(int64_t n, F&& f) {
+    if (pool_ && n > 1)
+      pool_->run(n, f);
+    else
+      for (int64_t i = 0; i < n; ++i) f(i, arena_);
+  }
+
+  const KernelTable& kernels_;
+  Arena& arena_;
+  Pool* pool_;
+  LinearObserver* observer_;
+};
+
+}  // namespace quern

@@ -1,0 +1,32 @@
+// How a product is cut into register tiles; shared by the kernels of all types. Included by ISA-flagged files only.
+#pragma once
+#include <cstdint>
+
+#if defined(__clang__)
+#define QUERN_UNROLL _Pragma("unroll")
+#else
+#define QUERN_UNROLL _Pragma("GCC unroll 16")
+#endif
+#define QUERN_INLINE inline __attribute__((always_inline))
+
+namespace quern {
+
+// Calls tile<R>(first) for consecutive blocks of rows: R = MR while they last, one smaller tile for the rest.
+template <int R, class Tile>
+QUERN_INLINE void one_tile_of(int64_t rows, int64_t first, const Tile& tile) {
+  if constexpr (R > 0) {
+    if (rows == R)
+      tile.template operator()<R>(first);
+    else
+      one_tile_of<R - 1>(rows, first, tile);
+  }
+}
+
+template <int MR, class Tile>
+QUERN_INLINE void for_tiles(int64_t M, const Tile& tile) {
+  int64_t m = 0;
+  for (; m + MR <= M; m += MR) tile.template operator()<MR>(m);
+  one_tile_of<MR - 1>(M - m, m, tile);
+}
+
+}  // namespace quern

@@ -1,0 +1,50 @@
+// A weight type as data: how its arrays lie in a file and in memory, and how rows are coded. One row of this per type
+// (quants/list.h); the type's kernels are templates beside it, filled in for every ISA by isa/kernel_table.h.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+
+namespace quern {
+
+// One array of a matrix: its tensor's name ends in ".<suffix>".
+struct ArraySpec {
+  const char* suffix;
+  uint32_t gguf_type;                                     // element type in a GGUF file
+  size_t (*bytes)(int64_t N, int64_t K) noexcept;
+  void (*shape)(int64_t N, int64_t K, int64_t ne[4]) noexcept;  // GGUF order: ne[0] is contiguous; unused ones are 1
+};
+
+struct TypeInfo {
+  const char* name;
+  int64_t k_multiple;     // K must be a multiple of this
+  bool rows;              // true: row-major and row-coded, also good for look-up tables; false: panels of 16 outputs
+  int n_arrays;
+  ArraySpec arrays[4];
+  uint32_t file_type;     // general.file_type of a GGUF file in which it is the main type
+
+  // w: outputs [n0, n1) of an N × K matrix, row-major, w pointing at row n0; n0 is a multiple of 16 and n1 too or N. Fills
+  // those outputs' part of the arrays (64-byte aligned, as arrays[].bytes sizes them). U: see quants/compensate.h; row
+  // types ignore it. Calls for different outputs may run at the same time.
+  void (*pack)(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const float* U, void* const* arrays);
+  // Output n of a packed matrix as K floats; the inverse of pack but for rounding.
+  void (*unpack)(const void* const* arrays, int64_t N, int64_t K, int64_t n, float* out) noexcept;
+
+  // Row types only. One row of K values; encode rounds to nearest.
+  void (*decode)(const void* row, float* out, int64_t K) noexcept;
+  void (*encode)(const float* x, void* row, int64_t K) noexcept;
+
+  size_t row_bytes(int64_t K) const { return arrays[0].bytes(1, K); }
+};
+
+// pack and unpack of every row type.
+template <class T>
+void pack_rows(const float* w, int64_t, int64_t K, int64_t n0, int64_t n1, const float*, void* const* arrays) {
+  for (int64_t n = n0; n < n1; ++n)
+    T::info.encode(w + (n - n0) * K, static_cast<char*>(arrays[0]) + static_cast<size_t>(n) * T::info.row_bytes(K), K);
+}
+template <class T>
+void unpack_row(const void* const* arrays, int64_t, int64_t K, int64_t n, float* out) noexcept {
+  T::info.decode(static_cast<const char*>(arrays[0]) + static_cast<size_t>(n) * T::info.row_bytes(K), out, K);
+}
+
+}  // namespace quern

@@ -1,0 +1,206 @@
+// include/quern.h over the library. The only file that catches: nothing thrown leaves it.
+#include <cstring>
+#include <memory>
+#include <new>
+#include <string>
+
+#include "convert/convert.h"
+#include "cpu.h"
+#include "dispatch.h"
+#include "engine.h"
+#include "error.h"
+#include "quern.h"
+
+struct quern_model {
+  std::shared_ptr<const quern::LoadedModel> rep;
+};
+struct quern_session {
+  std::unique_ptr<quern::Session> rep;
+};
+
+namespace {
+
+using quern::Error;
+using quern::Status;
+
+thread_local std::string last_error;
+
+quern_status failed(Status status, const char* message) noexcept {
+  try {
+    last_error = message;
+  } catch (...) {
+    last_error.clear();
+  }
+  return static_cast<quern_status>(status);
+}
+
+template <class F>
+quern_status guard(F&& body) noexcept {
+  try {
+    body();
+    return QUERN_OK;
+  } catch (const Error& e) {
+    return failed(e.status, e.message.c_str());
+  } catch (const std::bad_alloc&) {
+    return failed(Status::out_of_memory, "out of memory");
+  } catch (const std::exception& e) {
+    return failed(Status::internal, e.what());
+  } catch (...) {
+    return failed(Status::internal, "unknown error");
+  }
+}
+
+void require(bool condition, const char* message) {
+  if (!condition) throw Error(Status::bad_argument, message);
+}
+
+// The caller's options over the defaults: a caller built against an older header has a smaller struct.
+template <class T>
+T merged(const T* options, T defaults) {
+  if (!options) return defaults;
+  require(options->size >= sizeof(size_t) && options->size <= 4096, "options.size is wrong: fill options in with their _default function");
+  std::memcpy(static_cast<void*>(&defaults), options, std::min(options->size, sizeof(T)));
+  return defaults;
+}
+
+quern::EmbedOptions embed_options(const quern_embed_options* given) {
+  const quern_embed_options o = merged(given, quern_embed_options_default());
+  require(o.max_length >= 0, "max_length must not be negative");
+  require(o.dimensions >= 0, "dimensions must not be negative");
+  quern::EmbedOptions e;
+  if (o.pooling) e.pooling = o.pooling;
+  if (o.normalize >= 0) e.normalize = o.normalize != 0;
+  e.dimensions = o.dimensions;
+  if (o.prompt) e.prompt = o.prompt;
+  e.max_length = static_cast<size_t>(o.max_length);
+  e.truncate = o.truncate != 0;
+  e.first_text = static_cast<size_t>(o.first_text);
+  return e;
+}
+
+char* copy_string(const std::string& text) {
+  char* copy = static_cast<char*>(std::malloc(text.size() + 1));
+  if (!copy) throw std::bad_alloc();
+  std::memcpy(copy, text.c_str(), text.size() + 1);
+  return copy;
+}
+
+}  // namespace
+
+const char* quern_version(void) { return "0.1.0"; }
+const char* quern_last_error(void) { return last_error.c_str(); }
+int quern_usable_cpus(void) {
+  int n = 1;
+  guard([&] { n = quern::usable_cpus(); });
+  return n;
+}
+const char* quern_isa(void) {
+  const char* name = nullptr;
+  guard([&] { name = quern::default_kernels().name; });
+  return name;
+}
+void quern_string_free(char* string) { std::free(string); }
+
+quern_status quern_model_load(const char* path, quern_model** model) {
+  return guard([&] {
+    require(path && model, "quern_model_load: path and model must not be NULL");
+    *model = nullptr;
+    *model = new quern_model{std::shared_ptr<const quern::LoadedModel>(quern::load_model(path))};
+  });
+}
+
+void quern_model_free(quern_model* model) { delete model; }
+int64_t quern_model_width(const quern_model* model) { return model->rep->model->width(); }
+int64_t quern_model_max_length(const quern_model* model) { return static_cast<int64_t>(model->rep->max_length); }
+
+quern_status quern_model_describe(const quern_model* model, char** json) {
+  return guard([&] {
+    require(model && json, "quern_model_describe: model and json must not be NULL");
+    *json = copy_string(quern::describe_model(*model->rep));
+  });
+}
+
+quern_tokenize_options quern_tokenize_options_default(void) {
+  return {.size = sizeof(quern_tokenize_options), .add_special = 1, .max_length = 0};
+}
+
+quern_status quern_tokenize(const quern_model* model, const char* text, size_t length, const quern_tokenize_options* options,
+                            int32_t* ids, size_t capacity, size_t* n_ids) {
+  return guard([&] {
+    require(model && (text || length == 0) && n_ids && (ids || capacity == 0), "quern_tokenize: model, text, ids and n_ids must not be NULL");
+    const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
+    require(o.max_length >= -1, "max_length must not be below -1");
+    thread_local quern::Encoding encoding;
+    const size_t max = o.max_length < 0 ? 0 : o.max_length == 0 ? model->rep->max_length : static_cast<size_t>(o.max_length);
+    model->rep->tokenizer->encode({text, length}, {.add_special = o.add_special != 0, .max_length = max}, encoding);
+    *n_ids = encoding.ids.size();
+    require(encoding.ids.size() <= capacity, "quern_tokenize: there are more ids than `capacity`");
+    if (!encoding.ids.empty()) std::memcpy(ids, encoding.ids.data(), encoding.ids.size() * sizeof(int32_t));
+  });
+}
+
+quern_status quern_session_new(const quern_model* model, int n_threads, quern_session** session) {
+  return guard([&] {
+    require(model && session, "quern_session_new: model and session must not be NULL");
+    *session = nullptr;
+    require(n_threads >= 0 && n_threads <= 1024, "n_threads: expected 0 (all that are usable) to 1024");
+    *session = new quern_session{std::make_unique<quern::Session>(model->rep, n_threads)};
+  });
+}
+
+void quern_session_free(quern_session* session) { delete session; }
+int quern_session_threads(const quern_session* session) { return session->rep->threads(); }
+
+quern_embed_options quern_embed_options_default(void) {
+  return {.size = sizeof(quern_embed_options), .pooling = nullptr, .normalize = -1, .dimensions = 0, .prompt = nullptr, .max_length = 0, .truncate = 1, .first_text = 1};
+}
+
+quern_status quern_embed_width(quern_session* session, const quern_embed_options* options, int64_t* width) {
+  return guard([&] {
+    require(session && width, "quern_embed_width: session and width must not be NULL");
+    *width = session->rep->width(embed_options(options));
+  });
+}
+
+quern_status quern_embed(quern_session* session, const char* const* texts, const size_t* lengths, size_t n,
+                         const quern_embed_options* options, float* out, size_t out_len, quern_embed_stats* stats) {
+  return guard([&] {
+    require(session && (n == 0 || (texts && lengths && out)), "quern_embed: session, texts, lengths and out must not be NULL");
+    const quern::EmbedOptions o = embed_options(options);
+    const size_t width = static_cast<size_t>(session->rep->width(o));
+    require(n <= out_len / width, "quern_embed: out_len is below n rows of quern_embed_width floats");
+    std::vector<std::string_view> views(n);
+    for (size_t i = 0; i < n; ++i) {
+      require(texts[i] || lengths[i] == 0, "quern_embed: a text is NULL");
+      views[i] = {texts[i], lengths[i]};
+    }
+    quern::EmbedStats s;
+    session->rep->embed(views, o, out, s);
+    if (stats) {
+      stats->texts += s.texts;
+      stats->tokens += s.tokens;
+      stats->truncated += s.truncated;
+      stats->repaired += s.repaired;
+    }
+  });
+}
+
+quern_convert_options quern_convert_options_default(void) {
+  return {.size = sizeof(quern_convert_options), .type = nullptr, .calibration = nullptr, .n_threads = 0, .self_test = nullptr, .progress = nullptr, .user = nullptr};
+}
+
+quern_status quern_convert(const char* folder, const char* output, const quern_convert_options* options) {
+  return guard([&] {
+    require(folder && output, "quern_convert: folder and output must not be NULL");
+    const quern_convert_options o = merged(options, quern_convert_options_default());
+    require(o.n_threads >= 0 && o.n_threads <= 1024, "n_threads: expected 0 (all that are usable) to 1024");
+    quern::ConvertOptions c;
+    if (o.type) c.type = o.type;
+    if (o.calibration) c.calibration = o.calibration;
+    if (o.self_test) c.self_test = o.self_test;
+    c.threads = o.n_threads;
+    if (o.progress)
+      c.progress = [&](double done, double total, const char* what) { return o.progress(o.user, done, total, what) == 0; };
+    quern::convert(folder, output, c);
+  });
+}

@@ -1,0 +1,53 @@
+// One row per type that GGUF defines. Ids that are not here were removed or never assigned.
+#include "gguf/types.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace quern {
+namespace {
+
+constexpr GgmlType table[] = {
+    {0, "F32", 1, 4},         {1, "F16", 1, 2},         {2, "Q4_0", 32, 18},      {3, "Q4_1", 32, 20},
+    {6, "Q5_0", 32, 22},      {7, "Q5_1", 32, 24},      {8, "Q8_0", 32, 34},      {9, "Q8_1", 32, 36},
+    {10, "Q2_K", 256, 84},    {11, "Q3_K", 256, 110},   {12, "Q4_K", 256, 144},   {13, "Q5_K", 256, 176},
+    {14, "Q6_K", 256, 210},   {15, "Q8_K", 256, 292},   {16, "IQ2_XXS", 256, 66}, {17, "IQ2_XS", 256, 74},
+    {18, "IQ3_XXS", 256, 98}, {19, "IQ1_S", 256, 50},   {20, "IQ4_NL", 32, 18},   {21, "IQ3_S", 256, 110},
+    {22, "IQ2_S", 256, 82},   {23, "IQ4_XS", 256, 136}, {24, "I8", 1, 1},         {25, "I16", 1, 2},
+    {26, "I32", 1, 4},        {27, "I64", 1, 8},        {28, "F64", 1, 8},        {29, "IQ1_M", 256, 56},
+    {30, "BF16", 1, 2},       {34, "TQ1_0", 256, 54},   {35, "TQ2_0", 256, 66},   {39, "MXFP4", 32, 17},
+    {40, "NVFP4", 64, 36},    {41, "Q1_0", 128, 18},    {42, "Q2_0", 64, 18},
+};
+
+}  // namespace
+
+const GgmlType* find_ggml_type(uint32_t id) noexcept {
+  const auto* row = std::find_if(std::begin(table), std::end(table), [&](const GgmlType& t) { return t.id == id; });
+  return row == std::end(table) ? nullptr : row;
+}
+
+const GgmlType* find_ggml_type(std::string_view name) noexcept {
+  const auto* row = std::find_if(std::begin(table), std::end(table), [&](const GgmlType& t) { return t.name == name; });
+  return row == std::end(table) ? nullptr : row;
+}
+
+std::span<const GgmlType> ggml_types() noexcept {
+  return table;
+}
+
+bool tensor_bytes(const GgmlType& type, std::span<const int64_t> ne, uint64_t* bytes) noexcept {
+  constexpr uint64_t limit = std::numeric_limits<int64_t>::max();
+  uint64_t elements = 1;
+  for (const int64_t extent : ne) {
+    if (extent < 1 || elements > limit / static_cast<uint64_t>(extent)) return false;
+    elements *= static_cast<uint64_t>(extent);
+  }
+  if (!ne.empty() && ne[0] % type.block_elements != 0) return false;
+  if (elements % type.block_elements != 0) return false;  // a scalar of a block type
+  const uint64_t blocks = elements / type.block_elements;
+  if (blocks > limit / type.block_bytes) return false;
+  *bytes = blocks * type.block_bytes;
+  return true;
+}
+
+}  // namespace quern

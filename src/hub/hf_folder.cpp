@@ -1,0 +1,258 @@
+// Reads the folder's JSON files in the order in which they matter and notes each decision.
+#include "hub/hf_folder.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "hub/hf_json.h"
+#include "hub/hf_modules.h"
+#include "hub/snapshot.h"
+#include "io/mapped_file.h"
+
+namespace quern {
+namespace {
+
+constexpr size_t max_tokens = size_t{1} << 24;  // longer "limits" mean that there is none
+constexpr const char* wanted_files =
+    "a model folder holds config.json, tokenizer.json, and model.safetensors or its shards";
+
+// Families whose positions come from a table of max_position_embeddings rows; the second counts from pad_id + 1.
+constexpr std::string_view table_families[] = {"bert", "distilbert", "electra", "deberta-v2"};
+constexpr std::string_view roberta_kin[] = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"};
+
+template <class Names>
+bool among(const Names& names, std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
+
+// The value of truncation.max_length near the head of tokenizer.json; stops there, the tokenizer reads the rest.
+class TruncationFinder : public nlohmann::json_sax<nlohmann::json> {
+ public:
+  size_t max_length = 0;  // 0: none
+
+  bool null() override { return value(); }
+  bool boolean(bool) override { return value(); }
+  bool number_integer(int64_t) override { return value(); }
+  bool number_float(double, const std::string&) override { return value(); }
+  bool string(std::string&) override { return value(); }
+  bool binary(nlohmann::json::binary_t&) override { return value(); }
+  bool number_unsigned(uint64_t number) override {
+    if (inside_ && depth_ == 2 && key_ == "max_length") max_length = number <= max_tokens ? number : 0;
+    return value();
+  }
+  bool key(std::string& text) override {
+    key_ = text.substr(0, 16);
+    if (depth_ == 1) inside_ = key_ == "truncation";
+    return true;
+  }
+  bool start_object(size_t) override { return ++depth_ <= 64; }
+  bool start_array(size_t) override { return ++depth_ <= 64; }
+  bool end_object() override { return --depth_, value(); }
+  bool end_array() override { return --depth_, value(); }
+  bool parse_error(size_t, const std::string&, const nlohmann::json::exception&) override { return false; }
+
+ private:
+  bool value() const { return !(inside_ && depth_ == 1); }  // false ends the parse: the field is complete
+
+  int depth_ = 0;
+  bool inside_ = false;
+  std::string key_;
+};
+
+size_t truncation_of(const std::string& tokenizer_json) {
+  TruncationFinder finder;
+  nlohmann::json::sax_parse(tokenizer_json, &finder);
+  return finder.max_length;
+}
+
+// A token limit; numbers beyond any model (10^30 is the usual one) mean that there is none.
+size_t token_limit(const JsonFile& file, const char* key) {
+  const nlohmann::json* found = file.find(key);
+  if (found == nullptr) return 0;
+  if (!found->is_number()) file.wrong(key, "a number");
+  const double value = found->get<double>();
+  if (value > static_cast<double>(max_tokens)) return 0;
+  if (!(value >= 1) || value != static_cast<double>(static_cast<size_t>(value)))
+    file.wrong(key, "a whole number above 0");
+  return static_cast<size_t>(value);
+}
+
+struct Limit {
+  size_t tokens = 0;  // 0: unknown
+  std::string source;
+  bool hard = false;  // the position table ends there
+};
+
+Limit position_limit(const JsonFile& config, const std::string& model_type) {
+  for (const char* key : {"max_position_embeddings", "n_positions", "max_trained_positions"}) {
+    const size_t rows = token_limit(config, key);
+    if (rows == 0) continue;
+    const std::string source = std::string("config.json: ") + key;
+    if (!among(roberta_kin, model_type)) return {rows, source, among(table_families, model_type)};
+    const size_t skipped = config.count("pad_token_id", 0, max_tokens).value_or(1) + 1;
+    if (rows <= skipped) config.wrong(key, "above pad_token_id + 1");
+    return {rows - skipped, source + " less pad_token_id + 1", true};
+  }
+  return {};
+}
+
+std::optional<JsonFile> sentence_bert_config(const HfFolder::ReadFile& read, const HfFolder& folder) {
+  for (const char* kind : {"bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet"}) {
+    const std::string path = join_path(folder.transformer_folder, std::string("sentence_") + kind + "_config.json");
+    if (std::optional<JsonFile> file = read_json(folder.dir, read, path)) return file;
+  }
+  return std::nullopt;
+}
+
+std::string base_name(const std::string& path) {
+  return path.substr(path.rfind('/') + 1);
+}
+
+void read_lengths(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
+  const Limit positions = position_limit(config, folder.model_type);
+  Limit chosen;
+  if (const auto file = sentence_bert_config(read, folder)) {
+    const std::string name = base_name(file->name());
+    chosen = {token_limit(*file, "max_seq_length"), name + ": max_seq_length", false};
+    folder.do_lower_case = file->boolean("do_lower_case").value_or(false);
+    if (folder.do_lower_case) folder.decisions.push_back({"do_lower_case", "true", name});
+  }
+  if (chosen.tokens == 0) {
+    const auto file = read_json(folder.dir, read, join_path(folder.transformer_folder, "tokenizer_config.json"));
+    if (file) chosen = {token_limit(*file, "model_max_length"), "tokenizer_config.json: model_max_length", false};
+    const bool fewer = positions.tokens != 0 && positions.tokens < chosen.tokens;
+    if (chosen.tokens == 0 || fewer) chosen = positions;
+  } else if (positions.hard && positions.tokens < chosen.tokens) {
+    const std::string note = " (" + chosen.source + " says " + std::to_string(chosen.tokens) + ")";
+    chosen = {positions.tokens, positions.source + note, true};
+  }
+  folder.max_length = chosen.tokens;
+  if (chosen.tokens == 0) {
+    folder.decisions.push_back({"max_length", "unknown", "no file of the folder says"});
+    return;
+  }
+  const size_t truncation = truncation_of(folder.tokenizer_json);
+  if (truncation != 0 && truncation != chosen.tokens) {
+    chosen.source += " (tokenizer.json says " + std::to_string(truncation) + ")";
+  }
+  folder.decisions.push_back({"max_length", std::to_string(chosen.tokens), chosen.source});
+}
+
+void read_prompts(const HfFolder::ReadFile& read, HfFolder& folder) {
+  const char* path = "config_sentence_transformers.json";
+  const std::optional<JsonFile> file = read_json(folder.dir, read, path);
+  if (!file) {
+    folder.decisions.push_back({"similarity", folder.similarity, std::string("the default: there is no ") + path});
+    return;
+  }
+  if (const nlohmann::json* prompts = file->find("prompts")) {
+    folder.prompts = prompts_from_json(prompts->dump(), file->name());
+  }
+  folder.default_prompt = file->string("default_prompt_name").value_or("");
+  if (!folder.default_prompt.empty() && folder.prompts.count(folder.default_prompt) == 0) {
+    file->wrong("default_prompt_name", "a name in prompts: '" + printable(folder.default_prompt) + "'");
+  }
+  const auto similarity = file->string("similarity_fn_name");
+  folder.similarity = similarity.value_or("cosine");
+  constexpr std::string_view known[] = {"cosine", "dot", "euclidean", "manhattan"};
+  if (!among(known, folder.similarity)) {
+    file->wrong("similarity_fn_name", "cosine, dot, euclidean or manhattan: '" + printable(folder.similarity) + "'");
+  }
+  folder.decisions.push_back({"similarity", folder.similarity, similarity ? path : std::string("the default")});
+  std::string names;
+  for (const auto& [name, text] : folder.prompts) names += (names.empty() ? "" : ", ") + name;
+  if (!folder.prompts.empty()) folder.decisions.push_back({"prompts", names, path});
+  if (!folder.default_prompt.empty()) folder.decisions.push_back({"default_prompt", folder.default_prompt, path});
+}
+
+// .../models--org--name/snapshots/<commit> gives both. Otherwise _name_or_path counts only when it ends like the
+// folder: it often names the model that this one was trained from.
+void identify(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
+  std::error_code error;
+  const std::filesystem::path path = std::filesystem::weakly_canonical(folder.dir, error);
+  const std::string last = path.filename().string();
+  std::string owner = path.parent_path().parent_path().filename().string();
+  if (!error && is_commit(last) && path.parent_path().filename() == "snapshots" && owner.starts_with("models--")) {
+    owner = owner.substr(8);
+    if (const size_t dashes = owner.find("--"); dashes != std::string::npos) owner.replace(dashes, 2, "/");
+    if (is_repo_id(owner)) {
+      folder.repo = owner;
+      folder.revision = last;
+      folder.decisions.push_back({"repo", owner, "the folder's place in the Hub cache"});
+      folder.decisions.push_back({"revision", last, "the folder's place in the Hub cache"});
+      return;
+    }
+  }
+  const std::string base = config.string("_name_or_path").value_or("");
+  if (!error && base.find('/') != std::string::npos && is_repo_id(base) && base_name(base) == last) {
+    folder.repo = base;
+    folder.decisions.push_back({"repo", base, "config.json: _name_or_path, which ends like the folder"});
+  }
+  // What a download into a plain folder leaves: commit, etag and time, a line each.
+  const auto download = read(".cache/huggingface/download/config.json.metadata", 4096);
+  if (!download) return;
+  const std::string commit = download->substr(0, download->find('\n'));
+  if (!is_commit(commit)) return;
+  folder.revision = commit;
+  folder.decisions.push_back({"revision", commit, ".cache/huggingface/download/config.json.metadata"});
+}
+
+std::string require_file(const HfFolder::ReadFile& read, const HfFolder& folder, const char* file, size_t max_bytes) {
+  for (const std::string& path : {join_path(folder.transformer_folder, file), std::string(file)}) {
+    if (std::optional<std::string> text = read(path, max_bytes)) return std::move(*text);
+  }
+  std::string hint;
+  for (const char* other : {"vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model"}) {
+    if (std::string(file) != "tokenizer.json" ||
+        !read(join_path(folder.transformer_folder, other), max_tokenizer_bytes)) {
+      continue;
+    }
+    hint = std::string("; there is ") + other + ", and transformers' AutoTokenizer can save it as tokenizer.json";
+    break;
+  }
+  throw Error(Status::not_found, folder.dir + ": " + file + " is missing; " + wanted_files + hint);
+}
+
+}  // namespace
+
+HfFolder HfFolder::open(const std::string& dir) {
+  if (!is_folder(dir)) {
+    const Status status = is_regular_file(dir) ? Status::bad_argument : Status::not_found;
+    throw Error(status, dir + ": no such folder; " + wanted_files);
+  }
+  return read(dir, [&](const std::string& path, size_t max_bytes) -> std::optional<std::string> {
+    const std::string file = dir + "/" + path;
+    if (!is_regular_file(file)) return std::nullopt;
+    return read_text_file(file, max_bytes);
+  });
+}
+
+HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
+  HfFolder folder;
+  folder.dir = dir;
+  read_modules(read_file, folder);
+  folder.config_json = require_file(read_file, folder, "config.json", max_config_bytes);
+  folder.tokenizer_json = require_file(read_file, folder, "tokenizer.json", max_tokenizer_bytes);
+  const std::string name = join_path(dir, join_path(folder.transformer_folder, "config.json"));
+  const JsonFile config(name, parse_json(folder.config_json, name));
+  if (!config.value().is_object()) throw Error(Status::bad_file, name + ": no JSON object");
+  folder.model_type = config.string("model_type").value_or("");
+  if (folder.model_type.empty()) throw Error(Status::bad_file, name + ": 'model_type' is missing");
+  if (const nlohmann::json* list = config.find("architectures")) {
+    if (!list->is_array()) config.wrong("architectures", "a list of names");
+    for (const nlohmann::json& entry : *list) {
+      if (!entry.is_string()) config.wrong("architectures", "a list of names");
+      folder.architectures.push_back(entry.get<std::string>());
+    }
+  }
+  read_lengths(read_file, config, folder);
+  read_prompts(read_file, folder);
+  identify(read_file, config, folder);
+  return folder;
+}
+
+std::string HfFolder::weights_dir() const {
+  return transformer_folder.empty() ? dir : dir + "/" + transformer_folder;
+}
+
+}  // namespace quern

@@ -1,0 +1,129 @@
+#include "loaded_model.h"
+
+#include <algorithm>
+
+#include "error.h"
+#include "heads/heads.h"
+#include "hub/snapshot.h"
+#include "io/sha256.h"
+#include "tokenizers/from_gguf.h"
+
+namespace quern {
+namespace {
+
+// The largest tokenizer id must have a row in the token table, and the special tokens must leave room for text.
+void check_tokenizer(const LoadedModel& m) {
+  if (static_cast<int64_t>(m.tokenizer->vocab_size()) > m.model->vocabulary())
+    throw Error(Status::bad_file, m.path + ": the tokenizer has ids up to " + std::to_string(m.tokenizer->vocab_size() - 1) +
+                                      ", but the token embedding has " + std::to_string(m.model->vocabulary()) + " rows");
+}
+
+void settle_max_length(LoadedModel& m, size_t wanted) {
+  const size_t positions = static_cast<size_t>(m.model->positions());
+  m.max_length = wanted == 0 ? positions : std::min(wanted, positions);
+  if (wanted > positions)
+    m.decisions.push_back({"max_length", std::to_string(positions), "the position table's rows (the settings say " + std::to_string(wanted) + ")"});
+}
+
+void load_gguf_settings(LoadedModel& m) {
+  const GgufReader& f = *m.gguf;
+  const uint64_t layout = f.get_uint_or("quern.layout_version", 0);
+  if (layout > kLayoutVersion)
+    throw Error(Status::unsupported, m.path + ": quern.layout_version is " + std::to_string(layout) + ", this quern reads up to " +
+                                         std::to_string(kLayoutVersion) + "; convert the model again or update quern");
+  if (layout > 0) {
+    m.type = f.get_string("quern.type");
+    m.pipeline = pipeline_from_json(f.get_string("quern.pipeline"), m.path + ": quern.pipeline");
+    m.prompts = prompts_from_json(f.get_string_or("quern.prompts", "{}"), m.path + ": quern.prompts");
+    m.default_prompt = f.get_string_or("quern.default_prompt", "");
+    m.similarity = f.get_string_or("quern.similarity", "cosine");
+    m.repo = f.get_string_or("quern.source.repo", "");
+    m.revision = f.get_string_or("quern.source.revision", "");
+    m.fingerprint = f.get_string_or("quern.fingerprint", "");
+    m.self_test = f.get_string_or("quern.self_test", "");
+    m.decisions = decisions_from_json(f.get_string_or("quern.decisions", "[]"), m.path + ": quern.decisions");
+    m.tokenizer_json = f.get_string("tokenizer.huggingface.json");
+    settle_max_length(m, f.get_uint_or("quern.max_length", 0));
+    return;
+  }
+  // A file of llama.cpp's: pooling_type as it numbers them, vectors normalized as its tools do.
+  const std::string key = std::string(m.architecture->gguf) + ".pooling_type";
+  const uint64_t pooling = f.get_uint_or(key, 1);
+  const char* const modes[] = {"", "mean", "cls", "lasttoken"};
+  if (pooling == 0 || pooling > 3)
+    throw Error(Status::unsupported, m.path + ": " + key + " is " + std::to_string(pooling) + "; quern embeds with 1 (mean), 2 (cls) and 3 (last)");
+  m.pipeline.modules = {{.type = "Pooling", .folder = {}, .pooling = {.modes = {modes[pooling]}}, .dense = {}},
+                        {.type = "Normalize", .folder = {}, .pooling = {}, .dense = {}}};
+  m.similarity = "cosine";
+  m.decisions = {{"pooling", modes[pooling], key}, {"normalize", "true", "llama.cpp's tools normalize"}};
+  const bool verbatim = f.has("tokenizer.huggingface.json");
+  m.tokenizer_json = verbatim ? std::string(f.get_string("tokenizer.huggingface.json")) : tokenizer_json_from_gguf(f);
+  m.decisions.push_back({"tokenizer", verbatim ? "verbatim" : "rebuilt", verbatim ? "tokenizer.huggingface.json" : "tokenizer.ggml.tokens"});
+  const Linear* linear = nullptr;
+  for (const WeightSpec& spec : m.weights.specs)
+    if (!linear && spec.linear) linear = spec.linear;
+  m.type = linear ? linear->parts[0].w.type->name : "f32";
+  settle_max_length(m, 0);
+}
+
+void load_gguf(LoadedModel& m) {
+  m.format = "gguf";
+  m.file = MappedFile::open(m.path);
+  m.gguf = std::make_unique<GgufReader>(m.file.bytes(), m.path);
+  m.architecture = &architecture_of_gguf(std::string(m.gguf->get_string("general.architecture")), m.path);
+  m.model = m.architecture->make();
+  GgufConfig config(*m.gguf, m.architecture->gguf);
+  m.model->config(config);
+  m.model->weights(m.weights);
+  bind_weights(*m.gguf, m.weights.specs, m.store);
+  load_gguf_settings(m);
+}
+
+void load_folder(LoadedModel& m) {
+  m.format = "folder";
+  HfFolder folder = HfFolder::open(m.path);
+  m.architecture = &architecture_of_hf(folder.model_type, m.path + "/config.json");
+  m.safetensors = std::make_unique<Safetensors>(Safetensors::open_folder(folder.weights_dir()));
+  m.model = m.architecture->make();
+  JsonConfig config(folder.config_json, folder.weights_dir() + "/config.json");
+  m.model->config(config);
+  m.model->weights(m.weights);
+  bind_weights(*m.safetensors, m.architecture->prefixes, m.weights.specs, m.store);
+  for (const WeightSpec& spec : m.weights.specs)
+    if (m.type.empty() && spec.linear) m.type = spec.linear->parts[0].w.type->name;
+  m.pipeline = std::move(folder.pipeline);
+  m.prompts = std::move(folder.prompts);
+  m.default_prompt = std::move(folder.default_prompt);
+  m.similarity = std::move(folder.similarity);
+  m.repo = std::move(folder.repo);
+  m.revision = std::move(folder.revision);
+  m.decisions = std::move(folder.decisions);
+  m.tokenizer_json = std::move(folder.tokenizer_json);
+  settle_max_length(m, folder.max_length);
+}
+
+}  // namespace
+
+std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
+  auto m = std::make_unique<LoadedModel>();
+  m->path = resolve_model_path(spec);
+  refuse_pickle(m->path);
+  if (is_folder(m->path))
+    load_folder(*m);
+  else
+    load_gguf(*m);
+  m->tokenizer = Tokenizer::parse(m->tokenizer_json, m->path + ": tokenizer.json");
+  check_tokenizer(*m);
+  Heads(m->pipeline, m->model->width(), m->path);  // throws now rather than at the first text
+  return m;
+}
+
+std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const LoadedModel& s) {
+  const std::string parts[] = {weights_sha256, type, sha256_hex(s.tokenizer_json), to_json(s.pipeline), std::to_string(s.max_length),
+                               prompts_to_json(s.prompts), s.default_prompt};
+  std::string all;
+  for (const std::string& part : parts) all += std::to_string(part.size()) + ':' + part;
+  return sha256_hex(all).substr(0, 32);
+}
+
+}  // namespace quern

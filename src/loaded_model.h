@@ -1,0 +1,57 @@
+// A model ready to run, from a model file or a Hugging Face folder. Immutable: any number of sessions share one.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "convert/safetensors.h"
+#include "gguf/reader.h"
+#include "hub/hf_folder.h"
+#include "io/mapped_file.h"
+#include "models/model.h"
+#include "tokenizers/tokenizer.h"
+
+namespace quern {
+
+constexpr uint32_t kLayoutVersion = 1;  // of quern's own tensors and keys in a model file
+
+struct LoadedModel {
+  std::string path;    // as resolved
+  std::string format;  // "gguf" or "folder"
+  std::string type;    // of the linear layers: "q8", "f32", …
+  const Architecture* architecture = nullptr;
+  std::unique_ptr<Model> model;
+  WeightMap weights;
+  std::unique_ptr<const Tokenizer> tokenizer;
+  std::string tokenizer_json;  // verbatim
+
+  Pipeline pipeline;
+  size_t max_length = 0;  // tokens of a text, special ones included
+  std::map<std::string, std::string> prompts;
+  std::string default_prompt;  // a name in prompts, or empty
+  std::string similarity;
+  std::string repo, revision, fingerprint, self_test;
+  std::vector<Decision> decisions;
+
+  // What the weights' bytes lie in.
+  MappedFile file;
+  std::unique_ptr<GgufReader> gguf;
+  std::unique_ptr<Safetensors> safetensors;
+  WeightStore store;
+};
+
+// spec: a model file, a folder, or a repo id in the local Hub cache. Throws Error.
+std::unique_ptr<LoadedModel> load_model(const std::string& spec);
+
+// Facts about it as a JSON object: format, type, architecture, sizes, pipeline, decisions, keys and tensors.
+std::string describe_model(const LoadedModel& model);
+
+std::string decisions_to_json(const std::vector<Decision>& decisions);
+std::vector<Decision> decisions_from_json(std::string_view json, const std::string& name);
+
+// A hash of everything that vectors depend on but the hardware: weights' source, type, tokenizer, pipeline, max_length.
+std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const LoadedModel& settings);
+
+}  // namespace quern

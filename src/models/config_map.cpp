@@ -1,0 +1,140 @@
+#include "models/config_map.h"
+
+#include <nlohmann/json.hpp>
+
+#include "error.h"
+#include "gguf/reader.h"
+#include "gguf/writer.h"
+#include "io/json.h"
+
+namespace quern {
+namespace {
+
+struct Named {
+  const char* name;
+  Activation activation;
+};
+constexpr Named kActivations[] = {
+    {"gelu", Activation::gelu},      {"gelu_new", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"relu", Activation::relu},      {"silu", Activation::silu},          {"swish", Activation::silu},
+    {"tanh", Activation::tanh},
+};
+
+Activation activation_named(const std::string& name, const std::string& where) {
+  std::string known;
+  for (const Named& a : kActivations) {
+    if (name == a.name) return a.activation;
+    known += (known.empty() ? "" : ", ") + std::string(a.name);
+  }
+  throw Error(Status::unsupported, where + ": activation \"" + printable(name) + "\" is not supported (supported: " + known + ")");
+}
+
+std::string range(double low, double high) {
+  char text[80];
+  std::snprintf(text, sizeof text, "from %g to %g", low, high);
+  return text;
+}
+
+template <class T>
+void check(T value, double low, double high, const std::string& where) {
+  if (!(static_cast<double>(value) >= low && static_cast<double>(value) <= high))
+    throw Error(Status::bad_file, where + ": expected a value " + range(low, high) + ", found " + std::to_string(value));
+}
+
+}  // namespace
+
+void GgufConfig::integer(const char* gguf, const char*, int64_t& value, int64_t low, int64_t high, std::optional<int64_t> fallback) {
+  const std::string key = prefix_ + gguf;
+  value = fallback ? file_.get_int_or(key, *fallback) : file_.get_int(key);
+  check(value, static_cast<double>(low), static_cast<double>(high), file_.name() + ": key " + key);
+}
+
+void GgufConfig::real(const char* gguf, const char*, float& value, double low, double high, std::optional<double> fallback) {
+  const std::string key = prefix_ + gguf;
+  const double v = fallback ? file_.get_float_or(key, *fallback) : file_.get_float(key);
+  check(v, low, high, file_.name() + ": key " + key);
+  value = static_cast<float>(v);
+}
+
+void GgufConfig::activation(const char* gguf, const char*, Activation& value, Activation fallback) {
+  const std::string key = prefix_ + gguf;
+  value = file_.has(key) ? activation_named(std::string(file_.get_string(key)), file_.name() + ": key " + key) : fallback;
+}
+
+std::string GgufConfig::source() const { return file_.name(); }
+
+struct JsonConfig::Json {
+  nlohmann::json value;
+};
+
+JsonConfig::JsonConfig(std::string_view config, std::string name) : json_(nullptr), name_(std::move(name)) {
+  nlohmann::json parsed = parse_json(config, name_);
+  if (!parsed.is_object()) throw Error(Status::bad_file, name_ + ": expected a JSON object");
+  json_ = new Json{std::move(parsed)};
+}
+
+JsonConfig::~JsonConfig() { delete json_; }
+
+void JsonConfig::integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high, std::optional<int64_t> fallback) {
+  const std::string where = name_ + ": " + hf;
+  const auto found = json_->value.find(hf);
+  if (found == json_->value.end() || found->is_null()) {
+    if (!fallback) throw Error(Status::bad_file, where + " is missing");
+    value = *fallback;
+  } else {
+    if (!found->is_number_integer()) throw Error(Status::bad_file, where + ": expected an integer, found " + found->type_name());
+    if (found->is_number_unsigned() && found->get<uint64_t>() > static_cast<uint64_t>(high))
+      throw Error(Status::bad_file, where + ": expected a value " + range(static_cast<double>(low), static_cast<double>(high)) +
+                                        ", found " + std::to_string(found->get<uint64_t>()));
+    value = found->get<int64_t>();
+  }
+  check(value, static_cast<double>(low), static_cast<double>(high), where);
+}
+
+void JsonConfig::real(const char*, const char* hf, float& value, double low, double high, std::optional<double> fallback) {
+  const std::string where = name_ + ": " + hf;
+  const auto found = json_->value.find(hf);
+  double v;
+  if (found == json_->value.end() || found->is_null()) {
+    if (!fallback) throw Error(Status::bad_file, where + " is missing");
+    v = *fallback;
+  } else {
+    if (!found->is_number()) throw Error(Status::bad_file, where + ": expected a number, found " + found->type_name());
+    v = found->get<double>();
+  }
+  check(v, low, high, where);
+  value = static_cast<float>(v);
+}
+
+void JsonConfig::activation(const char*, const char* hf, Activation& value, Activation fallback) {
+  const auto found = json_->value.find(hf);
+  if (found == json_->value.end() || found->is_null()) {
+    value = fallback;
+    return;
+  }
+  const std::string where = name_ + ": " + hf;
+  if (!found->is_string()) throw Error(Status::bad_file, where + ": expected a string, found " + found->type_name());
+  value = activation_named(found->get<std::string>(), where);
+}
+
+void GgufConfigWriter::integer(const char* gguf, const char*, int64_t& value, int64_t, int64_t, std::optional<int64_t>) {
+  file_.set_u32(prefix_ + gguf, static_cast<uint32_t>(value));
+}
+
+void GgufConfigWriter::real(const char* gguf, const char*, float& value, double, double, std::optional<double>) {
+  file_.set_f32(prefix_ + gguf, value);
+}
+
+void GgufConfigWriter::activation(const char* gguf, const char*, Activation& value, Activation fallback) {
+  if (value == fallback) return;
+  for (const Named& a : kActivations) {
+    if (a.activation == value) {
+      file_.set_string(prefix_ + gguf, a.name);
+      return;
+    }
+  }
+}
+
+void GgufConfigWriter::constant(const char* gguf, bool value) { file_.set_bool(prefix_ + gguf, value); }
+
+}  // namespace quern

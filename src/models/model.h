@@ -1,0 +1,57 @@
+// What an architecture provides: its hyper-parameters, its weights, and its forward pass layer by layer. One .cpp each,
+// and one line in registry.cpp.
+#pragma once
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "models/config_map.h"
+#include "models/weight_map.h"
+#include "ops.h"
+
+namespace quern {
+
+// Texts packed end to end, without padding. ids and types have one entry a token; types are 0 for a single text.
+struct Batch {
+  std::span<const int32_t> ids, types;
+  std::span<const Sequence> texts;
+};
+
+class Model {
+ public:
+  virtual ~Model() = default;
+
+  virtual void config(ConfigMap& map) = 0;
+  virtual void weights(WeightMap& map) = 0;  // after config()
+
+  virtual int64_t width() const = 0;       // D
+  virtual int64_t vocabulary() const = 0;  // ids must be below
+  virtual int64_t positions() const = 0;   // tokens of the longest text
+  virtual int64_t types() const = 0;       // segment types must be below
+  virtual int layers() const = 0;
+
+  // (T, D) each. The layers are the graph: embed, then layer(0) … layer(layers() - 1), then finish.
+  virtual Tensor embed(Ops& op, const Batch& batch) const = 0;
+  virtual Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const = 0;
+  virtual Tensor finish(Ops&, const Tensor& x) const { return x; }
+};
+
+// Last hidden states (T, D). `after`, when given, sees the states after embed (layer -1) and after each layer.
+Tensor forward(const Model& model, Ops& op, const Batch& batch,
+               const std::function<void(int layer, const Tensor& states)>& after = {});
+
+struct Architecture {
+  const char* gguf;                      // general.architecture
+  std::vector<std::string> model_types;  // config.json's model_type
+  std::vector<std::string> prefixes;     // before every tensor name in safetensors; "" among them
+  std::unique_ptr<Model> (*make)();
+};
+
+// Throw Error{unsupported} naming what is supported. `file` is for the message.
+const Architecture& architecture_of_gguf(const std::string& name, const std::string& file);
+const Architecture& architecture_of_hf(const std::string& model_type, const std::string& file);
+
+}  // namespace quern

@@ -1,0 +1,36 @@
+// The list of architectures. A new one: its .cpp beside this file, and its line here and in registry.h.
+#include "models/registry.h"
+
+#include "error.h"
+#include "io/json.h"
+
+namespace quern {
+namespace {
+
+const Architecture* const kArchitectures[] = {
+    &bert_architecture,
+};
+
+}  // namespace
+
+const Architecture& architecture_of_gguf(const std::string& name, const std::string& file) {
+  std::string known;
+  for (const Architecture* a : kArchitectures) {
+    if (name == a->gguf) return *a;
+    known += (known.empty() ? "" : ", ") + std::string(a->gguf);
+  }
+  throw Error(Status::unsupported, file + ": general.architecture \"" + printable(name) + "\" is not supported (supported: " + known + ")");
+}
+
+const Architecture& architecture_of_hf(const std::string& model_type, const std::string& file) {
+  std::string known;
+  for (const Architecture* a : kArchitectures) {
+    for (const std::string& type : a->model_types) {
+      if (model_type == type) return *a;
+      known += (known.empty() ? "" : ", ") + type;
+    }
+  }
+  throw Error(Status::unsupported, file + ": model_type \"" + printable(model_type) + "\" is not supported (supported: " + known + ")");
+}
+
+}  // namespace quern

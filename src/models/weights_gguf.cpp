@@ -1,0 +1,123 @@
+// Binds a model's weights to the tensors of a GGUF file, in place.
+#include <algorithm>
+#include <cstring>
+
+#include "dispatch.h"
+#include "error.h"
+#include "gguf/reader.h"
+#include "models/weight_map.h"
+
+namespace quern {
+namespace {
+
+class Binder {
+ public:
+  Binder(const GgufReader& file, WeightStore& store) : file_(file), store_(store) {}
+
+  void bind(const WeightSpec& spec) {
+    switch (spec.kind) {
+      case WeightSpec::Kind::linear: return linear(spec);
+      case WeightSpec::Kind::norm:
+        spec.norm->weight = vector(spec.name + ".weight", spec.N);
+        spec.norm->bias = spec.bias ? vector(spec.name + ".bias", spec.N) : nullptr;
+        return;
+      case WeightSpec::Kind::table:
+        return table(spec);
+    }
+  }
+
+ private:
+  [[noreturn]] void wrong(const TensorInfo& tensor, const std::string& expected, const std::string& found) const {
+    throw Error(Status::bad_file, file_.name() + ": tensor " + std::string(tensor.name) + ": expected " + expected + ", found " + found);
+  }
+
+  const TypeInfo& row_type(const TensorInfo& tensor) const {
+    for (const TypeInfo* type : all_types())
+      if (type->rows && type->arrays[0].gguf_type == tensor.type) return *type;
+    throw Error(Status::unsupported, file_.name() + ": tensor " + std::string(tensor.name) + " has type " +
+                                         std::string(find_ggml_type(tensor.type)->name) +
+                                         ", which quern does not run yet (it runs F32, F16, BF16, Q8_0, Q4_0, and its own q8 and q4)");
+  }
+
+  // The data of one of a type's arrays, after its type and shape are checked.
+  const void* array(const std::string& name, const TypeInfo& type, int i, int64_t N, int64_t K) const {
+    const ArraySpec& spec = type.arrays[i];
+    const TensorInfo& tensor = file_.tensor(name + '.' + spec.suffix);
+    if (tensor.type != spec.gguf_type) wrong(tensor, "type " + std::string(find_ggml_type(spec.gguf_type)->name), std::string(find_ggml_type(tensor.type)->name));
+    int64_t ne[4] = {1, 1, 1, 1};
+    spec.shape(N, K, ne);
+    if (!std::equal(ne, ne + 4, tensor.ne.begin())) wrong(tensor, shape_text(ne, 4), shape_text(tensor.ne.data(), 4));
+    if (reinterpret_cast<uintptr_t>(tensor.data.data()) % 4 != 0) wrong(tensor, "data aligned to 4 bytes", "an odd address");
+    return tensor.data.data();
+  }
+
+  const float* vector(const std::string& name, int64_t n) const {
+    const TensorInfo& tensor = file_.tensor(name);
+    const int64_t ne[4] = {n, 1, 1, 1};
+    if (tensor.type != 0) wrong(tensor, "type F32", std::string(find_ggml_type(tensor.type)->name));
+    if (!std::equal(ne, ne + 4, tensor.ne.begin())) wrong(tensor, shape_text(ne, 1), shape_text(tensor.ne.data(), tensor.n_dims));
+    return reinterpret_cast<const float*>(tensor.data.data());
+  }
+
+  void table(const WeightSpec& spec) const {
+    const TensorInfo& tensor = file_.tensor(spec.name + ".weight");
+    const TypeInfo& type = row_type(tensor);
+    const int64_t rows = spec.N > 0 ? spec.N : tensor.ne[1];
+    *spec.table = {&type, array(spec.name, type, 0, rows, spec.K), rows, spec.K};
+  }
+
+  // The panel type that the file holds `name` in, else its row type; null when it is not there.
+  const TypeInfo* type_of(const std::string& name) const {
+    for (const TypeInfo* type : all_types())
+      if (!type->rows && file_.find(name + '.' + type->arrays[0].suffix)) return type;
+    const TensorInfo* tensor = file_.find(name + ".weight");
+    return tensor ? &row_type(*tensor) : nullptr;
+  }
+
+  void part(Linear& to, const std::string& name, const TypeInfo& type, int64_t first, int64_t N, int64_t K) const {
+    if (K % type.k_multiple != 0)
+      throw Error(Status::bad_file, file_.name() + ": " + name + " is of type " + type.name + ", which needs a multiple of " +
+                                        std::to_string(type.k_multiple) + " inputs, and has " + std::to_string(K));
+    Linear::Part part{{&type, N, K, {}}, first};
+    for (int i = 0; i < type.n_arrays; ++i) part.w.arrays[i] = array(name, type, i, N, K);
+    to.parts.push_back(part);
+  }
+
+  void linear(const WeightSpec& spec) {
+    Linear& to = *spec.linear;
+    to = {.N = spec.N, .K = spec.K, .parts = {}, .bias = nullptr, .smooth = nullptr};
+    const TypeInfo* whole = type_of(spec.name);
+    if (whole) {
+      part(to, spec.name, *whole, 0, spec.N, spec.K);
+      to.bias = spec.bias ? vector(spec.name + ".bias", spec.N) : nullptr;
+      if (file_.find(spec.name + ".smooth")) to.smooth = vector(spec.name + ".smooth", spec.K);
+      return;
+    }
+    float* bias = spec.bias ? store_.floats(static_cast<size_t>(spec.N)) : nullptr;
+    int64_t first = 0;
+    for (const WeightSpec::Part& p : spec.parts) {
+      const TypeInfo* type = type_of(p.gguf);
+      if (!type) file_.tensor(p.gguf + ".weight");  // throws, naming what is missing
+      if (!to.parts.empty() && to.parts[0].w.type != type)
+        throw Error(Status::unsupported, file_.name() + ": " + p.gguf + " is of type " + type->name + " and " +
+                                             spec.parts[0].gguf + " of type " + to.parts[0].w.type->name +
+                                             "; quern wants one type for both");
+      part(to, p.gguf, *type, first, p.N, spec.K);
+      if (bias) std::memcpy(bias + first, vector(p.gguf + ".bias", p.N), static_cast<size_t>(p.N) * sizeof(float));
+      first += p.N;
+    }
+    to.bias = bias;
+  }
+
+  const GgufReader& file_;
+  WeightStore& store_;
+};
+
+}  // namespace
+
+void bind_weights(const GgufReader& file, std::vector<WeightSpec>& specs, WeightStore& store) {
+  Binder binder(file, store);
+  for (const WeightSpec& spec : specs) binder.bind(spec);
+}
+
+}  // namespace quern

@@ -1,0 +1,31 @@
+// Post-processors: which special tokens go around one text or two, and their type ids. Every supported type comes
+// down to the two templates below. A new type is a function and a line in the table of post_processor.cpp.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "json_field.h"
+
+namespace quern {
+
+struct TemplatePiece {
+  enum class Kind : uint8_t { text_a, text_b, special } kind;
+  int32_t id;  // of a special token
+  int32_t type_id;
+};
+
+struct PostProcessor {
+  std::vector<TemplatePiece> single, pair;
+  bool trim_offsets = false;      // offsets leave out white space at both ends
+  bool add_prefix_space = false;  // … except one at the very start of the text
+
+  size_t n_special(bool of_pair) const;
+};
+
+// What a file without a post-processor does: the texts as they are, with type ids 0 and 1.
+PostProcessor no_post_processor();
+
+// From the JSON object of a post-processor; ids must be below vocab_size. Throws Error.
+PostProcessor make_post_processor(const JsonField& field, size_t vocab_size);
+
+}  // namespace quern

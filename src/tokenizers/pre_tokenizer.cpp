@@ -1,0 +1,39 @@
+// The table of pre-tokenizers, and Sequence.
+#include "pre_tokenizer.h"
+
+namespace quern {
+namespace {
+
+class PreTokenizerSequence final : public PreTokenizer {
+ public:
+  explicit PreTokenizerSequence(std::vector<PreTokenizerPtr> steps) : steps_(std::move(steps)) {}
+  void apply(Words& words) const override {
+    for (const PreTokenizerPtr& step : steps_) step->apply(words);
+  }
+
+ private:
+  std::vector<PreTokenizerPtr> steps_;
+};
+
+PreTokenizerPtr make_sequence(const JsonField& field) {
+  std::vector<PreTokenizerPtr> steps;
+  for (const JsonField& item : field.at("pretokenizers").items()) steps.push_back(make_pre_tokenizer(item));
+  return std::make_unique<PreTokenizerSequence>(std::move(steps));
+}
+
+constexpr StageType<PreTokenizerPtr> pre_tokenizer_types[] = {
+    {"BertPreTokenizer", make_bert_pre_tokenizer},
+    {"Digits", make_digits},
+    {"Punctuation", make_punctuation},
+    {"Sequence", make_sequence},
+    {"Whitespace", make_whitespace},
+    {"WhitespaceSplit", make_whitespace_split},
+};
+
+}  // namespace
+
+PreTokenizerPtr make_pre_tokenizer(const JsonField& field) {
+  return make_stage(field, pre_tokenizer_types);
+}
+
+}  // namespace quern

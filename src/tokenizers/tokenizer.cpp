@@ -1,0 +1,299 @@
+// The pipeline: added tokens, normalizer, pre-tokenizer, model, truncation, post-processor. See tokenizer.h.
+#include "tokenizer.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "added_tokens.h"
+#include "bert_fast_path.h"
+#include "document.h"
+#include "model.h"
+#include "normalizer.h"
+#include "post_processor.h"
+#include "pre_tokenizer.h"
+#include "unicode.h"
+#include "utf8.h"
+
+namespace quern {
+namespace {
+
+constexpr size_t max_text = size_t{1} << 30;     // bytes, so that offsets fit 32 bits even after repair
+constexpr size_t long_text = size_t{256} << 10;  // bytes; the buffers take some 100 times as much at worst
+
+// The buffers of one thread.
+struct Scratch {
+  RepairedUtf8 repaired;
+  std::vector<TextPart> parts, normalized_parts;
+  Chars chars;
+  NormalizerScratch normalizer;
+  ModelScratch normalized;  // the normalized text as UTF-8, where added tokens are looked for in it
+  Words words;
+  ModelScratch model;
+  BertFastPath::Buffers fast;
+  std::vector<Token> a, b;
+};
+
+Scratch& thread_scratch() {
+  static thread_local Scratch scratch;
+  return scratch;
+}
+
+// After a long text: gives the memory back.
+void trim(Scratch& scratch, size_t text_bytes) {
+  if (text_bytes > long_text) scratch = Scratch();
+}
+
+}  // namespace
+
+struct Tokenizer::Pipeline {
+  NormalizerPtr normalizer;  // may be null, as may pre_tokenizer and fast
+  PreTokenizerPtr pre_tokenizer;
+  std::unique_ptr<const Model> model;
+  std::unique_ptr<const AddedTokens> added;
+  std::unique_ptr<const BertFastPath> fast;
+  PostProcessor post = no_post_processor();
+  std::optional<size_t> file_max_length;
+
+  Pipeline(TokenizerDocument& document, bool fast_path);
+  size_t tokenize(std::string_view text, Scratch& s, std::vector<Token>& out) const;
+  void tokenize_part(std::string_view text, Span part, Scratch& s, std::vector<Token>& out) const;
+  void tokenize_general(std::string_view text, Span part, Scratch& s, std::vector<Token>& out) const;
+  void tokenize_words(Scratch& s, std::vector<Token>& out) const;
+  void trim_offsets(std::string_view text, std::vector<Token>& tokens) const;
+  void assemble(const std::vector<TemplatePiece>& pieces, const EncodeOptions& options, Scratch& s,
+                Encoding& out) const;
+};
+
+Tokenizer::Pipeline::Pipeline(TokenizerDocument& document, bool fast_path) {
+  const JsonField root = document.root();
+  const auto has_type = [](const std::optional<JsonField>& f, const char* type) {
+    return f && f->at("type").string() == type;
+  };
+  const auto normalizer_field = root.find("normalizer"), pre_field = root.find("pre_tokenizer");
+  if (normalizer_field) normalizer = make_normalizer(*normalizer_field);
+  if (pre_field) pre_tokenizer = make_pre_tokenizer(*pre_field);
+  const bool is_wordpiece = model_type(document) == "WordPiece";
+  model = make_model(document);
+  added = std::make_unique<AddedTokens>(root.find("added_tokens"), model->vocab(), normalizer.get());
+  if (const auto field = root.find("post_processor")) post = make_post_processor(*field, added->vocab_size());
+  if (const auto truncation = root.find("truncation")) {
+    if (const auto max = truncation->find("max_length")) file_max_length = static_cast<size_t>(max->integer(SIZE_MAX));
+  }
+  if (fast_path && has_type(normalizer_field, "BertNormalizer") && has_type(pre_field, "BertPreTokenizer") &&
+      is_wordpiece && added->normalized.empty()) {
+    fast = std::make_unique<BertFastPath>(*normalizer, static_cast<const WordPiece&>(*model));
+  }
+}
+
+// Appends the tokens of a text, without special tokens, and returns how many invalid sequences it had.
+size_t Tokenizer::Pipeline::tokenize(std::string_view text, Scratch& s, std::vector<Token>& out) const {
+  out.clear();
+  if (text.size() > max_text) {
+    throw Error(Status::bad_argument,
+                "a text should be at most 1 GiB, but has " + std::to_string(text.size()) + " bytes");
+  }
+  const bool valid = find_invalid_utf8(text) == text.size();
+  if (!valid) s.repaired.assign(text);
+  const std::string_view clean = valid ? text : s.repaired.text();
+  s.parts.clear();
+  added->raw.split(clean, s.parts);
+  for (const TextPart& part : s.parts) {
+    if (part.id >= 0) {
+      out.push_back({part.id, part.bytes.begin, part.bytes.end});
+    } else {
+      tokenize_part(clean, part.bytes, s, out);
+    }
+  }
+  if (post.trim_offsets) trim_offsets(clean, out);
+  if (valid) return 0;
+  for (Token& token : out) {
+    token.begin = s.repaired.original(token.begin);
+    token.end = s.repaired.original(token.end);
+  }
+  return s.repaired.n_replaced();
+}
+
+void Tokenizer::Pipeline::tokenize_part(std::string_view text, Span part, Scratch& s, std::vector<Token>& out) const {
+  if (fast == nullptr) return tokenize_general(text, part, s, out);
+  const std::string_view bytes = text.substr(part.begin, part.end - part.begin);
+  for (size_t at = 0; at < bytes.size();) {
+    const BertFastPath::Segment rest = fast->run(bytes, at, part.begin, s.fast, out);
+    if (rest.begin < rest.end) {
+      const auto place = [&part](size_t i) { return static_cast<uint32_t>(part.begin + i); };
+      tokenize_general(text, {place(rest.begin), place(rest.end)}, s, out);
+    }
+    at = rest.end;
+  }
+}
+
+void Tokenizer::Pipeline::tokenize_general(std::string_view text, Span part, Scratch& s,
+                                           std::vector<Token>& out) const {
+  s.chars.clear();
+  for (uint32_t i = part.begin; i < part.end;) {
+    const Utf8Char c = decode_utf8(text.data() + i);
+    s.chars.push_back({c.code, i, i + c.size});
+    i += c.size;
+  }
+  if (normalizer) normalizer->apply(s.chars, s.normalizer);
+  if (added->normalized.empty()) {
+    s.words.text.swap(s.chars);
+    return tokenize_words(s, out);
+  }
+  word_bytes(s.chars.data(), s.chars.size(), true, s.normalized);
+  s.normalized_parts.clear();
+  added->normalized.split(s.normalized.bytes, s.normalized_parts);
+  for (const TextPart& p : s.normalized_parts) {
+    const Char* first = s.chars.data() + s.normalized.char_of[p.bytes.begin];
+    const Char* last = s.chars.data() + s.normalized.char_of[p.bytes.end - 1];
+    if (p.id >= 0) {
+      out.push_back({p.id, first->begin, last->end});
+    } else {
+      s.words.text.assign(first, last + 1);
+      tokenize_words(s, out);
+    }
+  }
+}
+
+// Of the text in s.words.
+void Tokenizer::Pipeline::tokenize_words(Scratch& s, std::vector<Token>& out) const {
+  if (s.words.text.empty()) return;
+  s.words.spans.assign(1, {0, static_cast<uint32_t>(s.words.text.size())});
+  if (pre_tokenizer) pre_tokenizer->apply(s.words);
+  for (const Span word : s.words.spans) {
+    model->tokenize(s.words.text.data() + word.begin, word.end - word.begin, s.model, out);
+  }
+}
+
+void Tokenizer::Pipeline::trim_offsets(std::string_view text, std::vector<Token>& tokens) const {
+  const auto is_space = [](Utf8Char c) { return (unicode::flags(c.code) & unicode::white_space) != 0; };
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    Token& t = tokens[i];
+    bool keep_one = post.add_prefix_space && (i == 0 || t.begin == 0);
+    uint32_t begin = t.begin;
+    for (; begin < t.end && is_space(decode_utf8(text.data() + begin));
+         begin += decode_utf8(text.data() + begin).size) {
+      if (!keep_one) t.begin = begin + decode_utf8(text.data() + begin).size;
+      keep_one = false;
+    }
+    while (t.end > t.begin && is_space(decode_utf8_before(text.data(), t.end))) {
+      t.end -= decode_utf8_before(text.data(), t.end).size;
+    }
+  }
+}
+
+// Puts the tokens of s.a and s.b and the special tokens together as the template says.
+void Tokenizer::Pipeline::assemble(const std::vector<TemplatePiece>& pieces, const EncodeOptions& options, Scratch& s,
+                                   Encoding& out) const {
+  out.ids.clear();
+  out.type_ids.clear();
+  out.offsets.clear();
+  out.special_mask.clear();
+  for (const TemplatePiece& piece : pieces) {
+    if (piece.kind == TemplatePiece::Kind::special) {
+      if (!options.add_special) continue;
+      out.ids.push_back(piece.id);
+      if (options.want_offsets) out.offsets.push_back({0, 0});
+    } else {
+      const std::vector<Token>& tokens = piece.kind == TemplatePiece::Kind::text_a ? s.a : s.b;
+      for (const Token& t : tokens) out.ids.push_back(t.id);
+      if (options.want_offsets) {
+        for (const Token& t : tokens) out.offsets.push_back({t.begin, t.end});
+      }
+    }
+    out.type_ids.resize(out.ids.size(), piece.type_id);
+    out.special_mask.resize(out.ids.size(), piece.kind == TemplatePiece::Kind::special);
+  }
+}
+
+namespace {
+
+// How many tokens may stay, beside the special ones.
+size_t token_budget(const EncodeOptions& options, size_t n_special) {
+  if (options.max_length == 0) return SIZE_MAX;
+  const size_t n = options.add_special ? n_special : 0;
+  if (options.max_length < n) {
+    throw Error(Status::bad_argument, "max_length is " + std::to_string(options.max_length) +
+                                          ", but the special tokens alone are " + std::to_string(n));
+  }
+  return options.max_length - n;
+}
+
+size_t truncate(std::vector<Token>& tokens, size_t keep, bool left) {
+  if (tokens.size() <= keep) return 0;
+  const size_t n_dropped = tokens.size() - keep;
+  if (left) tokens.erase(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(n_dropped));
+  tokens.resize(keep);
+  return n_dropped;
+}
+
+// What each text of a pair keeps: the longer one is cut first, and what is left is shared out evenly.
+void share_budget(size_t budget, size_t& a, size_t& b) {
+  if (a <= budget && b <= budget - a) return;
+  size_t& less = a <= b ? a : b;
+  size_t& more = a <= b ? b : a;
+  if (less > budget / 2) {
+    less = budget / 2;
+    more = budget - less;
+  } else {
+    more = budget - less;
+  }
+}
+
+}  // namespace
+
+Tokenizer::Tokenizer(std::unique_ptr<const Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
+Tokenizer::~Tokenizer() = default;
+
+std::unique_ptr<const Tokenizer> Tokenizer::parse(std::string_view json, const std::string& name, bool fast_path) {
+  try {
+    TokenizerDocument document(json, name);
+    return std::unique_ptr<const Tokenizer>(new Tokenizer(std::make_unique<const Pipeline>(document, fast_path)));
+  } catch (const nlohmann::json::exception& e) {
+    throw Error(Status::bad_file, clip_message(name + ": " + e.what()));
+  }
+}
+
+void Tokenizer::encode(std::string_view text, const EncodeOptions& options, Encoding& out) const {
+  Scratch& s = thread_scratch();
+  const size_t budget = token_budget(options, n_special(false));
+  out.n_invalid = pipeline_->tokenize(text, s, s.a);
+  out.n_dropped = truncate(s.a, budget, options.truncate_left);
+  pipeline_->assemble(pipeline_->post.single, options, s, out);
+  trim(s, text.size());
+}
+
+void Tokenizer::encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const {
+  Scratch& s = thread_scratch();
+  const size_t budget = token_budget(options, n_special(true));
+  out.n_invalid = pipeline_->tokenize(a, s, s.a) + pipeline_->tokenize(b, s, s.b);
+  size_t keep_a = s.a.size(), keep_b = s.b.size();
+  share_budget(budget, keep_a, keep_b);
+  out.n_dropped = truncate(s.a, keep_a, options.truncate_left) + truncate(s.b, keep_b, options.truncate_left);
+  pipeline_->assemble(pipeline_->post.pair, options, s, out);
+  trim(s, a.size() + b.size());
+}
+
+size_t Tokenizer::vocab_size() const {
+  return pipeline_->added->vocab_size();
+}
+
+std::string_view Tokenizer::piece(int32_t id) const {
+  if (id < 0 || static_cast<size_t>(id) >= vocab_size()) return {};
+  const Vocab& vocab = pipeline_->model->vocab();
+  return static_cast<size_t>(id) < vocab.size() ? vocab.piece(id) : pipeline_->added->piece(id);
+}
+
+int32_t Tokenizer::id(std::string_view piece) const {
+  const int32_t id = pipeline_->model->vocab().find(piece);
+  return id >= 0 ? id : pipeline_->added->find(piece);
+}
+
+size_t Tokenizer::n_special(bool pair) const {
+  return pipeline_->post.n_special(pair);
+}
+
+std::optional<size_t> Tokenizer::file_max_length() const {
+  return pipeline_->file_max_length;
+}
+
+}  // namespace quern

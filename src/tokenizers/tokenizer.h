@@ -1,0 +1,61 @@
+// Text to token ids, by a tokenizer.json executed as it is written. This is all that the rest of quern
+// includes of this folder. Not for training, and not for ids to text.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quern {
+
+// A half-open range: bytes of a text, unless said otherwise.
+struct Span {
+  uint32_t begin = 0, end = 0;
+  friend bool operator==(const Span&, const Span&) = default;
+};
+
+struct EncodeOptions {
+  bool add_special = true;
+  size_t max_length = 0;  // of all ids, the special tokens among them; 0: no limit
+  bool truncate_left = false;
+  bool want_offsets = false;
+};
+
+struct Encoding {
+  std::vector<int32_t> ids, type_ids;  // of the same length
+  std::vector<Span> offsets;           // bytes of the text as given; {0,0} for specials; only with want_offsets
+  std::vector<uint8_t> special_mask;   // 1: put in by the post-processor
+  size_t n_dropped = 0;                // tokens cut by truncation
+  size_t n_invalid = 0;                // invalid UTF-8 sequences, each read as U+FFFD
+};
+
+// Immutable once parsed; every method may be called from any number of threads.
+class Tokenizer {
+ public:
+  // json: the bytes of a tokenizer.json; name: the file's name for messages. Throws Error: bad_file or unsupported.
+  // fast_path = false makes every text take the general path: for tests.
+  static std::unique_ptr<const Tokenizer> parse(std::string_view json, const std::string& name, bool fast_path = true);
+  ~Tokenizer();
+
+  // Any bytes will do as a text. The file's own truncation and padding are not applied. Reuses out's memory.
+  // Throws Error bad_argument if max_length is below n_special, or a text is above 1 GiB.
+  void encode(std::string_view text, const EncodeOptions& options, Encoding& out) const;
+  // A pair too long loses tokens of the longer text first, as the reference's LongestFirst does.
+  void encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const;
+
+  size_t vocab_size() const;                      // ids are 0 … vocab_size - 1; added tokens count
+  std::string_view piece(int32_t id) const;       // "" for an id out of range
+  int32_t id(std::string_view piece) const;       // -1 when absent
+  size_t n_special(bool pair) const;              // how many tokens the post-processor adds
+  std::optional<size_t> file_max_length() const;  // truncation.max_length of the file: for the caller to use or not
+
+ private:
+  struct Pipeline;
+  explicit Tokenizer(std::unique_ptr<const Pipeline> pipeline);
+  std::unique_ptr<const Pipeline> pipeline_;
+};
+
+}  // namespace quern

@@ -1,0 +1,85 @@
+// Pieces and their ids, and the hash tables that find them. Immutable once finished.
+#pragma once
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quern {
+
+// A polynomial over the bytes, modulo 2^64, so that the hash of any part of a word follows from those of its
+// prefixes: hash(w[a, b)) = hash(w[0, b)) - hash(w[0, a)) * base^(b - a).
+struct PieceHash {
+  static constexpr uint64_t base = 0x9E3779B97F4A7C15;
+  static uint64_t append(uint64_t hash, char byte) noexcept { return hash * base + static_cast<uint8_t>(byte) + 1; }
+  static uint64_t of(std::string_view s) noexcept {
+    uint64_t hash = 0;
+    for (const char c : s) hash = append(hash, c);
+    return hash;
+  }
+};
+
+class Vocab;
+
+// An open-addressing table of those pieces that start with a prefix, keyed by what follows it.
+class PieceTable {
+ public:
+  void build(const Vocab& vocab, std::string_view prefix);
+  size_t longest() const { return longest_; }  // bytes after the prefix
+  // The id of the piece prefix + s, where hash is that of s[0, size); -1 when absent.
+  int32_t find(const Vocab& vocab, const char* s, size_t size, uint64_t hash) const noexcept;
+
+ private:
+  struct Slot {
+    uint32_t tag;
+    int32_t id;  // -1: free
+  };
+  static uint64_t mix(uint64_t hash) noexcept { return (hash ^ hash >> 32) * 0xD6E8FEB86659FD93; }
+  std::vector<Slot> slots_;  // a power of two, at most half full
+  int shift_ = 63;
+  size_t prefix_size_ = 0, longest_ = 0;
+};
+
+class Vocab {
+ public:
+  // Collects one piece; ids may come in any order. Nothing is checked before finish().
+  void add(std::string_view piece, int64_t id);
+  // Orders the pieces by id. Returns "", or what is wrong: ids must be 0 … n-1, each once, and no piece twice.
+  std::string finish();
+
+  size_t size() const { return entries_.size(); }
+  std::string_view piece(int32_t id) const noexcept {
+    const Entry& e = entries_[static_cast<size_t>(id)];
+    return {bytes_.data() + e.begin, e.size};
+  }
+  // -1 when absent.
+  int32_t find(std::string_view piece) const noexcept {
+    return table_.find(*this, piece.data(), piece.size(), PieceHash::of(piece));
+  }
+  const PieceTable& table() const { return table_; }
+
+ private:
+  struct Entry {
+    uint32_t begin, size;  // in bytes_, which a tokenizer.json of at most 512 MB fills
+  };
+  std::string bytes_;
+  std::vector<Entry> entries_;  // by id, once finished
+  std::vector<int64_t> ids_;    // of entries_, until then
+  PieceTable table_;
+};
+
+inline int32_t PieceTable::find(const Vocab& vocab, const char* s, size_t size, uint64_t hash) const noexcept {
+  const uint64_t mixed = mix(hash);
+  const uint32_t tag = static_cast<uint32_t>(mixed);
+  for (size_t i = mixed >> shift_;; i = (i + 1) & (slots_.size() - 1)) {
+    const Slot& slot = slots_[i];
+    if (slot.id < 0) return -1;
+    if (slot.tag != tag) continue;
+    const std::string_view piece = vocab.piece(slot.id);
+    if (piece.size() - prefix_size_ == size && std::memcmp(piece.data() + prefix_size_, s, size) == 0) return slot.id;
+  }
+}
+
+}  // namespace quern

@@ -1,0 +1,28 @@
+// WordLevel. See wordlevel.h.
+#include "wordlevel.h"
+
+namespace quern {
+namespace {
+
+class WordLevel final : public Model {
+ public:
+  WordLevel(const JsonField& field, Vocab vocab)
+      : Model(std::move(vocab)), unknown_(unknown_id(field, "<unk>", vocab_)) {}
+
+  void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const override {
+    word_bytes(word, n, false, scratch);
+    const int32_t id = vocab_.find(scratch.bytes);
+    out.push_back({id < 0 ? unknown_ : id, word[0].begin, word[n - 1].end});
+  }
+
+ private:
+  int32_t unknown_;
+};
+
+}  // namespace
+
+std::unique_ptr<const Model> make_wordlevel(const JsonField& field, Vocab vocab) {
+  return std::make_unique<WordLevel>(field, std::move(vocab));
+}
+
+}  // namespace quern

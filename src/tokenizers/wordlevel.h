@@ -1,0 +1,9 @@
+// WordLevel: a word is a piece, or unknown.
+#pragma once
+#include "model.h"
+
+namespace quern {
+
+std::unique_ptr<const Model> make_wordlevel(const JsonField& field, Vocab vocab);
+
+}  // namespace quern

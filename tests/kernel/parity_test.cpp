@@ -1,0 +1,261 @@
+// Every weight type × every ISA that this CPU runs, against the scalar reference: integer sums equal to the bit, results
+// equal to the bit for integer panel types and within rounding for the others. New types and ISAs need no edit here.
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <memory>
+#include <new>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "dispatch.h"
+
+using namespace quern;
+
+namespace {
+
+// 64-byte aligned bytes.
+class Buffer {
+ public:
+  explicit Buffer(size_t n) : data_(static_cast<char*>(::operator new(n + 64, std::align_val_t{64}))) {
+    std::memset(data_.get(), 0x5a, n + 64);  // what is not written must not matter
+  }
+  char* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(char* p) const { ::operator delete(p, std::align_val_t{64}); }
+  };
+  std::unique_ptr<char, Free> data_;
+};
+
+struct Packed {
+  std::vector<Buffer> buffers;
+  Matrix matrix;
+};
+
+Packed pack(const TypeInfo& type, const std::vector<float>& w, int64_t N, int64_t K) {
+  Packed out;
+  void* arrays[4] = {};
+  for (int i = 0; i < type.n_arrays; ++i) {
+    out.buffers.emplace_back(type.arrays[i].bytes(N, K));
+    arrays[i] = out.buffers.back().get();
+    out.matrix.arrays[i] = arrays[i];
+  }
+  type.pack(w.data(), N, K, 0, N, nullptr, arrays);
+  out.matrix.type = &type;
+  out.matrix.N = N;
+  out.matrix.K = K;
+  return out;
+}
+
+struct Result {
+  std::vector<float> y;
+  std::vector<int32_t> sums;
+};
+
+Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& x, const float* smooth, int64_t M) {
+  const TypeKernels& k = table.types[type_index(*w.type)];
+  const size_t bytes = k.row_bytes(w.K);
+  REQUIRE(bytes % 64 == 0);
+  Buffer rows(bytes * static_cast<size_t>(M));
+  for (int64_t m = 0; m < M; ++m) k.prepare(x.data() + m * w.K, smooth, w.K, rows.get() + static_cast<size_t>(m) * bytes);
+  Result r;
+  const int64_t stride = w.N + 3;
+  r.y.assign(static_cast<size_t>(M * stride), -777.0f);
+  k.multiply(rows.get(), M, w, 0, w.N, r.y.data(), stride);
+  for (int64_t m = 0; m < M; ++m)
+    for (int64_t n = w.N; n < stride; ++n) REQUIRE(r.y[static_cast<size_t>(m * stride + n)] == -777.0f);  // not overrun
+  if (k.accumulate) {
+    const int64_t groups = w.type->k_multiple == 1 ? 1 : w.K / w.type->k_multiple;
+    r.sums.assign(static_cast<size_t>(M * w.N * groups), -1);
+    k.accumulate(rows.get(), M, w, r.sums.data());
+  }
+  return r;
+}
+
+void compare(const Result& expected, const Result& found, const std::vector<float>& bound) {
+  REQUIRE(expected.sums == found.sums);
+  for (size_t i = 0; i < expected.y.size(); ++i) {
+    if (!(std::fabs(expected.y[i] - found.y[i]) <= bound[i])) {
+      CAPTURE(i, expected.y[i], found.y[i], bound[i]);
+      REQUIRE(std::fabs(expected.y[i] - found.y[i]) <= bound[i]);
+    }
+  }
+}
+
+enum class Values { normal, extreme, outlier };
+
+std::vector<float> values(std::mt19937& random, size_t n, Values kind) {
+  std::normal_distribution<float> normal;
+  std::vector<float> v(n);
+  for (float& f : v) {
+    f = normal(random);
+    if (kind == Values::extreme) f = f < 0 ? -1.0f : 1.0f;
+    if (kind == Values::outlier && random() % 50 == 0) f *= 100.0f;
+  }
+  return v;
+}
+
+}  // namespace
+
+TEST_CASE("every type on every ISA equals the scalar reference", "[kernel]") {
+  const KernelTable& scalar = find_kernels("scalar");
+  const int64_t shapes[][3] = {{1, 1, 1},    {1, 16, 32},  {2, 17, 33},   {3, 48, 64},   {4, 64, 96},   {5, 100, 31},
+                               {6, 64, 128}, {7, 65, 160}, {13, 130, 64}, {19, 24, 100}, {1, 96, 1536}, {9, 80, 4096}};
+  for (const TypeInfo* type : all_types()) {
+    for (const KernelTable* table : built_kernels()) {
+      if (!table->runs_here()) continue;  // main() reports it
+      for (const auto& [M, N, K0] : shapes) {
+        const int64_t K = round_up(K0, type->k_multiple);
+        for (const Values kind : {Values::normal, Values::extreme, Values::outlier}) {
+          INFO(type->name << " on " << table->name << ": M " << M << " N " << N << " K " << K);
+          std::mt19937 random(static_cast<unsigned>(M * 7919 + N * 31 + K));
+          const auto w = values(random, static_cast<size_t>(N * K), kind), x = values(random, static_cast<size_t>(M * K), kind);
+          std::vector<float> smooth(static_cast<size_t>(K));
+          for (float& s : smooth) s = 0.5f + static_cast<float>(random() % 1000) / 1000.0f;
+          const Packed packed = pack(*type, w, N, K);
+          for (const float* factors : {static_cast<const float*>(nullptr), static_cast<const float*>(smooth.data())}) {
+            const Result expected = run(scalar, packed.matrix, x, factors, M);
+            // Panel types combine their exact sums in one order everywhere; the others only reorder float additions.
+            std::vector<float> bound(expected.y.size(), 0.0f);
+            if (type->rows) {
+              std::vector<float> row(static_cast<size_t>(K));
+              for (int64_t n = 0; n < N; ++n) {
+                type->unpack(packed.matrix.arrays, N, K, n, row.data());
+                for (int64_t m = 0; m < M; ++m) {
+                  double size = 0;
+                  for (int64_t k = 0; k < K; ++k) size += std::fabs(row[static_cast<size_t>(k)] * x[static_cast<size_t>(m * K + k)]);
+                  bound[static_cast<size_t>(m * (N + 3) + n)] = static_cast<float>(size * 1.5 * 3e-7 * std::sqrt(static_cast<double>(K)) + 1e-30);
+                }
+              }
+            }
+            compare(expected, run(*table, packed.matrix, x, factors, M), bound);
+          }
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("the scalar reference is the product of what was packed and what was prepared", "[kernel]") {
+  // Against double arithmetic on unpacked weights: only the activations' rounding is left.
+  std::mt19937 random(5);
+  const int64_t M = 4, N = 37, K = 192;
+  const auto w = values(random, static_cast<size_t>(N * K), Values::normal), x = values(random, static_cast<size_t>(M * K), Values::normal);
+  for (const TypeInfo* type : all_types()) {
+    INFO(type->name);
+    const Packed packed = pack(*type, w, N, K);
+    const Result r = run(find_kernels("scalar"), packed.matrix, x, nullptr, M);
+    double error = 0, size = 0, weight_error = 0, weight_size = 0;
+    std::vector<float> row(static_cast<size_t>(K));
+    for (int64_t n = 0; n < N; ++n) {
+      type->unpack(packed.matrix.arrays, N, K, n, row.data());
+      for (int64_t k = 0; k < K; ++k) {
+        const double d = row[static_cast<size_t>(k)] - w[static_cast<size_t>(n * K + k)];
+        weight_error += d * d;
+        weight_size += static_cast<double>(w[static_cast<size_t>(n * K + k)]) * w[static_cast<size_t>(n * K + k)];
+      }
+      for (int64_t m = 0; m < M; ++m) {
+        double exact = 0;
+        for (int64_t k = 0; k < K; ++k) exact += static_cast<double>(row[static_cast<size_t>(k)]) * x[static_cast<size_t>(m * K + k)];
+        const double d = r.y[static_cast<size_t>(m * (N + 3) + n)] - exact;
+        error += d * d;
+        size += exact * exact;
+      }
+    }
+    const bool integer = find_kernels("scalar").types[type_index(*type)].accumulate != nullptr;
+    CHECK(error / size < (integer ? 2e-4 : 1e-12));  // 8-bit activations: about (range / 255)^2 / 12 of the variance
+    const std::string name = type->name;
+    CHECK(weight_error / weight_size < (name[1] == '4' ? 1.2e-2 : name[0] == 'q' ? 1e-4 : 1e-5));
+  }
+}
+
+TEST_CASE("a row's result depends neither on the other rows nor on how columns are split", "[kernel]") {
+  std::mt19937 random(11);
+  const int64_t M = 23, N = 144, K = 224;
+  const auto w = values(random, static_cast<size_t>(N * K), Values::normal), x = values(random, static_cast<size_t>(M * K), Values::normal);
+  for (const TypeInfo* type : all_types()) {
+    const Packed packed = pack(*type, w, N, K);
+    for (const KernelTable* table : built_kernels()) {
+      if (!table->runs_here()) continue;
+      INFO(type->name << " on " << table->name);
+      const TypeKernels& k = table->types[type_index(*type)];
+      const size_t bytes = k.row_bytes(K);
+      Buffer rows(bytes * static_cast<size_t>(M));
+      for (int64_t m = 0; m < M; ++m) k.prepare(x.data() + m * K, nullptr, K, rows.get() + static_cast<size_t>(m) * bytes);
+      std::vector<float> whole(static_cast<size_t>(M * N)), piece(whole.size());
+      k.multiply(rows.get(), M, packed.matrix, 0, N, whole.data(), N);
+      for (int64_t m = 0; m < M; ++m)
+        for (int64_t n = 0; n < N; n += 48)
+          k.multiply(rows.get() + static_cast<size_t>(m) * bytes, 1, packed.matrix, n, 48, piece.data() + m * N + n, N);
+      REQUIRE(std::memcmp(whole.data(), piece.data(), whole.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[kernel]") {
+  for (const KernelTable* table : built_kernels()) {
+    if (!table->runs_here()) continue;
+    for (const int n : {1, 3, 7, 8, 15, 16, 17, 31, 64, 100, 384}) {
+      INFO(table->name << ", n " << n);
+      std::mt19937 random(static_cast<unsigned>(n));
+      const size_t size = static_cast<size_t>(n);
+      auto x = values(random, size, Values::outlier);
+      const auto weight = values(random, size, Values::normal), bias = values(random, size, Values::normal);
+      for (const Activation a : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::silu,
+                                 Activation::tanh}) {
+        auto y = x;
+        table->epilogue(y.data(), 1, n, n, {.bias = bias.data(), .activation = a, .residual = weight.data(), .residual_stride = n});
+        for (size_t i = 0; i < size; ++i) {
+          const double v = static_cast<double>(x[i] + bias[i]);
+          double e = v;
+          if (a == Activation::gelu) e = v * 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
+          if (a == Activation::gelu_tanh) e = 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
+          if (a == Activation::relu) e = std::max(v, 0.0);
+          if (a == Activation::silu) e = v / (1 + std::exp(-v));
+          if (a == Activation::tanh) e = std::tanh(v);
+          CAPTURE(static_cast<int>(a), v);
+          REQUIRE(y[i] == Approx(e + static_cast<double>(weight[i])).epsilon(2e-6).margin(2e-6));
+        }
+      }
+      double mean = 0, variance = 0;
+      for (const float v : x) mean += static_cast<double>(v) / n;
+      for (const float v : x) variance += (v - mean) * (v - mean) / n;
+      std::vector<float> y(size);
+      table->layer_norm(x.data(), weight.data(), bias.data(), 1e-5f, n, y.data());
+      for (size_t i = 0; i < size; ++i)
+        REQUIRE(y[i] == Approx((x[i] - mean) / std::sqrt(variance + 1e-5) * static_cast<double>(weight[i]) + static_cast<double>(bias[i])).epsilon(1e-4).margin(1e-5));
+      const float top = *std::max_element(x.begin(), x.end());
+      auto s = x;
+      const float total = table->softmax(s.data(), n, 0.3f);
+      double expected = 0;
+      for (size_t i = 0; i < size; ++i) {
+        const double e = std::exp((static_cast<double>(x[i]) - static_cast<double>(top)) * 0.3);
+        expected += e;
+        REQUIRE(s[i] == Approx(e).epsilon(1e-5).margin(1e-30));
+      }
+      REQUIRE(total == Approx(expected).epsilon(1e-5));
+      double product = 0, absolute = 0;
+      for (size_t i = 0; i < size; ++i) product += static_cast<double>(x[i] * weight[i]), absolute += std::fabs(x[i] * weight[i]);
+      REQUIRE(std::fabs(table->dot(x.data(), weight.data(), n) - product) <= 1e-6 * absolute + 1e-6);
+    }
+  }
+}
+
+TEST_CASE("gemm equals the scalar chain of fused multiply-adds to the bit", "[kernel]") {
+  const KernelTable& scalar = find_kernels("scalar");
+  std::mt19937 random(3);
+  for (const KernelTable* table : built_kernels()) {
+    if (!table->runs_here()) continue;
+    for (const auto& [M, N, K] : std::vector<std::array<int64_t, 3>>{{1, 1, 1}, {5, 33, 7}, {7, 64, 32}, {13, 130, 64}, {48, 16, 5}}) {
+      INFO(table->name << ": M " << M << " N " << N << " K " << K);
+      const auto a = values(random, static_cast<size_t>(M * K), Values::normal), b = values(random, static_cast<size_t>(K * N), Values::normal);
+      std::vector<float> expected(static_cast<size_t>(M * N)), found(expected.size());
+      scalar.gemm(M, N, K, a.data(), K, b.data(), N, expected.data(), N);
+      table->gemm(M, N, K, a.data(), K, b.data(), N, found.data(), N);
+      REQUIRE(std::memcmp(expected.data(), found.data(), expected.size() * sizeof(float)) == 0);
+    }
+  }
+}

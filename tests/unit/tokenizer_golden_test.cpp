@@ -1,0 +1,149 @@
+// The tokenizer's stages and whole pipelines against frozen answers of the reference library.
+#include <catch2/catch.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "tokenizers/normalizer.h"
+#include "tokenizers/pre_tokenizer.h"
+#include "tokenizers/tokenizer.h"
+#include "tokenizers/utf8.h"
+
+using namespace quern;
+using nlohmann::json;
+
+namespace {
+
+const std::string golden = std::string(QUERN_TEST_DIR) + "/golden/tokenizers/";
+
+std::vector<json> read_lines(const std::string& name) {
+  std::ifstream file(golden + name);
+  std::vector<json> lines;
+  for (std::string line; std::getline(file, line);) lines.push_back(json::parse(line));
+  REQUIRE(!lines.empty());
+  return lines;
+}
+
+std::string read_file(const std::string& name) {
+  std::ifstream file(golden + name, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+Chars decode(const std::string& text) {
+  Chars chars;
+  for (uint32_t i = 0; i < text.size();) {
+    const Utf8Char c = decode_utf8(text.data() + i);
+    chars.push_back({c.code, i, i + c.size});
+    i += c.size;
+  }
+  return chars;
+}
+
+std::string encode(const Chars& chars, Span span) {
+  std::string text;
+  for (uint32_t i = span.begin; i < span.end; ++i) {
+    char utf8[4];
+    text.append(utf8, encode_utf8(chars[i].code, utf8));
+  }
+  return text;
+}
+
+// The reference's offsets count characters; quern's count bytes.
+std::vector<Span> to_bytes(const std::string& text, const json& offsets) {
+  const Chars chars = decode(text);
+  const auto byte = [&](size_t i) { return i < chars.size() ? chars[i].begin : static_cast<uint32_t>(text.size()); };
+  std::vector<Span> spans;
+  for (const json& o : offsets) spans.push_back({byte(o[0]), byte(o[1])});
+  return spans;
+}
+
+std::string from_hex(const std::string& hex) {
+  std::string bytes;
+  for (size_t i = 0; i < hex.size(); i += 2) bytes += static_cast<char>(std::stoi(hex.substr(i, 2), nullptr, 16));
+  return bytes;
+}
+
+void check_normalizer(const json& line) {
+  const std::string file = "conf";
+  const NormalizerPtr normalizer = make_normalizer(JsonField(&line["conf"], "", &file));
+  NormalizerScratch scratch;
+  for (const json& c : line["cases"]) {
+    INFO(line["conf"].dump() << " on " << c[0].dump());
+    Chars chars = decode(c[0]);
+    normalizer->apply(chars, scratch);
+    CHECK(encode(chars, {0, static_cast<uint32_t>(chars.size())}) == c[1].get<std::string>());
+  }
+}
+
+void check_pre_tokenizer(const json& line) {
+  const std::string file = "conf";
+  const PreTokenizerPtr pre_tokenizer = make_pre_tokenizer(JsonField(&line["conf"], "", &file));
+  for (const json& c : line["cases"]) {
+    INFO(line["conf"].dump() << " on " << c[0].dump());
+    Words words;
+    words.text = decode(c[0]);
+    if (!words.text.empty()) words.spans = {{0, static_cast<uint32_t>(words.text.size())}};
+    pre_tokenizer->apply(words);
+    json got = json::array();
+    for (const Span& s : words.spans) got.push_back({encode(words.text, s), s.begin, s.end});
+    CHECK(got == c[1]);
+  }
+}
+
+void check_pipeline(const json& line) {
+  const json& conf = line["conf"];
+  const auto tokenizer = Tokenizer::parse(conf.dump(), "conf");
+  EncodeOptions options;
+  options.want_offsets = true;
+  if (conf["truncation"].is_object()) {
+    options.max_length = tokenizer->file_max_length().value();
+    options.truncate_left = conf["truncation"]["direction"] == "Left";
+  }
+  for (const json& c : line["cases"]) {
+    INFO(conf["truncation"].dump() << " on " << c[0].dump() << " " << c[1].dump());
+    Encoding got;
+    std::vector<std::string> texts = {c[0]};
+    if (c[1].is_null()) {
+      tokenizer->encode(texts[0], options, got);
+    } else {
+      texts.push_back(c[1]);
+      tokenizer->encode_pair(texts[0], texts[1], options, got);
+    }
+    const json& want = c[2];
+    CHECK(got.ids == want["ids"].get<std::vector<int32_t>>());
+    CHECK(got.type_ids == want["type_ids"].get<std::vector<int32_t>>());
+    CHECK(got.special_mask == want["special"].get<std::vector<uint8_t>>());
+    if (texts.size() == 1) CHECK(got.offsets == to_bytes(texts[0], want["offsets"]));
+    for (size_t i = 0; i < got.ids.size(); ++i)
+      CHECK(tokenizer->piece(got.ids[i]) == want["tokens"][i].get<std::string>());
+  }
+}
+
+}  // namespace
+
+TEST_CASE("tokenizer stages and pipelines give the reference's answers") {
+  for (const json& line : read_lines("stages.jsonl")) {
+    if (line["kind"] == "norm") check_normalizer(line);
+    if (line["kind"] == "pretok") check_pre_tokenizer(line);
+    if (line["kind"] == "tok") check_pipeline(line);
+  }
+}
+
+TEST_CASE("a trained WordPiece gives the reference's ids and offsets, by both paths") {
+  const std::string file = read_file("tiny_wordpiece.json");
+  for (const bool fast : {true, false}) {
+    const auto tokenizer = Tokenizer::parse(file, "tiny_wordpiece.json", fast);
+    Encoding got;
+    EncodeOptions options;
+    options.want_offsets = true;
+    for (const json& c : read_lines("tiny_wordpiece.jsonl")) {
+      INFO((fast ? "fast " : "general ") << c["hex"]);
+      tokenizer->encode(from_hex(c["hex"]), options, got);
+      CHECK(got.ids == c["ids"].get<std::vector<int32_t>>());
+      json offsets = json::array();
+      for (const Span& s : got.offsets) offsets.push_back({s.begin, s.end});
+      CHECK(offsets == c["offsets"]);
+    }
+  }
+}

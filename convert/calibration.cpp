@@ -38,6 +38,14 @@ std::vector<std::string> calibration_texts(const std::string& file) {
   std::vector<std::string> texts;
   if (file.empty()) {
     texts.assign(std::begin(kBuiltIn), std::end(kBuiltIn));
+    // Passages too: the special tokens' activations grow with the length of a text.
+    constexpr size_t kSentences = 10, kPassages = 8, kStride = 37;  // coprime to the number of texts
+    const size_t n = texts.size();
+    for (size_t p = 0; p < kPassages; ++p) {
+      std::string passage;
+      for (size_t i = 0; i < kSentences; ++i) passage += (i ? " " : "") + texts[(p * kSentences + i) * kStride % n];
+      texts.push_back(std::move(passage));
+    }
     return texts;
   }
   const std::string all = read_text_file(file, size_t{64} << 20);
@@ -50,7 +58,8 @@ std::vector<std::string> calibration_texts(const std::string& file) {
   return texts;
 }
 
-Calibration::Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool) : source_(source), pool_(pool) {
+Calibration::Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool)
+    : source_(source), pool_(pool) {
   size_t tokens = 0;
   Encoding e;
   for (const std::string& text : texts) {
@@ -115,14 +124,17 @@ void Calibration::observe(const Linear& linear, const Tensor& x) {
 std::vector<float> smoothing(const InputStats& stats, const std::vector<float>& w_amax) {
   std::vector<float> smooth(w_amax.size());
   for (size_t k = 0; k < smooth.size(); ++k) {
-    const float x = std::max(stats.amax[k], 1e-5f), w = std::max(w_amax[k], 1e-5f);
+    // Between the largest and the usual magnitude: a single outlier token should not set a channel's factor alone.
+    const float rms = std::sqrt(stats.gram[k * smooth.size() + k] / static_cast<float>(stats.tokens));
+    const float x = std::max(std::sqrt(stats.amax[k] * rms), 1e-5f), w = std::max(w_amax[k], 1e-5f);
     const float factor = std::sqrt(w / x);
     smooth[k] = std::isfinite(factor) ? std::clamp(factor, 1e-4f, 1e4f) : 1.0f;
   }
   return smooth;
 }
 
-std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels, Pool& pool) {
+std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels,
+                                Pool& pool) {
   const int64_t K = static_cast<int64_t>(smooth.size());
   const auto at = [K](int64_t i, int64_t j) { return static_cast<size_t>(i * K + j); };
   // H with both axes reversed: its lower factor L gives H = R·Rᵀ with R upper, so H⁻¹ = Uᵀ·U for U = R⁻¹, upper too.
@@ -130,7 +142,8 @@ std::vector<float> compensation(const InputStats& stats, const std::vector<float
   double trace = 0;
   for (int64_t i = 0; i < K; ++i) {
     for (int64_t j = 0; j < K; ++j)
-      h[at(K - 1 - i, K - 1 - j)] = stats.gram[at(i, j)] * smooth[static_cast<size_t>(i)] * smooth[static_cast<size_t>(j)];
+      h[at(K - 1 - i, K - 1 - j)] =
+          stats.gram[at(i, j)] * smooth[static_cast<size_t>(i)] * smooth[static_cast<size_t>(j)];
     trace += static_cast<double>(h[at(K - 1 - i, K - 1 - i)]);
   }
   const float damping = static_cast<float>(0.01 * trace / static_cast<double>(K));

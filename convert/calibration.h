@@ -12,8 +12,8 @@ namespace quern {
 
 // Statistics of one linear's inputs over all calibration tokens.
 struct InputStats {
-  std::vector<float> amax;   // K: largest magnitude
-  std::vector<float> gram;   // (K, K): sum of xᵀx
+  std::vector<float> amax;  // K: largest magnitude
+  std::vector<float> gram;  // (K, K): sum of xᵀx
   int64_t tokens = 0;
 };
 
@@ -50,8 +50,9 @@ std::vector<std::string> calibration_texts(const std::string& file);
 // range evenly. w_amax: largest magnitude of each weight column.
 std::vector<float> smoothing(const InputStats& stats, const std::vector<float>& w_amax);
 
-// U of quants/compensate.h for inputs x · smooth: the upper Cholesky factor of the inverse of the damped Gram matrix. Empty
-// when it cannot be had (inputs that are not finite).
-std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels, Pool& pool);
+// U of quants/compensate.h for inputs x · smooth: the upper Cholesky factor of the inverse of the damped Gram matrix.
+// Empty when it cannot be had (inputs that are not finite).
+std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels,
+                                Pool& pool);
 
 }  // namespace quern

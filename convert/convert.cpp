@@ -42,7 +42,8 @@ class Converter {
       for (const StoredTensor& t : s.vectors) file_.add_tensor(t.name, t.gguf_type, t.ne);
     }
     file_.begin();
-    if (!type_.rows) calibration_ = std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_);
+    if (!type_.rows)
+      calibration_ = std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_);
     const WeightMap& map = source_.weights;
     size_t next = 0;
     for (size_t layer = 0; layer < map.layer_begins.size(); ++layer) {
@@ -57,12 +58,15 @@ class Converter {
   }
 
  private:
-  HfTensors tensors(const WeightSpec& spec, size_t part) const { return find_hf_tensors(*source_.safetensors, prefix_, spec, part); }
+  HfTensors tensors(const WeightSpec& spec, size_t part) const {
+    return find_hf_tensors(*source_.safetensors, prefix_, spec, part);
+  }
   static double source_bytes(const HfTensors& t) { return static_cast<double>(t.weight->data.size()); }
 
   void report(double bytes, const std::string& what) {
     done_ = what == "done" ? total_ : done_ + bytes;
-    if (options_.progress && !options_.progress(done_, total_, what.c_str())) throw Error(Status::bad_argument, "the conversion was cancelled");
+    if (options_.progress && !options_.progress(done_, total_, what.c_str()))
+      throw Error(Status::bad_argument, "the conversion was cancelled");
   }
 
   std::string hash_source() {
@@ -72,7 +76,8 @@ class Converter {
         const HfTensors t = tensors(spec, i);
         for (const StTensor* tensor : {t.weight, t.bias}) {
           if (!tensor) continue;
-          const std::string head = spec.parts[i].gguf + ' ' + tensor->dtype + ' ' + shape_text(tensor->shape.data(), tensor->shape.size());
+          const std::string head =
+              spec.parts[i].gguf + ' ' + tensor->dtype + ' ' + shape_text(tensor->shape.data(), tensor->shape.size());
           hash.update(head.data(), head.size() + 1);
           hash.update(tensor->data.data(), tensor->data.size());
           source_.safetensors->release(*tensor);
@@ -112,7 +117,8 @@ class Converter {
   }
 
   // Packs 16-output slices on all threads; only the packed arrays and a slice per thread are in memory.
-  void write_matrix(const WeightSpec& spec, const StoredMatrix& m, const std::vector<float>& smooth, const std::vector<float>& U) {
+  void write_matrix(const WeightSpec& spec, const StoredMatrix& m, const std::vector<float>& smooth,
+                    const std::vector<float>& U) {
     constexpr int64_t kSlice = 64;
     std::vector<std::vector<char>> buffers;
     void* arrays[4] = {};
@@ -148,7 +154,8 @@ class Converter {
     }
     std::vector<float> values;
     for (size_t i = 0; i < spec.parts.size(); ++i) {
-      if (v.name != spec.name + ".bias" && v.name != spec.name + ".weight" && v.name != spec.parts[i].gguf + ".bias") continue;
+      if (v.name != spec.name + ".bias" && v.name != spec.name + ".weight" && v.name != spec.parts[i].gguf + ".bias")
+        continue;
       const HfTensors t = tensors(spec, i);
       const StTensor& tensor = v.name.ends_with(".bias") ? *t.bias : *t.weight;
       values.resize(values.size() + static_cast<size_t>(tensor.elements()));
@@ -185,7 +192,9 @@ void convert(const std::string& folder, const std::string& output, const Convert
   const TypeInfo& type = choose_type(options.type, output);
   const std::unique_ptr<LoadedModel> source = load_model(folder);
   if (!source->safetensors)
-    throw Error(Status::unsupported, source->path + ": expected a Hugging Face folder with safetensors weights, found a model file; convert the folder that it came from");
+    throw Error(Status::unsupported, source->path +
+                                         ": expected a Hugging Face folder with safetensors weights, found a model "
+                                         "file; convert the folder that it came from");
   Converter(*source, output, type, options).run();
 }
 

@@ -1,4 +1,5 @@
-// A Hugging Face folder → a model file. Streams tensor by tensor, layer by layer: memory stays near the largest tensor's.
+// A Hugging Face folder → a model file. Streams tensor by tensor, layer by layer: memory stays near the largest
+// tensor's.
 #pragma once
 #include <functional>
 #include <string>

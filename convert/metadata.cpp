@@ -35,14 +35,16 @@ nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::s
     for (size_t s = map.layer_begins[l]; s < end; ++s)
       for (const WeightSpec::Part& part : map.specs[s].parts)
         for (const std::string& prefix : source.architecture->prefixes)
-          if (const StTensor* t = source.safetensors->find(prefix + part.hf + ".weight")) source.safetensors->release(*t);
+          if (const StTensor* t = source.safetensors->find(prefix + part.hf + ".weight"))
+            source.safetensors->release(*t);
   };
   const Tensor states = forward(*source.model, op, {ids, types, packed}, release);
   const Heads heads(source.pipeline, source.model->width(), source.path);
   std::vector<float> vector(static_cast<size_t>(heads.width()));
   for (size_t i = 0; i < texts.size(); ++i) {
     if (packed[i].length == 0) continue;
-    heads.apply(op.kernels(), {states.row(packed[i].first), packed[i].length, states.cols, states.stride}, 0, vector.data());
+    heads.apply(op.kernels(), {states.row(packed[i].first), packed[i].length, states.cols, states.stride}, 0,
+                vector.data());
     all.push_back({{"text", texts[i]}, {"ids", encodings[i].ids}, {"vector", vector}});
   }
   return all;
@@ -74,12 +76,14 @@ void write_llama_tokenizer(GgufWriter& file, const LoadedModel& source) {
   const struct {
     const char* key;
     const char* piece;
-  } named[] = {{"bos_token_id", "[CLS]"}, {"cls_token_id", "[CLS]"}, {"seperator_token_id", "[SEP]"}, {"eos_token_id", "[SEP]"},
-               {"unknown_token_id", "[UNK]"}, {"padding_token_id", "[PAD]"}, {"mask_token_id", "[MASK]"}};
+  } named[] = {{"bos_token_id", "[CLS]"},  {"cls_token_id", "[CLS]"},     {"seperator_token_id", "[SEP]"},
+               {"eos_token_id", "[SEP]"},  {"unknown_token_id", "[UNK]"}, {"padding_token_id", "[PAD]"},
+               {"mask_token_id", "[MASK]"}};
   file.set_string("tokenizer.ggml.model", "bert");
   file.set_string("tokenizer.ggml.pre", "jina-v2-en");
   for (const auto& [key, piece] : named)
-    if (const int32_t id = source.tokenizer->id(piece); id >= 0) file.set_u32(std::string("tokenizer.ggml.") + key, static_cast<uint32_t>(id));
+    if (const int32_t id = source.tokenizer->id(piece); id >= 0)
+      file.set_u32(std::string("tokenizer.ggml.") + key, static_cast<uint32_t>(id));
   file.set_u32("tokenizer.ggml.token_type_count", static_cast<uint32_t>(source.model->types()));
   file.set_strings("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
   file.set_array("tokenizer.ggml.token_type", std::span<const int32_t>(kinds));
@@ -98,14 +102,15 @@ uint32_t pooling_type(const Pipeline& pipeline) {
 }  // namespace
 
 std::vector<std::string> self_test_texts(const std::string& extra) {
-  std::vector<std::string> texts = {"The quick brown fox jumps over the lazy dog.", "Is this file still what it was when it was made?",
+  std::vector<std::string> texts = {"The quick brown fox jumps over the lazy dog.",
+                                    "Is this file still what it was when it was made?",
                                     "Größe, naïve, 東京 and \xF0\x9F\x8C\x8D: 3.14 + 2 = 5.14"};
   if (!extra.empty()) texts.push_back(extra);
   return texts;
 }
 
-void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const std::string& weights_sha256,
-                    const std::vector<std::string>& self_test, Pool& pool) {
+void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type,
+                    const std::string& weights_sha256, const std::vector<std::string>& self_test, Pool& pool) {
   const std::string architecture = source.architecture->gguf;
   file.set_string("general.architecture", architecture);
   std::string name = source.repo.empty() ? source.path : source.repo;

@@ -16,7 +16,7 @@ struct StoredTensor {
 
 // A matrix of the file: a whole linear (panel types), one part of it (row types, as llama.cpp names them), or a table.
 struct StoredMatrix {
-  std::string name;        // without suffix
+  std::string name;  // without suffix
   const TypeInfo* type;
   size_t first_part, n_parts;
   int64_t N, K;
@@ -28,8 +28,8 @@ struct Storage {
   std::vector<StoredTensor> vectors;  // weight and bias of norms; smooth and bias of linears; after the matrices
 };
 
-// rows: the table's rows in the source. The type of a linear falls back where its inputs do not divide: q4 to q8, q8_0 and
-// q4_0 to f16. Tables of files of integer types are q8_0, or f16 where their width does not divide.
+// rows: the table's rows in the source. The type of a linear falls back where its inputs do not divide: q4 to q8, q8_0
+// and q4_0 to f16. Tables of files of integer types are q8_0, or f16 where their width does not divide.
 Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t rows);
 
 }  // namespace quern

@@ -24,7 +24,7 @@ class Arena {
     }
     if (current_ == chunks_.size()) {
       const size_t size = bytes > kChunk ? bytes : kChunk;
-      chunks_.push_back({std::unique_ptr<void, Free>(::operator new(size, std::align_val_t{64})), size});
+      chunks_.push_back({std::unique_ptr<void, Free>(::operator new (size, std::align_val_t{64})), size});
       used_ = 0;
     }
     void* p = static_cast<char*>(chunks_[current_].memory.get()) + used_;
@@ -51,7 +51,7 @@ class Arena {
  private:
   static constexpr size_t kChunk = size_t{1} << 20;
   struct Free {
-    void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
+    void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
   };
   struct Chunk {
     std::unique_ptr<void, Free> memory;

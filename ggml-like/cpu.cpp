@@ -82,20 +82,44 @@ int quota_cpus() {
 }  // namespace
 
 #if defined(__x86_64__)
-bool cpu_has_avx2() noexcept { return features().avx2; }
-bool cpu_has_avx512_vnni() noexcept { return features().avx512_vnni; }
-bool cpu_has_neon_dotprod() noexcept { return false; }
-bool cpu_has_neon_i8mm() noexcept { return false; }
+bool cpu_has_avx2() noexcept {
+  return features().avx2;
+}
+bool cpu_has_avx512_vnni() noexcept {
+  return features().avx512_vnni;
+}
+bool cpu_has_neon_dotprod() noexcept {
+  return false;
+}
+bool cpu_has_neon_i8mm() noexcept {
+  return false;
+}
 #elif defined(__aarch64__)
-bool cpu_has_avx2() noexcept { return false; }
-bool cpu_has_avx512_vnni() noexcept { return false; }
-bool cpu_has_neon_dotprod() noexcept { return getauxval(AT_HWCAP) >> 20 & 1; }
-bool cpu_has_neon_i8mm() noexcept { return cpu_has_neon_dotprod() && (getauxval(AT_HWCAP2) >> 13 & 1); }
+bool cpu_has_avx2() noexcept {
+  return false;
+}
+bool cpu_has_avx512_vnni() noexcept {
+  return false;
+}
+bool cpu_has_neon_dotprod() noexcept {
+  return getauxval(AT_HWCAP) >> 20 & 1;
+}
+bool cpu_has_neon_i8mm() noexcept {
+  return cpu_has_neon_dotprod() && (getauxval(AT_HWCAP2) >> 13 & 1);
+}
 #else
-bool cpu_has_avx2() noexcept { return false; }
-bool cpu_has_avx512_vnni() noexcept { return false; }
-bool cpu_has_neon_dotprod() noexcept { return false; }
-bool cpu_has_neon_i8mm() noexcept { return false; }
+bool cpu_has_avx2() noexcept {
+  return false;
+}
+bool cpu_has_avx512_vnni() noexcept {
+  return false;
+}
+bool cpu_has_neon_dotprod() noexcept {
+  return false;
+}
+bool cpu_has_neon_i8mm() noexcept {
+  return false;
+}
 #endif
 
 std::string cpu_name() {

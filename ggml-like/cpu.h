@@ -1,5 +1,5 @@
-// What the CPU and the operating system let this process use. cpu_has_* are true only when the registers are saved by the
-// operating system too. Cheap after the first call, thread-safe.
+// What the CPU and the operating system let this process use. cpu_has_* are true only when the registers are saved by
+// the operating system too. Cheap after the first call, thread-safe.
 #pragma once
 #include <string>
 

@@ -29,7 +29,9 @@ std::span<const TypeInfo* const> infos(TypeList<Types...>) {
 
 }  // namespace
 
-std::span<const KernelTable* const> built_kernels() { return kTables; }
+std::span<const KernelTable* const> built_kernels() {
+  return kTables;
+}
 
 const KernelTable& find_kernels(const std::string& name) {
   std::string able;
@@ -49,7 +51,9 @@ const KernelTable& default_kernels() {
   return find_kernels(forced ? forced : "");
 }
 
-std::span<const TypeInfo* const> all_types() { return infos(QuantList{}); }
+std::span<const TypeInfo* const> all_types() {
+  return infos(QuantList{});
+}
 
 int type_index(const TypeInfo& type) {
   int i = 0;

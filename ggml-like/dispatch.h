@@ -11,8 +11,8 @@ namespace quern {
 // Every table that is built into this library, best first; some may not run on this CPU (KernelTable::runs_here).
 std::span<const KernelTable* const> built_kernels();
 
-// The table called `name`; an empty name means the best that runs here. Throws Error{bad_argument} naming those that can
-// run when it is not built in or needs what this CPU lacks.
+// The table called `name`; an empty name means the best that runs here. Throws Error{bad_argument} naming those that
+// can run when it is not built in or needs what this CPU lacks.
 const KernelTable& find_kernels(const std::string& name);
 
 // find_kernels of the environment's QUERN_ISA.

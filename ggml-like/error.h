@@ -9,11 +9,11 @@ namespace quern {
 // The numbers are those of quern_status in include/quern.h.
 enum class Status {
   ok = 0,
-  bad_argument = 1,   // the caller's use is wrong: an option, a name, a size
-  not_found = 2,      // a file or folder is missing
-  io = 3,             // reading or writing failed (disk full, permissions)
-  bad_file = 4,       // a file is there, but is not what it should be
-  unsupported = 5,    // well-formed, but quern cannot run it
+  bad_argument = 1,  // the caller's use is wrong: an option, a name, a size
+  not_found = 2,     // a file or folder is missing
+  io = 3,            // reading or writing failed (disk full, permissions)
+  bad_file = 4,      // a file is there, but is not what it should be
+  unsupported = 5,   // well-formed, but quern cannot run it
   out_of_memory = 6,
   internal = 7,
 };

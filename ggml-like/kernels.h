@@ -1,6 +1,8 @@
-// What one ISA offers: a table of functions that ops.cpp calls. Kernels are noexcept, allocate nothing and check nothing.
+// What one ISA offers: a table of functions that ops.cpp calls. Kernels are noexcept, allocate nothing and check
+// nothing.
 //
-// Weights of every type go through the same three steps, so that a type is a row of this table and not a case somewhere:
+// Weights of every type go through the same three steps, so that a type is a row of this table and not a case
+// somewhere:
 //   row_bytes  size of one prepared row of activations
 //   prepare    f32 activations → what the type's dot product takes (u8 with a scale, blocks of s8, …), row by row
 //   multiply   prepared rows × weights → f32
@@ -23,7 +25,8 @@ struct TypeKernels {
   // x: K floats; smooth: K factors that x is multiplied by first, or null; row: 64-byte aligned.
   void (*prepare)(const float* x, const float* smooth, int64_t K, void* row) noexcept;
   // y[m * stride + n - n0] = dot(x_m, w_n) for m < M and n0 <= n < n0 + N. Panel types want n0 % 16 == 0.
-  void (*multiply)(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, float* y, int64_t stride) noexcept;
+  void (*multiply)(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, float* y,
+                   int64_t stride) noexcept;
   // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 (q8) or
   // K / 32. Null for float types.
   void (*accumulate)(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept;

@@ -15,11 +15,15 @@ constexpr int64_t kRowBlock = 128;     // rows of one task: their activations st
 constexpr int64_t kColumnBlock = 256;  // columns of one task: rows × columns of results stay in L2 for the epilogue
 constexpr int64_t kQueryBlock = 48;    // queries whose scores are held at a time
 
-int64_t blocks(int64_t n, int64_t size) { return (n + size - 1) / size; }
+int64_t blocks(int64_t n, int64_t size) {
+  return (n + size - 1) / size;
+}
 
 }  // namespace
 
-Tensor Ops::tensor(int64_t rows, int64_t cols) { return {arena_.take<float>(rows * cols), rows, cols, cols}; }
+Tensor Ops::tensor(int64_t rows, int64_t cols) {
+  return {arena_.take<float>(rows * cols), rows, cols, cols};
+}
 
 Tensor Ops::lookup(std::span<const Lookup> lookups) {
   const int64_t D = lookups[0].table.cols;
@@ -32,7 +36,8 @@ Tensor Ops::lookup(std::span<const Lookup> lookups) {
     const size_t bytes = table.type->row_bytes(D);
     for (int64_t t = 0; t < out.rows; ++t) {
       assert(ids[static_cast<size_t>(t)] >= 0 && ids[static_cast<size_t>(t)] < table.rows);
-      const char* coded = static_cast<const char*>(table.data) + static_cast<size_t>(ids[static_cast<size_t>(t)]) * bytes;
+      const char* coded =
+          static_cast<const char*>(table.data) + static_cast<size_t>(ids[static_cast<size_t>(t)]) * bytes;
       table.type->decode(coded, i == 0 ? out.row(t) : row, D);
       if (i > 0) kernels_.axpy(1.0f, row, out.row(t), D);
     }

@@ -1,5 +1,5 @@
-// The operators that models are written in: eager, on an arena, over packed tokens. They check nothing that the loader has
-// already checked; shapes are asserted. Glossary: T tokens, D width, F hidden, H heads, L length of one text.
+// The operators that models are written in: eager, on an arena, over packed tokens. They check nothing that the loader
+// has already checked; shapes are asserted. Glossary: T tokens, D width, F hidden, H heads, L length of one text.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -51,8 +51,8 @@ class LinearObserver {
 
 class Ops {
  public:
-  // Results live in `arena` until its Scope ends. With a pool, operators split their work over its threads; without, they
-  // run on the calling thread. Either way the results are the same to the bit.
+  // Results live in `arena` until its Scope ends. With a pool, operators split their work over its threads; without,
+  // they run on the calling thread. Either way the results are the same to the bit.
   Ops(const KernelTable& kernels, Arena& arena, Pool* pool = nullptr, LinearObserver* observer = nullptr)
       : kernels_(kernels), arena_(arena), pool_(pool), observer_(observer) {}
 

@@ -1,4 +1,5 @@
-// A fixed set of threads that run tasks together. One run at a time: a Pool belongs to one session and is not re-entrant.
+// A fixed set of threads that run tasks together. One run at a time: a Pool belongs to one session and is not
+// re-entrant.
 #pragma once
 #include <atomic>
 #include <cstdint>
@@ -22,8 +23,8 @@ class Pool {
 
   int size() const { return static_cast<int>(arenas_.size()); }
 
-  // Calls f(task, scratch) for every task in [0, n), each once, on any thread and in any order; scratch is that thread's
-  // own. Returns when all are done; the first exception that a task threw is thrown here.
+  // Calls f(task, scratch) for every task in [0, n), each once, on any thread and in any order; scratch is that
+  // thread's own. Returns when all are done; the first exception that a task threw is thrown here.
   template <class F>
   void run(int64_t n, F&& f) {
     run_tasks(

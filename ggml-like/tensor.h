@@ -17,14 +17,17 @@ struct Tensor {
   Tensor columns(int64_t first, int64_t n) const { return {data + first, rows, n, stride}; }
 };
 
-// A weight matrix W of N outputs × K inputs, y = x·Wᵀ. `arrays` are the type's own (see TypeInfo::arrays): the first holds
-// the weights, the others scales and sums. They lie wherever the file was mapped, 64-byte aligned for panel types.
+// A weight matrix W of N outputs × K inputs, y = x·Wᵀ. `arrays` are the type's own (see TypeInfo::arrays): the first
+// holds the weights, the others scales and sums. They lie wherever the file was mapped, 64-byte aligned for panel
+// types.
 struct Matrix {
   const TypeInfo* type = nullptr;
   int64_t N = 0, K = 0;
   const void* arrays[4] = {};
 };
 
-constexpr int64_t round_up(int64_t n, int64_t multiple) { return (n + multiple - 1) / multiple * multiple; }
+constexpr int64_t round_up(int64_t n, int64_t multiple) {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 }  // namespace quern

@@ -58,7 +58,8 @@ void require(bool condition, const char* message) {
 template <class T>
 T merged(const T* options, T defaults) {
   if (!options) return defaults;
-  require(options->size >= sizeof(size_t) && options->size <= 4096, "options.size is wrong: fill options in with their _default function");
+  require(options->size >= sizeof(size_t) && options->size <= 4096,
+          "options.size is wrong: fill options in with their _default function");
   std::memcpy(static_cast<void*>(&defaults), options, std::min(options->size, sizeof(T)));
   return defaults;
 }
@@ -87,8 +88,12 @@ char* copy_string(const std::string& text) {
 
 }  // namespace
 
-const char* quern_version(void) { return "0.1.0"; }
-const char* quern_last_error(void) { return last_error.c_str(); }
+const char* quern_version(void) {
+  return "0.1.0";
+}
+const char* quern_last_error(void) {
+  return last_error.c_str();
+}
 int quern_usable_cpus(void) {
   int n = 1;
   guard([&] { n = quern::usable_cpus(); });
@@ -99,7 +104,9 @@ const char* quern_isa(void) {
   guard([&] { name = quern::default_kernels().name; });
   return name;
 }
-void quern_string_free(char* string) { std::free(string); }
+void quern_string_free(char* string) {
+  std::free(string);
+}
 
 quern_status quern_model_load(const char* path, quern_model** model) {
   return guard([&] {
@@ -109,9 +116,15 @@ quern_status quern_model_load(const char* path, quern_model** model) {
   });
 }
 
-void quern_model_free(quern_model* model) { delete model; }
-int64_t quern_model_width(const quern_model* model) { return model->rep->model->width(); }
-int64_t quern_model_max_length(const quern_model* model) { return static_cast<int64_t>(model->rep->max_length); }
+void quern_model_free(quern_model* model) {
+  delete model;
+}
+int64_t quern_model_width(const quern_model* model) {
+  return model->rep->model->width();
+}
+int64_t quern_model_max_length(const quern_model* model) {
+  return static_cast<int64_t>(model->rep->max_length);
+}
 
 quern_status quern_model_describe(const quern_model* model, char** json) {
   return guard([&] {
@@ -124,14 +137,17 @@ quern_tokenize_options quern_tokenize_options_default(void) {
   return {.size = sizeof(quern_tokenize_options), .add_special = 1, .max_length = 0};
 }
 
-quern_status quern_tokenize(const quern_model* model, const char* text, size_t length, const quern_tokenize_options* options,
-                            int32_t* ids, size_t capacity, size_t* n_ids) {
+quern_status quern_tokenize(const quern_model* model, const char* text, size_t length,
+                            const quern_tokenize_options* options, int32_t* ids, size_t capacity, size_t* n_ids) {
   return guard([&] {
-    require(model && (text || length == 0) && n_ids && (ids || capacity == 0), "quern_tokenize: model, text, ids and n_ids must not be NULL");
+    require(model && (text || length == 0) && n_ids && (ids || capacity == 0),
+            "quern_tokenize: model, text, ids and n_ids must not be NULL");
     const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
     require(o.max_length >= -1, "max_length must not be below -1");
     thread_local quern::Encoding encoding;
-    const size_t max = o.max_length < 0 ? 0 : o.max_length == 0 ? model->rep->max_length : static_cast<size_t>(o.max_length);
+    const size_t max = o.max_length < 0    ? 0
+                       : o.max_length == 0 ? model->rep->max_length
+                                           : static_cast<size_t>(o.max_length);
     model->rep->tokenizer->encode({text, length}, {.add_special = o.add_special != 0, .max_length = max}, encoding);
     *n_ids = encoding.ids.size();
     require(encoding.ids.size() <= capacity, "quern_tokenize: there are more ids than `capacity`");
@@ -148,11 +164,22 @@ quern_status quern_session_new(const quern_model* model, int n_threads, quern_se
   });
 }
 
-void quern_session_free(quern_session* session) { delete session; }
-int quern_session_threads(const quern_session* session) { return session->rep->threads(); }
+void quern_session_free(quern_session* session) {
+  delete session;
+}
+int quern_session_threads(const quern_session* session) {
+  return session->rep->threads();
+}
 
 quern_embed_options quern_embed_options_default(void) {
-  return {.size = sizeof(quern_embed_options), .pooling = nullptr, .normalize = -1, .dimensions = 0, .prompt = nullptr, .max_length = 0, .truncate = 1, .first_text = 1};
+  return {.size = sizeof(quern_embed_options),
+          .pooling = nullptr,
+          .normalize = -1,
+          .dimensions = 0,
+          .prompt = nullptr,
+          .max_length = 0,
+          .truncate = 1,
+          .first_text = 1};
 }
 
 quern_status quern_embed_width(quern_session* session, const quern_embed_options* options, int64_t* width) {
@@ -165,7 +192,8 @@ quern_status quern_embed_width(quern_session* session, const quern_embed_options
 quern_status quern_embed(quern_session* session, const char* const* texts, const size_t* lengths, size_t n,
                          const quern_embed_options* options, float* out, size_t out_len, quern_embed_stats* stats) {
   return guard([&] {
-    require(session && (n == 0 || (texts && lengths && out)), "quern_embed: session, texts, lengths and out must not be NULL");
+    require(session && (n == 0 || (texts && lengths && out)),
+            "quern_embed: session, texts, lengths and out must not be NULL");
     const quern::EmbedOptions o = embed_options(options);
     const size_t width = static_cast<size_t>(session->rep->width(o));
     require(n <= out_len / width, "quern_embed: out_len is below n rows of quern_embed_width floats");
@@ -186,7 +214,13 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
 }
 
 quern_convert_options quern_convert_options_default(void) {
-  return {.size = sizeof(quern_convert_options), .type = nullptr, .calibration = nullptr, .n_threads = 0, .self_test = nullptr, .progress = nullptr, .user = nullptr};
+  return {.size = sizeof(quern_convert_options),
+          .type = nullptr,
+          .calibration = nullptr,
+          .n_threads = 0,
+          .self_test = nullptr,
+          .progress = nullptr,
+          .user = nullptr};
 }
 
 quern_status quern_convert(const char* folder, const char* output, const quern_convert_options* options) {
@@ -200,7 +234,9 @@ quern_status quern_convert(const char* folder, const char* output, const quern_c
     if (o.self_test) c.self_test = o.self_test;
     c.threads = o.n_threads;
     if (o.progress)
-      c.progress = [&](double done, double total, const char* what) { return o.progress(o.user, done, total, what) == 0; };
+      c.progress = [&](double done, double total, const char* what) {
+        return o.progress(o.user, done, total, what) == 0;
+      };
     quern::convert(folder, output, c);
   });
 }

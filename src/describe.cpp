@@ -10,14 +10,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string dump(const Json& json) { return json.dump(-1, ' ', false, Json::error_handler_t::replace); }
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
 
 Json gguf_contents(const GgufReader& file) {
   Json keys = Json::array(), tensors = Json::array();
   for (const GgufKey& key : file.keys())
     keys.push_back({{"name", key.name}, {"type", gguf_type_text(key)}, {"value", gguf_value_text(key)}});
   for (const TensorInfo& t : file.tensors())
-    tensors.push_back({{"name", t.name}, {"type", find_ggml_type(t.type)->name}, {"shape", std::vector<int64_t>(t.ne.begin(), t.ne.begin() + t.n_dims)}, {"bytes", t.size}});
+    tensors.push_back({{"name", t.name},
+                       {"type", find_ggml_type(t.type)->name},
+                       {"shape", std::vector<int64_t>(t.ne.begin(), t.ne.begin() + t.n_dims)},
+                       {"bytes", t.size}});
   return {{"bytes", file.bytes().size()}, {"keys", keys}, {"tensors", tensors}};
 }
 
@@ -35,7 +40,8 @@ Json safetensors_contents(const Safetensors& file) {
 
 std::string describe_model(const LoadedModel& m) {
   Json decisions = Json::array();
-  for (const Decision& d : m.decisions) decisions.push_back({{"what", d.what}, {"value", d.value}, {"source", d.source}});
+  for (const Decision& d : m.decisions)
+    decisions.push_back({{"what", d.what}, {"value", d.value}, {"source", d.source}});
   Json out = {{"path", m.path},
               {"format", m.format},
               {"architecture", m.architecture->gguf},

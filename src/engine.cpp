@@ -31,10 +31,14 @@ Pipeline effective_pipeline(const LoadedModel& model, const EmbedOptions& option
 // What all workers of one embed() share.
 struct Session::Call {
   Call(const LoadedModel& model, std::span<const std::string_view> texts, const EmbedOptions& options, float* out)
-      : texts(texts), options(options), heads(effective_pipeline(model, options), model.model->width(), model.path), out(out) {
+      : texts(texts),
+        options(options),
+        heads(effective_pipeline(model, options), model.model->width(), model.path),
+        out(out) {
     width = options.dimensions > 0 ? options.dimensions : heads.width();
     if (options.dimensions < 0 || options.dimensions > heads.width())
-      throw Error(Status::bad_argument, "dimensions: expected 1 to " + std::to_string(heads.width()) + ", found " + std::to_string(options.dimensions));
+      throw Error(Status::bad_argument, "dimensions: expected 1 to " + std::to_string(heads.width()) + ", found " +
+                                            std::to_string(options.dimensions));
     if (options.prompt) {
       prompt = *options.prompt;
     } else if (const auto found = model.prompts.find(model.default_prompt); found != model.prompts.end()) {
@@ -43,8 +47,9 @@ struct Session::Call {
     max_length = options.max_length == 0 ? model.max_length : options.max_length;
     const size_t least = model.tokenizer->n_special(false);
     if (max_length > static_cast<size_t>(model.model->positions()) || max_length < least)
-      throw Error(Status::bad_argument, "max_length: expected " + std::to_string(least) + " to " + std::to_string(model.model->positions()) +
-                                            " tokens, found " + std::to_string(max_length));
+      throw Error(Status::bad_argument, "max_length: expected " + std::to_string(least) + " to " +
+                                            std::to_string(model.model->positions()) + " tokens, found " +
+                                            std::to_string(max_length));
     if (heads.skips_prompt() && !prompt.empty()) {
       Encoding e;
       model.tokenizer->encode(prompt, {.add_special = true}, e);
@@ -81,11 +86,16 @@ struct Session::Pack {
 };
 
 Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
-    : model_(std::move(model)), kernels_(default_kernels()), pool_(threads > 0 ? threads : usable_cpus()), packs_(static_cast<size_t>(pool_.size())) {}
+    : model_(std::move(model)),
+      kernels_(default_kernels()),
+      pool_(threads > 0 ? threads : usable_cpus()),
+      packs_(static_cast<size_t>(pool_.size())) {}
 
 Session::~Session() = default;
 
-int64_t Session::width(const EmbedOptions& options) const { return Call(*model_, {}, options, nullptr).width; }
+int64_t Session::width(const EmbedOptions& options) const {
+  return Call(*model_, {}, options, nullptr).width;
+}
 
 // Tokenizes a text into the pack. False for a text without tokens, whose vector is zero.
 bool Session::add_text(const Call& call, Pack& pack, size_t index) {
@@ -110,8 +120,8 @@ bool Session::add_text(const Call& call, Pack& pack, size_t index) {
   }
   for (const int32_t type : e.type_ids)
     if (type >= model_->model->types())
-      throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) + ", but the model has " +
-                                        std::to_string(model_->model->types()));
+      throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
+                                        ", but the model has " + std::to_string(model_->model->types()));
   pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(e.ids.size())});
   pack.indices.push_back(index);
   pack.ids.insert(pack.ids.end(), e.ids.begin(), e.ids.end());
@@ -128,11 +138,13 @@ void Session::run_pack(const Call& call, Pack& pack, Ops& op) {
     const Tensor hidden{states.row(text.first), text.length, states.cols, states.stride};
     call.heads.apply(kernels_, hidden, std::min(call.skip, text.length), pack.vector.data());
     if (call.width < call.heads.width() && call.heads.normalizes()) normalize(kernels_, pack.vector.data(), call.width);
-    std::memcpy(call.out + static_cast<int64_t>(pack.indices[i]) * call.width, pack.vector.data(), static_cast<size_t>(call.width) * sizeof(float));
+    std::memcpy(call.out + static_cast<int64_t>(pack.indices[i]) * call.width, pack.vector.data(),
+                static_cast<size_t>(call.width) * sizeof(float));
   }
 }
 
-void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, float* out, EmbedStats& stats) {
+void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, float* out,
+                    EmbedStats& stats) {
   const Call call(*model_, texts, options, out);
   for (Pack& pack : packs_) pack.stats = {};
   if (texts.size() == 1) {  // nothing to share out but the inside of the operators

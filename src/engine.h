@@ -42,8 +42,8 @@ class Session {
   int threads() const { return pool_.size(); }
   int64_t width(const EmbedOptions& options) const;  // floats of one vector
 
-  // out: one row of width(options) floats a text, in the texts' order. A row does not depend on the other texts nor on the
-  // number of threads, to the bit. Throws Error.
+  // out: one row of width(options) floats a text, in the texts' order. A row does not depend on the other texts nor on
+  // the number of threads, to the bit. Throws Error.
   void embed(std::span<const std::string_view> texts, const EmbedOptions& options, float* out, EmbedStats& stats);
 
  private:
@@ -55,8 +55,8 @@ class Session {
   std::shared_ptr<const LoadedModel> model_;
   const KernelTable& kernels_;
   Pool pool_;
-  Arena arena_;                 // of a text that is split inside the operators
-  std::vector<Pack> packs_;     // one a thread
+  Arena arena_;              // of a text that is split inside the operators
+  std::vector<Pack> packs_;  // one a thread
 };
 
 }  // namespace quern

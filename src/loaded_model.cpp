@@ -14,23 +14,26 @@ namespace {
 // The largest tokenizer id must have a row in the token table, and the special tokens must leave room for text.
 void check_tokenizer(const LoadedModel& m) {
   if (static_cast<int64_t>(m.tokenizer->vocab_size()) > m.model->vocabulary())
-    throw Error(Status::bad_file, m.path + ": the tokenizer has ids up to " + std::to_string(m.tokenizer->vocab_size() - 1) +
-                                      ", but the token embedding has " + std::to_string(m.model->vocabulary()) + " rows");
+    throw Error(Status::bad_file, m.path + ": the tokenizer has ids up to " +
+                                      std::to_string(m.tokenizer->vocab_size() - 1) + ", but the token embedding has " +
+                                      std::to_string(m.model->vocabulary()) + " rows");
 }
 
 void settle_max_length(LoadedModel& m, size_t wanted) {
   const size_t positions = static_cast<size_t>(m.model->positions());
   m.max_length = wanted == 0 ? positions : std::min(wanted, positions);
   if (wanted > positions)
-    m.decisions.push_back({"max_length", std::to_string(positions), "the position table's rows (the settings say " + std::to_string(wanted) + ")"});
+    m.decisions.push_back({"max_length", std::to_string(positions),
+                           "the position table's rows (the settings say " + std::to_string(wanted) + ")"});
 }
 
 void load_gguf_settings(LoadedModel& m) {
   const GgufReader& f = *m.gguf;
   const uint64_t layout = f.get_uint_or("quern.layout_version", 0);
   if (layout > kLayoutVersion)
-    throw Error(Status::unsupported, m.path + ": quern.layout_version is " + std::to_string(layout) + ", this quern reads up to " +
-                                         std::to_string(kLayoutVersion) + "; convert the model again or update quern");
+    throw Error(Status::unsupported, m.path + ": quern.layout_version is " + std::to_string(layout) +
+                                         ", this quern reads up to " + std::to_string(kLayoutVersion) +
+                                         "; convert the model again or update quern");
   if (layout > 0) {
     m.type = f.get_string("quern.type");
     m.pipeline = pipeline_from_json(f.get_string("quern.pipeline"), m.path + ": quern.pipeline");
@@ -51,14 +54,16 @@ void load_gguf_settings(LoadedModel& m) {
   const uint64_t pooling = f.get_uint_or(key, 1);
   const char* const modes[] = {"", "mean", "cls", "lasttoken"};
   if (pooling == 0 || pooling > 3)
-    throw Error(Status::unsupported, m.path + ": " + key + " is " + std::to_string(pooling) + "; quern embeds with 1 (mean), 2 (cls) and 3 (last)");
+    throw Error(Status::unsupported, m.path + ": " + key + " is " + std::to_string(pooling) +
+                                         "; quern embeds with 1 (mean), 2 (cls) and 3 (last)");
   m.pipeline.modules = {{.type = "Pooling", .folder = {}, .pooling = {.modes = {modes[pooling]}}, .dense = {}},
                         {.type = "Normalize", .folder = {}, .pooling = {}, .dense = {}}};
   m.similarity = "cosine";
   m.decisions = {{"pooling", modes[pooling], key}, {"normalize", "true", "llama.cpp's tools normalize"}};
   const bool verbatim = f.has("tokenizer.huggingface.json");
   m.tokenizer_json = verbatim ? std::string(f.get_string("tokenizer.huggingface.json")) : tokenizer_json_from_gguf(f);
-  m.decisions.push_back({"tokenizer", verbatim ? "verbatim" : "rebuilt", verbatim ? "tokenizer.huggingface.json" : "tokenizer.ggml.tokens"});
+  m.decisions.push_back({"tokenizer", verbatim ? "verbatim" : "rebuilt",
+                         verbatim ? "tokenizer.huggingface.json" : "tokenizer.ggml.tokens"});
   const Linear* linear = nullptr;
   for (const WeightSpec& spec : m.weights.specs)
     if (!linear && spec.linear) linear = spec.linear;
@@ -119,8 +124,13 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
 }
 
 std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const LoadedModel& s) {
-  const std::string parts[] = {weights_sha256, type, sha256_hex(s.tokenizer_json), to_json(s.pipeline), std::to_string(s.max_length),
-                               prompts_to_json(s.prompts), s.default_prompt};
+  const std::string parts[] = {weights_sha256,
+                               type,
+                               sha256_hex(s.tokenizer_json),
+                               to_json(s.pipeline),
+                               std::to_string(s.max_length),
+                               prompts_to_json(s.prompts),
+                               s.default_prompt};
   std::string all;
   for (const std::string& part : parts) all += std::to_string(part.size()) + ':' + part;
   return sha256_hex(all).substr(0, 32);

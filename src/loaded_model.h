@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "convert/safetensors.h"
 #include "gguf/reader.h"
 #include "hub/hf_folder.h"
 #include "io/mapped_file.h"
 #include "models/model.h"
+#include "safetensors/safetensors.h"
 #include "tokenizers/tokenizer.h"
 
 namespace quern {

@@ -15,6 +15,8 @@ Model load(const std::string& path) {
   return Model(model);
 }
 
-bool stderr_is_terminal() { return isatty(STDERR_FILENO) == 1; }
+bool stderr_is_terminal() {
+  return isatty(STDERR_FILENO) == 1;
+}
 
 }  // namespace cli

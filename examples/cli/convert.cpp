@@ -39,7 +39,8 @@ void convert(const ConvertArguments& a) {
   struct stat info {};
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
   if (stat(a.output.c_str(), &info) == 0)
-    std::fprintf(stderr, "%s: %.1f MB, %.1f s\n", a.output.c_str(), static_cast<double>(info.st_size) / 1e6, seconds.count());
+    std::fprintf(stderr, "%s: %.1f MB, %.1f s\n", a.output.c_str(), static_cast<double>(info.st_size) / 1e6,
+                 seconds.count());
 }
 
 }  // namespace
@@ -47,16 +48,24 @@ void convert(const ConvertArguments& a) {
 void add_convert(CLI::App& app) {
   auto a = std::make_shared<ConvertArguments>();
   CLI::App* c = app.add_subcommand("convert", "make a model file from a Hugging Face folder with safetensors weights");
-  c->add_option("folder", a->folder, "Hugging Face folder, or repo id in the local Hub cache")->required()->type_name("FOLDER");
+  c->add_option("folder", a->folder, "Hugging Face folder, or repo id in the local Hub cache")
+      ->required()
+      ->type_name("FOLDER");
   c->add_option("-o,--output", a->output, "the file to write, e.g. minilm.q8")->required()->type_name("FILE");
   c->add_option("--type", a->type,
-                "q8 (int8: near-lossless, fastest), q4 (int4: smallest), f32, f16, bf16, q8_0, q4_0 (the last two for llama.cpp as well); default: the "
+                "q8 (int8: near-lossless, fastest), q4 (int4: smallest), f32, f16, bf16, q8_0, q4_0 (the last two for "
+                "llama.cpp as well); default: the "
                 "output's extension, else q8")
       ->type_name("TYPE")
       ->check(CLI::IsMember({"q8", "q4", "f32", "f16", "bf16", "q8_0", "q4_0"}));
-  c->add_option("--calibration", a->calibration, "texts like yours, one a line, to fit q8 and q4 to (default: built-in ones)")->type_name("FILE");
-  c->add_option("--self-test", a->self_test, "one more text whose vector the file keeps for later checks")->type_name("TEXT");
-  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")->type_name("N")->check(CLI::Range(1, 1024));
+  c->add_option("--calibration", a->calibration,
+                "texts like yours, one a line, to fit q8 and q4 to (default: built-in ones)")
+      ->type_name("FILE");
+  c->add_option("--self-test", a->self_test, "one more text whose vector the file keeps for later checks")
+      ->type_name("TEXT");
+  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
   c->add_flag("--quiet", a->quiet, "no progress bar and no summary on stderr");
   c->callback([a] { convert(*a); });
 }

@@ -18,7 +18,8 @@ struct EmbedArguments {
   std::vector<std::string> texts;
   int threads = 0;
   int64_t dimensions = 0, max_length = 0;
-  bool jsonl = false, normalize = false, no_normalize = false, truncate = false, no_truncate = false, quiet = false, has_prompt = false;
+  bool jsonl = false, normalize = false, no_normalize = false, truncate = false, no_truncate = false, quiet = false,
+       has_prompt = false;
 };
 
 quern_embed_options library_options(const EmbedArguments& a) {
@@ -34,10 +35,12 @@ quern_embed_options library_options(const EmbedArguments& a) {
 }
 
 void print_summary(const quern_embed_stats& s, double seconds, int threads) {
-  std::string line = std::to_string(s.texts) + " texts, " + std::to_string(s.tokens) + " tokens, " + std::to_string(s.truncated) + " truncated";
+  std::string line = std::to_string(s.texts) + " texts, " + std::to_string(s.tokens) + " tokens, " +
+                     std::to_string(s.truncated) + " truncated";
   if (s.repaired > 0) line += ", " + std::to_string(s.repaired) + " with invalid UTF-8 (read as U+FFFD)";
   std::fprintf(stderr, "%s, %.3f s, %.1f texts/s, %s, %d thread%s\n", line.c_str(), seconds,
-               seconds > 0 ? static_cast<double>(s.texts) / seconds : 0.0, quern_isa(), threads, threads == 1 ? "" : "s");
+               seconds > 0 ? static_cast<double>(s.texts) / seconds : 0.0, quern_isa(), threads,
+               threads == 1 ? "" : "s");
 }
 
 void embed(const EmbedArguments& a) {
@@ -68,12 +71,14 @@ void embed(const EmbedArguments& a) {
       lengths.push_back(text.size());
     }
     rows.resize(batch.size() * static_cast<size_t>(width));
-    check(quern_embed(session.get(), pointers.data(), lengths.data(), batch.size(), &options, rows.data(), rows.size(), &stats));
+    check(quern_embed(session.get(), pointers.data(), lengths.data(), batch.size(), &options, rows.data(), rows.size(),
+                      &stats));
     options.first_text += static_cast<int64_t>(batch.size());
     writer.write(rows.data(), static_cast<int64_t>(batch.size()));
     const std::chrono::duration<double> so_far = std::chrono::steady_clock::now() - start;
     char text[80];
-    std::snprintf(text, sizeof text, "%llu texts, %.0f texts/s", static_cast<unsigned long long>(stats.texts), static_cast<double>(stats.texts) / so_far.count());
+    std::snprintf(text, sizeof text, "%llu texts, %.0f texts/s", static_cast<unsigned long long>(stats.texts),
+                  static_cast<double>(stats.texts) / so_far.count());
     progress.show(reader.fraction(), text);
   }
   writer.finish();
@@ -87,20 +92,43 @@ void embed(const EmbedArguments& a) {
 void add_embed(CLI::App& app) {
   auto a = std::make_shared<EmbedArguments>();
   CLI::App* c = app.add_subcommand("embed", "turn texts into vectors, one row a text, in the texts' order");
-  c->add_option("-m,--model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")->required()->type_name("MODEL");
-  c->add_option("-f,--file", a->file, "file of texts, one a line (empty lines are texts); - is stdin; .jsonl: one object a line")->type_name("FILE");
-  c->add_option("-p,--text", a->texts, "a text; may be repeated; comes before those of -f")->type_name("TEXT")->take_all()->allow_extra_args(false);
-  c->add_option("-o,--output", a->output, "vectors.npy, .jsonl (an array a line) or .csv; - is stdout, as JSON lines (default)")->type_name("FILE");
-  c->add_option("--format", a->format, "npy, jsonl or csv, whatever the output's name")->type_name("NAME")->check(CLI::IsMember({"npy", "jsonl", "csv"}));
-  c->add_option("--field", a->field, "the field of a JSON-lines file that holds the text (default: text)")->type_name("NAME");
+  c->add_option("-m,--model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")
+      ->required()
+      ->type_name("MODEL");
+  c->add_option("-f,--file", a->file,
+                "file of texts, one a line (empty lines are texts); - is stdin; .jsonl: one object a line")
+      ->type_name("FILE");
+  c->add_option("-p,--text", a->texts, "a text; may be repeated; comes before those of -f")
+      ->type_name("TEXT")
+      ->take_all()
+      ->allow_extra_args(false);
+  c->add_option("-o,--output", a->output,
+                "vectors.npy, .jsonl (an array a line) or .csv; - is stdout, as JSON lines (default)")
+      ->type_name("FILE");
+  c->add_option("--format", a->format, "npy, jsonl or csv, whatever the output's name")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"npy", "jsonl", "csv"}));
+  c->add_option("--field", a->field, "the field of a JSON-lines file that holds the text (default: text)")
+      ->type_name("NAME");
   c->add_flag("--jsonl", a->jsonl, "read -f as JSON lines whatever its name");
-  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")->type_name("N")->check(CLI::Range(1, 1024));
-  c->add_option("--pooling", a->pooling, "in place of the model's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, last")->type_name("MODE");
+  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  c->add_option("--pooling", a->pooling,
+                "in place of the model's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, last")
+      ->type_name("MODE");
   CLI::Option* yes = c->add_flag("--normalize", a->normalize, "scale vectors to length 1, whatever the model says");
   c->add_flag("--no-normalize", a->no_normalize, "leave vectors as they are, whatever the model says")->excludes(yes);
-  c->add_option("--dimensions", a->dimensions, "keep the first N values of each vector (Matryoshka), then normalize again")->type_name("N")->check(CLI::PositiveNumber);
-  CLI::Option* prompt = c->add_option("--prompt", a->prompt, "put TEXT before every text (default: the model's default prompt, if any)")->type_name("TEXT");
-  c->add_option("--max-length", a->max_length, "tokens of a text, special ones included (default: the model's)")->type_name("N")->check(CLI::PositiveNumber);
+  c->add_option("--dimensions", a->dimensions,
+                "keep the first N values of each vector (Matryoshka), then normalize again")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  CLI::Option* prompt =
+      c->add_option("--prompt", a->prompt, "put TEXT before every text (default: the model's default prompt, if any)")
+          ->type_name("TEXT");
+  c->add_option("--max-length", a->max_length, "tokens of a text, special ones included (default: the model's)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
   CLI::Option* cut = c->add_flag("--truncate", a->truncate, "cut longer texts and count them (default)");
   c->add_flag("--no-truncate", a->no_truncate, "a longer text is an error")->excludes(cut);
   c->add_flag("--quiet", a->quiet, "no progress bar and no summary on stderr");

@@ -11,7 +11,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string text_of(const Json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
+std::string text_of(const Json& value) {
+  return value.is_string() ? value.get<std::string>() : value.dump();
+}
 
 std::string modules_text(const Json& pipeline) {
   std::string text;
@@ -21,27 +23,32 @@ std::string modules_text(const Json& pipeline) {
 }
 
 void print_report(const Json& m, bool all) {
-  for (const char* key : {"path", "format", "architecture", "type", "width", "layers", "vocabulary", "positions", "max_length", "similarity",
-                          "default_prompt", "fingerprint"})
+  for (const char* key : {"path", "format", "architecture", "type", "width", "layers", "vocabulary", "positions",
+                          "max_length", "similarity", "default_prompt", "fingerprint"})
     std::printf("%-16s %s\n", key, text_of(m.at(key)).c_str());
   std::printf("%-16s %s\n", "pipeline", modules_text(m.at("pipeline")).c_str());
-  std::printf("%-16s %s @ %s\n", "source", text_of(m.at("source").at("repo")).c_str(), text_of(m.at("source").at("revision")).c_str());
-  for (const auto& [name, text] : m.at("prompts").items()) std::printf("prompt %-9s %s\n", name.c_str(), text.dump().c_str());
+  std::printf("%-16s %s @ %s\n", "source", text_of(m.at("source").at("repo")).c_str(),
+              text_of(m.at("source").at("revision")).c_str());
+  for (const auto& [name, text] : m.at("prompts").items())
+    std::printf("prompt %-9s %s\n", name.c_str(), text.dump().c_str());
   std::printf("\ndecided by\n");
   for (const Json& d : m.at("decisions"))
-    std::printf("  %-22s %-28s %s\n", text_of(d.at("what")).c_str(), text_of(d.at("value")).c_str(), text_of(d.at("source")).c_str());
+    std::printf("  %-22s %-28s %s\n", text_of(d.at("what")).c_str(), text_of(d.at("value")).c_str(),
+                text_of(d.at("source")).c_str());
   const Json& file = m.at("file");
   if (file.contains("keys")) {
     std::printf("\nkeys\n");
     for (const Json& k : file.at("keys"))
-      std::printf("  %-40s %-16s %s\n", text_of(k.at("name")).c_str(), text_of(k.at("type")).c_str(), text_of(k.at("value")).c_str());
+      std::printf("  %-40s %-16s %s\n", text_of(k.at("name")).c_str(), text_of(k.at("type")).c_str(),
+                  text_of(k.at("value")).c_str());
   }
   const Json& tensors = file.at("tensors");
   const size_t shown = all ? tensors.size() : std::min<size_t>(tensors.size(), 24);
   std::printf("\ntensors (%zu, %.1f MB)\n", tensors.size(), file.at("bytes").get<double>() / 1e6);
   for (size_t i = 0; i < shown; ++i)
-    std::printf("  %-40s %-6s %-20s %10lld\n", text_of(tensors[i].at("name")).c_str(), text_of(tensors[i].at("type")).c_str(),
-                tensors[i].at("shape").dump().c_str(), static_cast<long long>(tensors[i].at("bytes").get<int64_t>()));
+    std::printf("  %-40s %-6s %-20s %10lld\n", text_of(tensors[i].at("name")).c_str(),
+                text_of(tensors[i].at("type")).c_str(), tensors[i].at("shape").dump().c_str(),
+                static_cast<long long>(tensors[i].at("bytes").get<int64_t>()));
   if (shown < tensors.size()) std::printf("  … and %zu more (--all)\n", tensors.size() - shown);
 }
 
@@ -54,7 +61,9 @@ void add_inspect(CLI::App& app) {
   };
   auto a = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("inspect", "show what is in a model and which source decided each setting");
-  c->add_option("model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")->required()->type_name("MODEL");
+  c->add_option("model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")
+      ->required()
+      ->type_name("MODEL");
   c->add_flag("--json", a->json, "everything as one JSON object");
   c->add_flag("--all", a->all, "all tensors, not the first 24");
   c->callback([a] {

@@ -18,7 +18,8 @@ void Progress::show(double fraction, const std::string& text) {
     std::fprintf(stderr, "\r\033[K%s", text.c_str());
   } else {
     const int width = 30, full = static_cast<int>(std::min(fraction, 1.0) * width);
-    std::fprintf(stderr, "\r\033[K[%.*s%*s] %3.0f%% %s", full, "==============================", width - full, "", fraction * 100, text.c_str());
+    std::fprintf(stderr, "\r\033[K[%.*s%*s] %3.0f%% %s", full, "==============================", width - full, "",
+                 fraction * 100, text.c_str());
   }
   std::fflush(stderr);
 }

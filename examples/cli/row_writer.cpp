@@ -30,7 +30,8 @@ RowFormat row_format(const std::string& path, const std::string& wanted) {
   throw Failure{2, "-o " + path + ": expected a name in .npy, .jsonl or .csv, or - for stdout (or give --format)"};
 }
 
-RowWriter::RowWriter(const std::string& path, RowFormat format, int64_t width) : path_(path), format_(format), width_(width) {
+RowWriter::RowWriter(const std::string& path, RowFormat format, int64_t width)
+    : path_(path), format_(format), width_(width) {
   struct stat info {};
   if (path == "-") {
     path_ = "stdout";
@@ -47,7 +48,8 @@ RowWriter::RowWriter(const std::string& path, RowFormat format, int64_t width) :
     fail("open");
   }
   if (format_ == RowFormat::npy) {
-    if (std::fseek(file_, 0, SEEK_CUR) != 0) throw Failure{1, path_ + ": .npy needs an output that can be rewound, such as a file"};
+    if (std::fseek(file_, 0, SEEK_CUR) != 0)
+      throw Failure{1, path_ + ": .npy needs an output that can be rewound, such as a file"};
     put_header();
   }
 }
@@ -70,7 +72,8 @@ void RowWriter::put_header() {
   std::memset(header, ' ', sizeof header);
   const unsigned char magic[] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0, kNpyHeader - 10, 0};
   std::memcpy(header, magic, sizeof magic);
-  const int n = std::snprintf(header + 10, sizeof header - 10, "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld, %lld), }",
+  const int n = std::snprintf(header + 10, sizeof header - 10,
+                              "{'descr': '<f4', 'fortran_order': False, 'shape': (%lld, %lld), }",
                               static_cast<long long>(rows_), static_cast<long long>(width_));
   header[10 + n] = ' ';
   header[kNpyHeader - 1] = '\n';

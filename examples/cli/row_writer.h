@@ -1,4 +1,5 @@
-// Rows of floats to a file or stdout, as .npy, JSON lines or CSV. A file appears under its name only once it is complete.
+// Rows of floats to a file or stdout, as .npy, JSON lines or CSV. A file appears under its name only once it is
+// complete.
 #pragma once
 #include <cstdint>
 #include <cstdio>

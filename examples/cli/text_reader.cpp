@@ -54,8 +54,10 @@ void TextReader::read_field(std::string& line) const {
   const std::string where = name_ + ": line " + std::to_string(lines_);
   if (!object.is_object()) throw Failure{1, where + ": expected a JSON object"};
   const auto found = object.find(field_);
-  if (found == object.end()) throw Failure{1, where + ": there is no field \"" + field_ + "\" (name another with --field)"};
-  if (!found->is_string()) throw Failure{1, where + ": field \"" + field_ + "\": expected a string, found " + found->type_name()};
+  if (found == object.end())
+    throw Failure{1, where + ": there is no field \"" + field_ + "\" (name another with --field)"};
+  if (!found->is_string())
+    throw Failure{1, where + ": field \"" + field_ + "\": expected a string, found " + found->type_name()};
   line = found->get<std::string>();
 }
 
@@ -76,6 +78,8 @@ const std::vector<std::string>& TextReader::next(size_t max_texts, size_t max_by
   return batch_;
 }
 
-double TextReader::fraction() const { return total_ > 0 ? static_cast<double>(bytes_) / total_ : -1; }
+double TextReader::fraction() const {
+  return total_ > 0 ? static_cast<double>(bytes_) / total_ : -1;
+}
 
 }  // namespace cli

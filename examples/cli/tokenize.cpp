@@ -43,7 +43,8 @@ void tokenize(const TokenizeArguments& a) {
         line.append(number, std::to_chars(number, number + sizeof number, ids[i]).ptr);
       }
       line += "]\n";
-      if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size()) throw Failure{1, std::string("stdout: cannot write: ") + std::strerror(errno)};
+      if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size())
+        throw Failure{1, std::string("stdout: cannot write: ") + std::strerror(errno)};
     }
   }
   if (std::fflush(stdout) != 0) throw Failure{1, std::string("stdout: cannot write: ") + std::strerror(errno)};
@@ -54,12 +55,22 @@ void tokenize(const TokenizeArguments& a) {
 void add_tokenize(CLI::App& app) {
   auto a = std::make_shared<TokenizeArguments>();
   CLI::App* c = app.add_subcommand("tokenize", "print each text's token ids, one JSON array a line");
-  c->add_option("-m,--model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")->required()->type_name("MODEL");
-  c->add_option("-f,--file", a->file, "file of texts, one a line; - is stdin; .jsonl: one object a line")->type_name("FILE");
-  c->add_option("-p,--text", a->texts, "a text; may be repeated")->type_name("TEXT")->take_all()->allow_extra_args(false);
-  c->add_option("--field", a->field, "the field of a JSON-lines file that holds the text (default: text)")->type_name("NAME");
+  c->add_option("-m,--model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")
+      ->required()
+      ->type_name("MODEL");
+  c->add_option("-f,--file", a->file, "file of texts, one a line; - is stdin; .jsonl: one object a line")
+      ->type_name("FILE");
+  c->add_option("-p,--text", a->texts, "a text; may be repeated")
+      ->type_name("TEXT")
+      ->take_all()
+      ->allow_extra_args(false);
+  c->add_option("--field", a->field, "the field of a JSON-lines file that holds the text (default: text)")
+      ->type_name("NAME");
   c->add_flag("--jsonl", a->jsonl, "read -f as JSON lines whatever its name");
-  CLI::Option* max = c->add_option("--max-length", a->max_length, "cut to N tokens, special ones included (default: the model's)")->type_name("N")->check(CLI::PositiveNumber);
+  CLI::Option* max =
+      c->add_option("--max-length", a->max_length, "cut to N tokens, special ones included (default: the model's)")
+          ->type_name("N")
+          ->check(CLI::PositiveNumber);
   c->add_flag("--no-truncate", a->no_truncate, "never cut")->excludes(max);
   c->add_flag("--no-special", a->no_special, "leave out the special tokens ([CLS], [SEP] …)");
   c->callback([a] { tokenize(*a); });

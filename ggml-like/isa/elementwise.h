@@ -83,11 +83,16 @@ struct Elementwise {
       case Activation::none:
         if (e.bias || e.residual) rows<Activation::none>(y, M, N, stride, e);
         return;
-      case Activation::gelu: return rows<Activation::gelu>(y, M, N, stride, e);
-      case Activation::gelu_tanh: return rows<Activation::gelu_tanh>(y, M, N, stride, e);
-      case Activation::relu: return rows<Activation::relu>(y, M, N, stride, e);
-      case Activation::silu: return rows<Activation::silu>(y, M, N, stride, e);
-      case Activation::tanh: return rows<Activation::tanh>(y, M, N, stride, e);
+      case Activation::gelu:
+        return rows<Activation::gelu>(y, M, N, stride, e);
+      case Activation::gelu_tanh:
+        return rows<Activation::gelu_tanh>(y, M, N, stride, e);
+      case Activation::relu:
+        return rows<Activation::relu>(y, M, N, stride, e);
+      case Activation::silu:
+        return rows<Activation::silu>(y, M, N, stride, e);
+      case Activation::tanh:
+        return rows<Activation::tanh>(y, M, N, stride, e);
     }
   }
 

@@ -1,8 +1,7 @@
 // The float part of a vocabulary, from xsimd. Arch names the instruction set, so instances differ between ISAs.
 #pragma once
-#include <xsimd/xsimd.hpp>
-
 #include <cstdint>
+#include <xsimd/xsimd.hpp>
 
 namespace quern {
 namespace {

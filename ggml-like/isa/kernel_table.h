@@ -1,13 +1,15 @@
-// Fills one ISA's KernelTable from its vocabulary S (isa/<name>/kernels.cpp). Every type and every element-wise kernel is
-// written once against S, which offers:
+// Fills one ISA's KernelTable from its vocabulary S (isa/<name>/kernels.cpp). Every type and every element-wise kernel
+// is written once against S, which offers:
 //
-//   floats    F (lanes floats): load store zero set1 add sub mul div max min fma exp tanh · sum max_lane · load_f16 load_bf16
+//   floats    F (lanes floats): load store zero set1 add sub mul div max min fma exp tanh · sum max_lane · load_f16
+//   load_bf16
 //             f16(bits) · range(x, smooth, n, low, high): min and max of x·smooth and 0
 //   integers  I (lanes int32): set1_i32 load_u8 sub_i32 mul_i32 to_float store_i32 sum_i32
 //   blocks    I8x32: load_i8x32, load_nibbles_minus_8, dot_i8x32 → I whose lanes add up to the dot product
 //   q8        Act8, act8_centered, act8_offset: how activations are stored · A8 broadcast8: four of them
 //             W8 load_w8: four k of cols8 outputs · Acc8 zero8, dot8(acc, a, w), store8 · tile: rows8 × pieces8
-//   q4        W4 load_w4: eight k of `lanes` outputs as two W4 · A4 broadcast4 · Acc4 zero4, dot4(acc, w, a), finish4 → I
+//   q4        W4 load_w4: eight k of `lanes` outputs as two W4 · A4 broadcast4 · Acc4 zero4, dot4(acc, w, a), finish4 →
+//   I
 //             tile: rows4 × pieces4
 //   tiles     row_tile_rows × row_tile_cols (row types), gemm_rows × gemm_cols vectors (gemm)
 //

@@ -1,5 +1,6 @@
-// Error-compensated rounding (GPTQ, Frantar et al., arXiv 2210.17323): after a weight is rounded, its error is spread over
-// the weights of the same output that are not rounded yet, as the inputs' correlations say. Used when files are made.
+// Error-compensated rounding (GPTQ, Frantar et al., arXiv 2210.17323): after a weight is rounded, its error is spread
+// over the weights of the same output that are not rounded yet, as the inputs' correlations say. Used when files are
+// made.
 #pragma once
 #include <cstdint>
 
@@ -7,8 +8,8 @@ namespace quern {
 
 constexpr int kPanel = 16;  // outputs that are rounded side by side
 
-// w: K × 16, one column per output, changed as it goes. U: (K, K) upper Cholesky factor of the inverse of XᵀX, or null for
-// plain rounding to nearest. code(k, values) turns the 16 weights of step k into what they will be read back as.
+// w: K × 16, one column per output, changed as it goes. U: (K, K) upper Cholesky factor of the inverse of XᵀX, or null
+// for plain rounding to nearest. code(k, values) turns the 16 weights of step k into what they will be read back as.
 template <class Code>
 void round_compensated(float* w, int64_t K, const float* U, const Code& code) {
   for (int64_t k = 0; k < K; ++k) {

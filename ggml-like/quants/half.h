@@ -1,12 +1,14 @@
-// Bit-exact conversions of f16 and bf16, round to nearest even, NaN kept quiet. Internal linkage on purpose: kernels that
-// are built with ISA flags include this too.
+// Bit-exact conversions of f16 and bf16, round to nearest even, NaN kept quiet. Internal linkage on purpose: kernels
+// that are built with ISA flags include this too.
 #pragma once
 #include <bit>
 #include <cstdint>
 
 namespace quern {
 
-static inline float bf16_to_f32(uint16_t h) { return std::bit_cast<float>(static_cast<uint32_t>(h) << 16); }
+static inline float bf16_to_f32(uint16_t h) {
+  return std::bit_cast<float>(static_cast<uint32_t>(h) << 16);
+}
 
 static inline uint16_t f32_to_bf16(float f) {
   const uint32_t u = std::bit_cast<uint32_t>(f);

@@ -34,7 +34,7 @@ struct RowKernels {
         QUERN_UNROLL for (int r = 0; r < R; ++r) {
           const auto values = T::template load_tail_x<S>(x + r * x_bytes, k, K - k);
           QUERN_UNROLL for (int c = 0; c < C; ++c)
-            T::template step<S>(acc[r][c], values, T::template load_tail_w<S>(w + c * w_bytes, k, K - k));
+              T::template step<S>(acc[r][c], values, T::template load_tail_w<S>(w + c * w_bytes, k, K - k));
         }
       }
     }

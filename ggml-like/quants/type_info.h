@@ -9,22 +9,22 @@ namespace quern {
 // One array of a matrix: its tensor's name ends in ".<suffix>".
 struct ArraySpec {
   const char* suffix;
-  uint32_t gguf_type;                                     // element type in a GGUF file
+  uint32_t gguf_type;  // element type in a GGUF file
   size_t (*bytes)(int64_t N, int64_t K) noexcept;
   void (*shape)(int64_t N, int64_t K, int64_t ne[4]) noexcept;  // GGUF order: ne[0] is contiguous; unused ones are 1
 };
 
 struct TypeInfo {
   const char* name;
-  int64_t k_multiple;     // K must be a multiple of this
-  bool rows;              // true: row-major and row-coded, also good for look-up tables; false: panels of 16 outputs
+  int64_t k_multiple;  // K must be a multiple of this
+  bool rows;           // true: row-major and row-coded, also good for look-up tables; false: panels of 16 outputs
   int n_arrays;
   ArraySpec arrays[4];
-  uint32_t file_type;     // general.file_type of a GGUF file in which it is the main type
+  uint32_t file_type;  // general.file_type of a GGUF file in which it is the main type
 
-  // w: outputs [n0, n1) of an N × K matrix, row-major, w pointing at row n0; n0 is a multiple of 16 and n1 too or N. Fills
-  // those outputs' part of the arrays (64-byte aligned, as arrays[].bytes sizes them). U: see quants/compensate.h; row
-  // types ignore it. Calls for different outputs may run at the same time.
+  // w: outputs [n0, n1) of an N × K matrix, row-major, w pointing at row n0; n0 is a multiple of 16 and n1 too or N.
+  // Fills those outputs' part of the arrays (64-byte aligned, as arrays[].bytes sizes them). U: see
+  // quants/compensate.h; row types ignore it. Calls for different outputs may run at the same time.
   void (*pack)(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const float* U, void* const* arrays);
   // Output n of a packed matrix as K floats; the inverse of pack but for rounding.
   void (*unpack)(const void* const* arrays, int64_t N, int64_t K, int64_t n, float* out) noexcept;

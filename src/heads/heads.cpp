@@ -18,7 +18,9 @@ void divide(float* x, int64_t n, float by) {
   for (int64_t i = 0; i < n; ++i) x[i] /= by;
 }
 
-void cls(const KernelTable&, const Tensor& h, float* out) { std::memcpy(out, h.row(0), static_cast<size_t>(h.cols) * sizeof(float)); }
+void cls(const KernelTable&, const Tensor& h, float* out) {
+  std::memcpy(out, h.row(0), static_cast<size_t>(h.cols) * sizeof(float));
+}
 
 void last(const KernelTable&, const Tensor& h, float* out) {
   std::memcpy(out, h.row(h.rows - 1), static_cast<size_t>(h.cols) * sizeof(float));
@@ -51,7 +53,11 @@ struct Mode {
   void (*pool)(const KernelTable&, const Tensor&, float*);
 };
 // In the order of concatenation; a new mode is a function and its line here.
-constexpr Mode kModes[] = {{"cls", cls},   {"max", max}, {"mean", mean}, {"mean_sqrt_len_tokens", mean_sqrt_len}, {"weightedmean", weighted_mean},
+constexpr Mode kModes[] = {{"cls", cls},
+                           {"max", max},
+                           {"mean", mean},
+                           {"mean_sqrt_len_tokens", mean_sqrt_len},
+                           {"weightedmean", weighted_mean},
                            {"lasttoken", last}};
 
 }  // namespace
@@ -66,11 +72,13 @@ Heads::Heads(const Pipeline& pipeline, int64_t D, const std::string& name) : wid
   for (const Pipeline::Module& module : pipeline.modules) {
     if (module.type == "Pooling") {
       for (const std::string& wanted : module.pooling.modes) {
-        const Mode* mode = std::find_if(std::begin(kModes), std::end(kModes), [&](const Mode& m) { return wanted == m.name; });
+        const Mode* mode =
+            std::find_if(std::begin(kModes), std::end(kModes), [&](const Mode& m) { return wanted == m.name; });
         if (mode == std::end(kModes)) {
           std::string known;
           for (const Mode& m : kModes) known += (known.empty() ? "" : ", ") + std::string(m.name);
-          throw Error(Status::bad_argument, name + ": pooling mode \"" + wanted + "\" does not exist (there are: " + known + ")");
+          throw Error(Status::bad_argument,
+                      name + ": pooling mode \"" + wanted + "\" does not exist (there are: " + known + ")");
         }
         pools_.push_back(mode->pool);
         width_ += D;
@@ -79,10 +87,12 @@ Heads::Heads(const Pipeline& pipeline, int64_t D, const std::string& name) : wid
     } else if (module.type == "Normalize") {
       normalize_ = true;
     } else {
-      throw Error(Status::unsupported, name + ": the pipeline has a module " + module.type + ", which quern does not run yet (it runs Pooling and Normalize)");
+      throw Error(Status::unsupported, name + ": the pipeline has a module " + module.type +
+                                           ", which quern does not run yet (it runs Pooling and Normalize)");
     }
   }
-  if (pools_.empty()) throw Error(Status::bad_file, name + ": the pipeline has no Pooling module, so a text has no vector");
+  if (pools_.empty())
+    throw Error(Status::bad_file, name + ": the pipeline has no Pooling module, so a text has no vector");
 }
 
 void Heads::apply(const KernelTable& kernels, const Tensor& hidden, int64_t skip, float* out) const {

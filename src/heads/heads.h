@@ -13,15 +13,16 @@ namespace quern {
 
 class Heads {
  public:
-  // D: the model's width; name: the model's file, for messages. Throws Error{unsupported} for a module that cannot run yet
-  // and {bad_argument} for a pooling mode that does not exist.
+  // D: the model's width; name: the model's file, for messages. Throws Error{unsupported} for a module that cannot run
+  // yet and {bad_argument} for a pooling mode that does not exist.
   Heads(const Pipeline& pipeline, int64_t D, const std::string& name);
 
   int64_t width() const { return width_; }  // floats that apply writes
   bool normalizes() const { return normalize_; }
   bool skips_prompt() const { return skips_prompt_; }
 
-  // hidden: (L, D), L >= 1; skip: the first tokens that take no part in pooling (0 <= skip; ignored unless skips_prompt).
+  // hidden: (L, D), L >= 1; skip: the first tokens that take no part in pooling (0 <= skip; ignored unless
+  // skips_prompt).
   void apply(const KernelTable& kernels, const Tensor& hidden, int64_t skip, float* out) const;
 
  private:

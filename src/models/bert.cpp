@@ -51,7 +51,10 @@ struct Bert final : Model {
       Layer& l = blocks[static_cast<size_t>(i)];
       map.begin_layer(i, "encoder.layer.");
       map.linear(l.qkv, "attn_qkv",
-                 {{"attn_q", "attention.self.query", D}, {"attn_k", "attention.self.key", D}, {"attn_v", "attention.self.value", D}}, D);
+                 {{"attn_q", "attention.self.query", D},
+                  {"attn_k", "attention.self.key", D},
+                  {"attn_v", "attention.self.value", D}},
+                 D);
       map.linear(l.out, "attn_output", "attention.output.dense", D, D);
       map.norm(l.attn_norm, "attn_output_norm", "attention.output.LayerNorm", D);
       map.linear(l.up, "ffn_up", "intermediate.dense", F, D);

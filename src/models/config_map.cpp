@@ -15,8 +15,8 @@ struct Named {
   Activation activation;
 };
 constexpr Named kActivations[] = {
-    {"gelu", Activation::gelu},      {"gelu_new", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
-    {"relu", Activation::relu},      {"silu", Activation::silu},          {"swish", Activation::silu},
+    {"gelu", Activation::gelu}, {"gelu_new", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"relu", Activation::relu}, {"silu", Activation::silu},          {"swish", Activation::silu},
     {"tanh", Activation::tanh},
 };
 
@@ -26,7 +26,8 @@ Activation activation_named(const std::string& name, const std::string& where) {
     if (name == a.name) return a.activation;
     known += (known.empty() ? "" : ", ") + std::string(a.name);
   }
-  throw Error(Status::unsupported, where + ": activation \"" + printable(name) + "\" is not supported (supported: " + known + ")");
+  throw Error(Status::unsupported,
+              where + ": activation \"" + printable(name) + "\" is not supported (supported: " + known + ")");
 }
 
 std::string range(double low, double high) {
@@ -38,18 +39,21 @@ std::string range(double low, double high) {
 template <class T>
 void check(T value, double low, double high, const std::string& where) {
   if (!(static_cast<double>(value) >= low && static_cast<double>(value) <= high))
-    throw Error(Status::bad_file, where + ": expected a value " + range(low, high) + ", found " + std::to_string(value));
+    throw Error(Status::bad_file,
+                where + ": expected a value " + range(low, high) + ", found " + std::to_string(value));
 }
 
 }  // namespace
 
-void GgufConfig::integer(const char* gguf, const char*, int64_t& value, int64_t low, int64_t high, std::optional<int64_t> fallback) {
+void GgufConfig::integer(const char* gguf, const char*, int64_t& value, int64_t low, int64_t high,
+                         std::optional<int64_t> fallback) {
   const std::string key = prefix_ + gguf;
   value = fallback ? file_.get_int_or(key, *fallback) : file_.get_int(key);
   check(value, static_cast<double>(low), static_cast<double>(high), file_.name() + ": key " + key);
 }
 
-void GgufConfig::real(const char* gguf, const char*, float& value, double low, double high, std::optional<double> fallback) {
+void GgufConfig::real(const char* gguf, const char*, float& value, double low, double high,
+                      std::optional<double> fallback) {
   const std::string key = prefix_ + gguf;
   const double v = fallback ? file_.get_float_or(key, *fallback) : file_.get_float(key);
   check(v, low, high, file_.name() + ": key " + key);
@@ -58,10 +62,13 @@ void GgufConfig::real(const char* gguf, const char*, float& value, double low, d
 
 void GgufConfig::activation(const char* gguf, const char*, Activation& value, Activation fallback) {
   const std::string key = prefix_ + gguf;
-  value = file_.has(key) ? activation_named(std::string(file_.get_string(key)), file_.name() + ": key " + key) : fallback;
+  value =
+      file_.has(key) ? activation_named(std::string(file_.get_string(key)), file_.name() + ": key " + key) : fallback;
 }
 
-std::string GgufConfig::source() const { return file_.name(); }
+std::string GgufConfig::source() const {
+  return file_.name();
+}
 
 struct JsonConfig::Json {
   nlohmann::json value;
@@ -73,25 +80,31 @@ JsonConfig::JsonConfig(std::string_view config, std::string name) : json_(nullpt
   json_ = new Json{std::move(parsed)};
 }
 
-JsonConfig::~JsonConfig() { delete json_; }
+JsonConfig::~JsonConfig() {
+  delete json_;
+}
 
-void JsonConfig::integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high, std::optional<int64_t> fallback) {
+void JsonConfig::integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high,
+                         std::optional<int64_t> fallback) {
   const std::string where = name_ + ": " + hf;
   const auto found = json_->value.find(hf);
   if (found == json_->value.end() || found->is_null()) {
     if (!fallback) throw Error(Status::bad_file, where + " is missing");
     value = *fallback;
   } else {
-    if (!found->is_number_integer()) throw Error(Status::bad_file, where + ": expected an integer, found " + found->type_name());
+    if (!found->is_number_integer())
+      throw Error(Status::bad_file, where + ": expected an integer, found " + found->type_name());
     if (found->is_number_unsigned() && found->get<uint64_t>() > static_cast<uint64_t>(high))
-      throw Error(Status::bad_file, where + ": expected a value " + range(static_cast<double>(low), static_cast<double>(high)) +
-                                        ", found " + std::to_string(found->get<uint64_t>()));
+      throw Error(Status::bad_file, where + ": expected a value " +
+                                        range(static_cast<double>(low), static_cast<double>(high)) + ", found " +
+                                        std::to_string(found->get<uint64_t>()));
     value = found->get<int64_t>();
   }
   check(value, static_cast<double>(low), static_cast<double>(high), where);
 }
 
-void JsonConfig::real(const char*, const char* hf, float& value, double low, double high, std::optional<double> fallback) {
+void JsonConfig::real(const char*, const char* hf, float& value, double low, double high,
+                      std::optional<double> fallback) {
   const std::string where = name_ + ": " + hf;
   const auto found = json_->value.find(hf);
   double v;
@@ -117,7 +130,8 @@ void JsonConfig::activation(const char*, const char* hf, Activation& value, Acti
   value = activation_named(found->get<std::string>(), where);
 }
 
-void GgufConfigWriter::integer(const char* gguf, const char*, int64_t& value, int64_t, int64_t, std::optional<int64_t>) {
+void GgufConfigWriter::integer(const char* gguf, const char*, int64_t& value, int64_t, int64_t,
+                               std::optional<int64_t>) {
   file_.set_u32(prefix_ + gguf, static_cast<uint32_t>(value));
 }
 
@@ -135,6 +149,8 @@ void GgufConfigWriter::activation(const char* gguf, const char*, Activation& val
   }
 }
 
-void GgufConfigWriter::constant(const char* gguf, bool value) { file_.set_bool(prefix_ + gguf, value); }
+void GgufConfigWriter::constant(const char* gguf, bool value) {
+  file_.set_bool(prefix_ + gguf, value);
+}
 
 }  // namespace quern

@@ -17,8 +17,8 @@ class ConfigMap {
  public:
   virtual ~ConfigMap() = default;
 
-  // gguf: the key after "<architecture>."; hf: the key in config.json. A value outside [low, high], of the wrong type, or
-  // missing without a fallback is Error{bad_file} naming file and key.
+  // gguf: the key after "<architecture>."; hf: the key in config.json. A value outside [low, high], of the wrong type,
+  // or missing without a fallback is Error{bad_file} naming file and key.
   virtual void integer(const char* gguf, const char* hf, int64_t& value, int64_t low, int64_t high,
                        std::optional<int64_t> fallback = {}) = 0;
   virtual void real(const char* gguf, const char* hf, float& value, double low, double high,
@@ -35,8 +35,10 @@ class ConfigMap {
 class GgufConfig final : public ConfigMap {
  public:
   GgufConfig(const GgufReader& file, std::string architecture) : file_(file), prefix_(std::move(architecture) + '.') {}
-  void integer(const char* gguf, const char*, int64_t& value, int64_t low, int64_t high, std::optional<int64_t> fallback) override;
-  void real(const char* gguf, const char*, float& value, double low, double high, std::optional<double> fallback) override;
+  void integer(const char* gguf, const char*, int64_t& value, int64_t low, int64_t high,
+               std::optional<int64_t> fallback) override;
+  void real(const char* gguf, const char*, float& value, double low, double high,
+            std::optional<double> fallback) override;
   void activation(const char* gguf, const char*, Activation& value, Activation fallback) override;
   void constant(const char*, bool) override {}
   std::string source() const override;
@@ -51,8 +53,10 @@ class JsonConfig final : public ConfigMap {
  public:
   JsonConfig(std::string_view config, std::string name);
   ~JsonConfig() override;
-  void integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high, std::optional<int64_t> fallback) override;
-  void real(const char*, const char* hf, float& value, double low, double high, std::optional<double> fallback) override;
+  void integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high,
+               std::optional<int64_t> fallback) override;
+  void real(const char*, const char* hf, float& value, double low, double high,
+            std::optional<double> fallback) override;
   void activation(const char*, const char* hf, Activation& value, Activation fallback) override;
   void constant(const char*, bool) override {}
   std::string source() const override { return name_; }

@@ -19,7 +19,8 @@ const Architecture& architecture_of_gguf(const std::string& name, const std::str
     if (name == a->gguf) return *a;
     known += (known.empty() ? "" : ", ") + std::string(a->gguf);
   }
-  throw Error(Status::unsupported, file + ": general.architecture \"" + printable(name) + "\" is not supported (supported: " + known + ")");
+  throw Error(Status::unsupported,
+              file + ": general.architecture \"" + printable(name) + "\" is not supported (supported: " + known + ")");
 }
 
 const Architecture& architecture_of_hf(const std::string& model_type, const std::string& file) {
@@ -30,7 +31,8 @@ const Architecture& architecture_of_hf(const std::string& model_type, const std:
       known += (known.empty() ? "" : ", ") + type;
     }
   }
-  throw Error(Status::unsupported, file + ": model_type \"" + printable(model_type) + "\" is not supported (supported: " + known + ")");
+  throw Error(Status::unsupported,
+              file + ": model_type \"" + printable(model_type) + "\" is not supported (supported: " + known + ")");
 }
 
 }  // namespace quern

@@ -3,7 +3,8 @@
 namespace quern {
 
 void WeightMap::linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K, bool bias) {
-  WeightSpec spec{.kind = WeightSpec::Kind::linear, .name = gguf_ + gguf, .parts = std::move(parts), .N = 0, .K = K, .bias = bias};
+  WeightSpec spec{
+      .kind = WeightSpec::Kind::linear, .name = gguf_ + gguf, .parts = std::move(parts), .N = 0, .K = K, .bias = bias};
   for (WeightSpec::Part& part : spec.parts) {
     part.gguf = gguf_ + part.gguf;
     part.hf = hf_ + part.hf;
@@ -14,13 +15,25 @@ void WeightMap::linear(Linear& to, const std::string& gguf, std::vector<WeightSp
 }
 
 void WeightMap::norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias) {
-  WeightSpec spec{.kind = WeightSpec::Kind::norm, .name = gguf_ + gguf, .parts = {{gguf_ + gguf, hf_ + hf, D}}, .N = D, .K = 1, .bias = bias};
+  WeightSpec spec{.kind = WeightSpec::Kind::norm,
+                  .name = gguf_ + gguf,
+                  .parts = {{gguf_ + gguf, hf_ + hf, D}},
+                  .N = D,
+                  .K = 1,
+                  .bias = bias};
   spec.norm = &to;
   specs.push_back(std::move(spec));
 }
 
-void WeightMap::table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols, bool always_f32) {
-  WeightSpec spec{.kind = WeightSpec::Kind::table, .name = gguf_ + gguf, .parts = {{gguf_ + gguf, hf_ + hf, rows}}, .N = rows, .K = cols, .bias = false, .always_f32 = always_f32};
+void WeightMap::table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
+                      bool always_f32) {
+  WeightSpec spec{.kind = WeightSpec::Kind::table,
+                  .name = gguf_ + gguf,
+                  .parts = {{gguf_ + gguf, hf_ + hf, rows}},
+                  .N = rows,
+                  .K = cols,
+                  .bias = false,
+                  .always_f32 = always_f32};
   spec.table = &to;
   specs.push_back(std::move(spec));
 }

@@ -1,5 +1,5 @@
-// A model's weights, each named once: its GGUF name, its Hugging Face name, its shape, and where the model keeps it. The
-// loaders (weights_gguf.cpp, weights_hf.cpp) bind these, the converter writes them.
+// A model's weights, each named once: its GGUF name, its Hugging Face name, its shape, and where the model keeps it.
+// The loaders (weights_gguf.cpp, weights_hf.cpp) bind these, the converter writes them.
 #pragma once
 #include <cstdint>
 #include <deque>
@@ -38,7 +38,8 @@ class WeightMap {
   void linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K, bool bias = true);
   void norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias = true);
   // rows = 0: as many as the file has.
-  void table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols, bool always_f32 = false);
+  void table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
+             bool always_f32 = false);
 
   // Names that follow are inside this layer: gguf "blk.<i>." and hf + "<i>.". end_layer() goes back to none.
   void begin_layer(int i, const std::string& hf);
@@ -79,7 +80,8 @@ struct HfTensors {
   const StTensor* bias = nullptr;
 };
 HfTensors find_hf_tensors(const Safetensors& file, const std::string& prefix, const WeightSpec& spec, size_t part);
-std::string find_hf_prefix(const Safetensors& file, const std::vector<std::string>& prefixes, const std::vector<WeightSpec>& specs);
+std::string find_hf_prefix(const Safetensors& file, const std::vector<std::string>& prefixes,
+                           const std::vector<WeightSpec>& specs);
 
 // n elements of a float tensor (F32, F16, BF16; bytes need not be aligned) from element `first` on, as f32.
 void read_floats(const StTensor& tensor, int64_t first, int64_t n, float* out);

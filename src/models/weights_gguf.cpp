@@ -16,7 +16,8 @@ class Binder {
 
   void bind(const WeightSpec& spec) {
     switch (spec.kind) {
-      case WeightSpec::Kind::linear: return linear(spec);
+      case WeightSpec::Kind::linear:
+        return linear(spec);
       case WeightSpec::Kind::norm:
         spec.norm->weight = vector(spec.name + ".weight", spec.N);
         spec.norm->bias = spec.bias ? vector(spec.name + ".bias", spec.N) : nullptr;
@@ -28,26 +29,31 @@ class Binder {
 
  private:
   [[noreturn]] void wrong(const TensorInfo& tensor, const std::string& expected, const std::string& found) const {
-    throw Error(Status::bad_file, file_.name() + ": tensor " + std::string(tensor.name) + ": expected " + expected + ", found " + found);
+    throw Error(Status::bad_file,
+                file_.name() + ": tensor " + std::string(tensor.name) + ": expected " + expected + ", found " + found);
   }
 
   const TypeInfo& row_type(const TensorInfo& tensor) const {
     for (const TypeInfo* type : all_types())
       if (type->rows && type->arrays[0].gguf_type == tensor.type) return *type;
-    throw Error(Status::unsupported, file_.name() + ": tensor " + std::string(tensor.name) + " has type " +
-                                         std::string(find_ggml_type(tensor.type)->name) +
-                                         ", which quern does not run yet (it runs F32, F16, BF16, Q8_0, Q4_0, and its own q8 and q4)");
+    throw Error(Status::unsupported,
+                file_.name() + ": tensor " + std::string(tensor.name) + " has type " +
+                    std::string(find_ggml_type(tensor.type)->name) +
+                    ", which quern does not run yet (it runs F32, F16, BF16, Q8_0, Q4_0, and its own q8 and q4)");
   }
 
   // The data of one of a type's arrays, after its type and shape are checked.
   const void* array(const std::string& name, const TypeInfo& type, int i, int64_t N, int64_t K) const {
     const ArraySpec& spec = type.arrays[i];
     const TensorInfo& tensor = file_.tensor(name + '.' + spec.suffix);
-    if (tensor.type != spec.gguf_type) wrong(tensor, "type " + std::string(find_ggml_type(spec.gguf_type)->name), std::string(find_ggml_type(tensor.type)->name));
+    if (tensor.type != spec.gguf_type)
+      wrong(tensor, "type " + std::string(find_ggml_type(spec.gguf_type)->name),
+            std::string(find_ggml_type(tensor.type)->name));
     int64_t ne[4] = {1, 1, 1, 1};
     spec.shape(N, K, ne);
     if (!std::equal(ne, ne + 4, tensor.ne.begin())) wrong(tensor, shape_text(ne, 4), shape_text(tensor.ne.data(), 4));
-    if (reinterpret_cast<uintptr_t>(tensor.data.data()) % 4 != 0) wrong(tensor, "data aligned to 4 bytes", "an odd address");
+    if (reinterpret_cast<uintptr_t>(tensor.data.data()) % 4 != 0)
+      wrong(tensor, "data aligned to 4 bytes", "an odd address");
     return tensor.data.data();
   }
 
@@ -55,7 +61,8 @@ class Binder {
     const TensorInfo& tensor = file_.tensor(name);
     const int64_t ne[4] = {n, 1, 1, 1};
     if (tensor.type != 0) wrong(tensor, "type F32", std::string(find_ggml_type(tensor.type)->name));
-    if (!std::equal(ne, ne + 4, tensor.ne.begin())) wrong(tensor, shape_text(ne, 1), shape_text(tensor.ne.data(), tensor.n_dims));
+    if (!std::equal(ne, ne + 4, tensor.ne.begin()))
+      wrong(tensor, shape_text(ne, 1), shape_text(tensor.ne.data(), tensor.n_dims));
     return reinterpret_cast<const float*>(tensor.data.data());
   }
 
@@ -76,8 +83,9 @@ class Binder {
 
   void part(Linear& to, const std::string& name, const TypeInfo& type, int64_t first, int64_t N, int64_t K) const {
     if (K % type.k_multiple != 0)
-      throw Error(Status::bad_file, file_.name() + ": " + name + " is of type " + type.name + ", which needs a multiple of " +
-                                        std::to_string(type.k_multiple) + " inputs, and has " + std::to_string(K));
+      throw Error(Status::bad_file, file_.name() + ": " + name + " is of type " + type.name +
+                                        ", which needs a multiple of " + std::to_string(type.k_multiple) +
+                                        " inputs, and has " + std::to_string(K));
     Linear::Part part{{&type, N, K, {}}, first};
     for (int i = 0; i < type.n_arrays; ++i) part.w.arrays[i] = array(name, type, i, N, K);
     to.parts.push_back(part);

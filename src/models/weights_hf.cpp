@@ -2,11 +2,11 @@
 // they lie; the rest (vectors, biases in pieces) is copied as f32.
 #include <cstring>
 
-#include "convert/safetensors.h"
 #include "dispatch.h"
 #include "error.h"
 #include "models/weight_map.h"
 #include "quants/half.h"
+#include "safetensors/safetensors.h"
 
 namespace quern {
 namespace {
@@ -21,18 +21,21 @@ constexpr FloatDtype kFloats[] = {{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16",
 const FloatDtype& float_dtype(const StTensor& tensor) {
   for (const FloatDtype& d : kFloats)
     if (tensor.dtype == d.dtype) return d;
-  throw Error(Status::unsupported, *tensor.file + ": tensor " + tensor.name + " has dtype " + tensor.dtype + "; quern reads F32, F16 and BF16");
+  throw Error(Status::unsupported, *tensor.file + ": tensor " + tensor.name + " has dtype " + tensor.dtype +
+                                       "; quern reads F32, F16 and BF16");
 }
 
 void check_shape(const StTensor& tensor, std::initializer_list<int64_t> expected) {
   const std::vector<int64_t> shape(expected);
   if (tensor.shape != shape)
-    throw Error(Status::bad_file, *tensor.file + ": tensor " + tensor.name + ": expected shape " + shape_text(shape.data(), shape.size()) +
-                                      ", found " + shape_text(tensor.shape.data(), tensor.shape.size()));
+    throw Error(Status::bad_file, *tensor.file + ": tensor " + tensor.name + ": expected shape " +
+                                      shape_text(shape.data(), shape.size()) + ", found " +
+                                      shape_text(tensor.shape.data(), tensor.shape.size()));
   float_dtype(tensor);
 }
 
-const StTensor& find_either(const Safetensors& file, const std::string& name, const char* suffix, const char* old_suffix) {
+const StTensor& find_either(const Safetensors& file, const std::string& name, const char* suffix,
+                            const char* old_suffix) {
   const StTensor* tensor = file.find(name + suffix);
   if (!tensor) tensor = file.find(name + old_suffix);
   return tensor ? *tensor : file.tensor(name + suffix);  // throws, naming the present spelling
@@ -44,12 +47,14 @@ bool usable_in_place(const StTensor& t) {
 
 class Binder {
  public:
-  Binder(const Safetensors& file, std::string prefix, WeightStore& store) : file_(file), prefix_(std::move(prefix)), store_(store) {}
+  Binder(const Safetensors& file, std::string prefix, WeightStore& store)
+      : file_(file), prefix_(std::move(prefix)), store_(store) {}
 
   void bind(const WeightSpec& spec) {
     const HfTensors first = find_hf_tensors(file_, prefix_, spec, 0);
     switch (spec.kind) {
-      case WeightSpec::Kind::linear: return linear(spec);
+      case WeightSpec::Kind::linear:
+        return linear(spec);
       case WeightSpec::Kind::norm:
         spec.norm->weight = vector(*first.weight);
         spec.norm->bias = first.bias ? vector(*first.bias) : nullptr;
@@ -121,7 +126,8 @@ HfTensors find_hf_tensors(const Safetensors& file, const std::string& prefix, co
   return found;
 }
 
-std::string find_hf_prefix(const Safetensors& file, const std::vector<std::string>& prefixes, const std::vector<WeightSpec>& specs) {
+std::string find_hf_prefix(const Safetensors& file, const std::vector<std::string>& prefixes,
+                           const std::vector<WeightSpec>& specs) {
   for (const std::string& prefix : prefixes)
     if (file.find(prefix + specs[0].parts[0].hf + ".weight")) return prefix;
   file.tensor(prefixes[0] + specs[0].parts[0].hf + ".weight");  // throws, naming it
@@ -143,7 +149,8 @@ void read_floats(const StTensor& tensor, int64_t first, int64_t n, float* out) {
   }
 }
 
-void bind_weights(const Safetensors& file, const std::vector<std::string>& prefixes, std::vector<WeightSpec>& specs, WeightStore& store) {
+void bind_weights(const Safetensors& file, const std::vector<std::string>& prefixes, std::vector<WeightSpec>& specs,
+                  WeightStore& store) {
   Binder binder(file, find_hf_prefix(file, prefixes, specs), store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
 }

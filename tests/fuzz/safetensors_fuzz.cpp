@@ -2,7 +2,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "convert/safetensors.h"
+#include "safetensors/safetensors.h"
 #include "error.h"
 
 using namespace quern;

@@ -1,5 +1,6 @@
-// Every weight type × every ISA that this CPU runs, against the scalar reference: integer sums equal to the bit, results
-// equal to the bit for integer panel types and within rounding for the others. New types and ISAs need no edit here.
+// Every weight type × every ISA that this CPU runs, against the scalar reference: integer sums equal to the bit,
+// results equal to the bit for integer panel types and within rounding for the others. New types and ISAs need no edit
+// here.
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
@@ -18,14 +19,14 @@ namespace {
 // 64-byte aligned bytes.
 class Buffer {
  public:
-  explicit Buffer(size_t n) : data_(static_cast<char*>(::operator new(n + 64, std::align_val_t{64}))) {
+  explicit Buffer(size_t n) : data_(static_cast<char*>(::operator new (n + 64, std::align_val_t{64}))) {
     std::memset(data_.get(), 0x5a, n + 64);  // what is not written must not matter
   }
   char* get() const { return data_.get(); }
 
  private:
   struct Free {
-    void operator()(char* p) const { ::operator delete(p, std::align_val_t{64}); }
+    void operator()(char* p) const { ::operator delete (p, std::align_val_t{64}); }
   };
   std::unique_ptr<char, Free> data_;
 };
@@ -60,7 +61,8 @@ Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& 
   const size_t bytes = k.row_bytes(w.K);
   REQUIRE(bytes % 64 == 0);
   Buffer rows(bytes * static_cast<size_t>(M));
-  for (int64_t m = 0; m < M; ++m) k.prepare(x.data() + m * w.K, smooth, w.K, rows.get() + static_cast<size_t>(m) * bytes);
+  for (int64_t m = 0; m < M; ++m)
+    k.prepare(x.data() + m * w.K, smooth, w.K, rows.get() + static_cast<size_t>(m) * bytes);
   Result r;
   const int64_t stride = w.N + 3;
   r.y.assign(static_cast<size_t>(M * stride), -777.0f);
@@ -112,7 +114,8 @@ TEST_CASE("every type on every ISA equals the scalar reference", "[kernel]") {
         for (const Values kind : {Values::normal, Values::extreme, Values::outlier}) {
           INFO(type->name << " on " << table->name << ": M " << M << " N " << N << " K " << K);
           std::mt19937 random(static_cast<unsigned>(M * 7919 + N * 31 + K));
-          const auto w = values(random, static_cast<size_t>(N * K), kind), x = values(random, static_cast<size_t>(M * K), kind);
+          const auto w = values(random, static_cast<size_t>(N * K), kind),
+                     x = values(random, static_cast<size_t>(M * K), kind);
           std::vector<float> smooth(static_cast<size_t>(K));
           for (float& s : smooth) s = 0.5f + static_cast<float>(random() % 1000) / 1000.0f;
           const Packed packed = pack(*type, w, N, K);
@@ -126,8 +129,10 @@ TEST_CASE("every type on every ISA equals the scalar reference", "[kernel]") {
                 type->unpack(packed.matrix.arrays, N, K, n, row.data());
                 for (int64_t m = 0; m < M; ++m) {
                   double size = 0;
-                  for (int64_t k = 0; k < K; ++k) size += std::fabs(row[static_cast<size_t>(k)] * x[static_cast<size_t>(m * K + k)]);
-                  bound[static_cast<size_t>(m * (N + 3) + n)] = static_cast<float>(size * 1.5 * 3e-7 * std::sqrt(static_cast<double>(K)) + 1e-30);
+                  for (int64_t k = 0; k < K; ++k)
+                    size += std::fabs(row[static_cast<size_t>(k)] * x[static_cast<size_t>(m * K + k)]);
+                  bound[static_cast<size_t>(m * (N + 3) + n)] =
+                      static_cast<float>(size * 1.5 * 3e-7 * std::sqrt(static_cast<double>(K)) + 1e-30);
                 }
               }
             }
@@ -143,7 +148,8 @@ TEST_CASE("the scalar reference is the product of what was packed and what was p
   // Against double arithmetic on unpacked weights: only the activations' rounding is left.
   std::mt19937 random(5);
   const int64_t M = 4, N = 37, K = 192;
-  const auto w = values(random, static_cast<size_t>(N * K), Values::normal), x = values(random, static_cast<size_t>(M * K), Values::normal);
+  const auto w = values(random, static_cast<size_t>(N * K), Values::normal),
+             x = values(random, static_cast<size_t>(M * K), Values::normal);
   for (const TypeInfo* type : all_types()) {
     INFO(type->name);
     const Packed packed = pack(*type, w, N, K);
@@ -159,7 +165,8 @@ TEST_CASE("the scalar reference is the product of what was packed and what was p
       }
       for (int64_t m = 0; m < M; ++m) {
         double exact = 0;
-        for (int64_t k = 0; k < K; ++k) exact += static_cast<double>(row[static_cast<size_t>(k)]) * x[static_cast<size_t>(m * K + k)];
+        for (int64_t k = 0; k < K; ++k)
+          exact += static_cast<double>(row[static_cast<size_t>(k)]) * x[static_cast<size_t>(m * K + k)];
         const double d = r.y[static_cast<size_t>(m * (N + 3) + n)] - exact;
         error += d * d;
         size += exact * exact;
@@ -175,7 +182,8 @@ TEST_CASE("the scalar reference is the product of what was packed and what was p
 TEST_CASE("a row's result depends neither on the other rows nor on how columns are split", "[kernel]") {
   std::mt19937 random(11);
   const int64_t M = 23, N = 144, K = 224;
-  const auto w = values(random, static_cast<size_t>(N * K), Values::normal), x = values(random, static_cast<size_t>(M * K), Values::normal);
+  const auto w = values(random, static_cast<size_t>(N * K), Values::normal),
+             x = values(random, static_cast<size_t>(M * K), Values::normal);
   for (const TypeInfo* type : all_types()) {
     const Packed packed = pack(*type, w, N, K);
     for (const KernelTable* table : built_kernels()) {
@@ -184,7 +192,8 @@ TEST_CASE("a row's result depends neither on the other rows nor on how columns a
       const TypeKernels& k = table->types[type_index(*type)];
       const size_t bytes = k.row_bytes(K);
       Buffer rows(bytes * static_cast<size_t>(M));
-      for (int64_t m = 0; m < M; ++m) k.prepare(x.data() + m * K, nullptr, K, rows.get() + static_cast<size_t>(m) * bytes);
+      for (int64_t m = 0; m < M; ++m)
+        k.prepare(x.data() + m * K, nullptr, K, rows.get() + static_cast<size_t>(m) * bytes);
       std::vector<float> whole(static_cast<size_t>(M * N)), piece(whole.size());
       k.multiply(rows.get(), M, packed.matrix, 0, N, whole.data(), N);
       for (int64_t m = 0; m < M; ++m)
@@ -204,15 +213,17 @@ TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[ke
       const size_t size = static_cast<size_t>(n);
       auto x = values(random, size, Values::outlier);
       const auto weight = values(random, size, Values::normal), bias = values(random, size, Values::normal);
-      for (const Activation a : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu, Activation::silu,
-                                 Activation::tanh}) {
+      for (const Activation a : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
+                                 Activation::silu, Activation::tanh}) {
         auto y = x;
-        table->epilogue(y.data(), 1, n, n, {.bias = bias.data(), .activation = a, .residual = weight.data(), .residual_stride = n});
+        table->epilogue(y.data(), 1, n, n,
+                        {.bias = bias.data(), .activation = a, .residual = weight.data(), .residual_stride = n});
         for (size_t i = 0; i < size; ++i) {
           const double v = static_cast<double>(x[i] + bias[i]);
           double e = v;
           if (a == Activation::gelu) e = v * 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
-          if (a == Activation::gelu_tanh) e = 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
+          if (a == Activation::gelu_tanh)
+            e = 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
           if (a == Activation::relu) e = std::max(v, 0.0);
           if (a == Activation::silu) e = v / (1 + std::exp(-v));
           if (a == Activation::tanh) e = std::tanh(v);
@@ -226,7 +237,10 @@ TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[ke
       std::vector<float> y(size);
       table->layer_norm(x.data(), weight.data(), bias.data(), 1e-5f, n, y.data());
       for (size_t i = 0; i < size; ++i)
-        REQUIRE(y[i] == Approx((x[i] - mean) / std::sqrt(variance + 1e-5) * static_cast<double>(weight[i]) + static_cast<double>(bias[i])).epsilon(1e-4).margin(1e-5));
+        REQUIRE(y[i] == Approx((x[i] - mean) / std::sqrt(variance + 1e-5) * static_cast<double>(weight[i]) +
+                               static_cast<double>(bias[i]))
+                            .epsilon(1e-4)
+                            .margin(1e-5));
       const float top = *std::max_element(x.begin(), x.end());
       auto s = x;
       const float total = table->softmax(s.data(), n, 0.3f);
@@ -238,7 +252,8 @@ TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[ke
       }
       REQUIRE(total == Approx(expected).epsilon(1e-5));
       double product = 0, absolute = 0;
-      for (size_t i = 0; i < size; ++i) product += static_cast<double>(x[i] * weight[i]), absolute += std::fabs(x[i] * weight[i]);
+      for (size_t i = 0; i < size; ++i)
+        product += static_cast<double>(x[i] * weight[i]), absolute += std::fabs(x[i] * weight[i]);
       REQUIRE(std::fabs(table->dot(x.data(), weight.data(), n) - product) <= 1e-6 * absolute + 1e-6);
     }
   }
@@ -249,9 +264,11 @@ TEST_CASE("gemm equals the scalar chain of fused multiply-adds to the bit", "[ke
   std::mt19937 random(3);
   for (const KernelTable* table : built_kernels()) {
     if (!table->runs_here()) continue;
-    for (const auto& [M, N, K] : std::vector<std::array<int64_t, 3>>{{1, 1, 1}, {5, 33, 7}, {7, 64, 32}, {13, 130, 64}, {48, 16, 5}}) {
+    for (const auto& [M, N, K] :
+         std::vector<std::array<int64_t, 3>>{{1, 1, 1}, {5, 33, 7}, {7, 64, 32}, {13, 130, 64}, {48, 16, 5}}) {
       INFO(table->name << ": M " << M << " N " << N << " K " << K);
-      const auto a = values(random, static_cast<size_t>(M * K), Values::normal), b = values(random, static_cast<size_t>(K * N), Values::normal);
+      const auto a = values(random, static_cast<size_t>(M * K), Values::normal),
+                 b = values(random, static_cast<size_t>(K * N), Values::normal);
       std::vector<float> expected(static_cast<size_t>(M * N)), found(expected.size());
       scalar.gemm(M, N, K, a.data(), K, b.data(), N, expected.data(), N);
       table->gemm(M, N, K, a.data(), K, b.data(), N, found.data(), N);

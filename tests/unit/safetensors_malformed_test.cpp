@@ -1,7 +1,7 @@
 // Hostile safetensors bytes: every rule of the format, and every one broken.
 #include <catch2/catch.hpp>
 
-#include "convert/safetensors.h"
+#include "safetensors/safetensors.h"
 #include "format_bytes.h"
 
 using namespace quern;

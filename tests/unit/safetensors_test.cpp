@@ -1,5 +1,5 @@
 // Files of the reference library, and sharded folders.
-#include "convert/safetensors.h"
+#include "safetensors/safetensors.h"
 
 #include <catch2/catch.hpp>
 

@@ -19,7 +19,9 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
 
   using I = __m256i;
   static I set1_i32(int32_t v) { return _mm256_set1_epi32(v); }
-  static I load_u8(const uint8_t* p) { return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))); }
+  static I load_u8(const uint8_t* p) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
   static I sub_i32(I a, I b) { return _mm256_sub_epi32(a, b); }
   static I mul_i32(I a, I b) { return _mm256_mullo_epi32(a, b); }
   static F to_float(I a) { return _mm256_cvtepi32_ps(a); }
@@ -40,7 +42,8 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
   static __m256i widen(__m128i v) { return _mm256_cvtepi8_epi16(v); }
   static I dot_i8x32(I8x32 a, I8x32 b) {  // exact: products of int16, pairs summed in int32
     const __m256i low = _mm256_madd_epi16(widen(_mm256_castsi256_si128(a)), widen(_mm256_castsi256_si128(b)));
-    const __m256i high = _mm256_madd_epi16(widen(_mm256_extracti128_si256(a, 1)), widen(_mm256_extracti128_si256(b, 1)));
+    const __m256i high =
+        _mm256_madd_epi16(widen(_mm256_extracti128_si256(a, 1)), widen(_mm256_extracti128_si256(b, 1)));
     return _mm256_add_epi32(low, high);
   }
 
@@ -48,16 +51,23 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
   // u - zero; a register holds four outputs × four k, whose two partial sums meet in store8.
   using Act8 = int16_t;
   static constexpr bool act8_centered = true;
-  static constexpr int act8_offset = 0, cols8 = 4, rows8 = 3, pieces8 = 4;
+  static constexpr int act8_offset = 0, cols8 = 4, rows8 = 2, pieces8 = 4;
   using A8 = __m256i;
   using W8 = __m256i;
   using Acc8 = __m256i;
   static A8 broadcast8(const int16_t* p) {  // as a float load: an integer broadcast would take a shuffle slot on Zen 3
     return _mm256_castpd_si256(_mm256_broadcast_sd(reinterpret_cast<const double*>(p)));
   }
-  static W8 load_w8(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static W8 load_w8(const int8_t* p) {
+    __asm__ volatile("" ::: "memory");  // keeps the compiler from loading all pieces first and spilling accumulators
+    return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
   static Acc8 zero8() { return _mm256_setzero_si256(); }
-  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return _mm256_add_epi32(acc, _mm256_madd_epi16(a, w)); }
+  static Acc8 dot8(Acc8 acc, A8 a, W8 w) {
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(a, w));
+    __asm__("" : "+x"(acc));
+    return acc;
+  }
   static void store8(Acc8 acc, int32_t* p) {
     const __m256i pairs = _mm256_add_epi32(acc, _mm256_shuffle_epi32(acc, 0xB1));  // each sum twice
     const __m256i packed = _mm256_permutevar8x32_epi32(pairs, _mm256_setr_epi32(0, 2, 4, 6, 0, 0, 0, 0));

@@ -22,7 +22,9 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
 
   using I = __m512i;
   static I set1_i32(int32_t v) { return _mm512_set1_epi32(v); }
-  static I load_u8(const uint8_t* p) { return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static I load_u8(const uint8_t* p) {
+    return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
   static I sub_i32(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I mul_i32(I a, I b) { return _mm512_mullo_epi32(a, b); }
   static F to_float(I a) { return _mm512_cvtepi32_ps(a); }

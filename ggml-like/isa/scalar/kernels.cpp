@@ -114,7 +114,9 @@ struct Scalar {
   static constexpr int row_tile_rows = 1, row_tile_cols = 1, gemm_rows = 1, gemm_cols = 4;
 };
 
-bool always() noexcept { return true; }
+bool always() noexcept {
+  return true;
+}
 
 }  // namespace
 

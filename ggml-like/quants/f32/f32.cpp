@@ -14,7 +14,8 @@ constinit const TypeInfo F32::info = {
     .file_type = 0,
     .pack = pack_rows<F32>,
     .unpack = unpack_row<F32>,
-    .decode = [](const void* row, float* out, int64_t K) noexcept { std::memcpy(out, row, static_cast<size_t>(K) * 4); },
+    .decode = [](const void* row, float* out,
+                 int64_t K) noexcept { std::memcpy(out, row, static_cast<size_t>(K) * 4); },
     .encode = [](const float* x, void* row, int64_t K) noexcept { std::memcpy(row, x, static_cast<size_t>(K) * 4); },
 };
 

@@ -10,7 +10,9 @@
 namespace quern {
 namespace {
 
-int64_t panels(int64_t N) { return (N + kPanel - 1) / kPanel; }
+int64_t panels(int64_t N) {
+  return (N + kPanel - 1) / kPanel;
+}
 
 struct Range {
   float scale;
@@ -94,8 +96,12 @@ void unpack(const void* const* arrays, int64_t, int64_t K, int64_t n, float* out
   }
 }
 
-size_t group_values(int64_t N, int64_t K) { return static_cast<size_t>(panels(N) * kPanel * (K / Q4::group)); }
-void group_shape(int64_t N, int64_t K, int64_t* ne) noexcept { ne[0] = kPanel, ne[1] = K / Q4::group, ne[2] = panels(N); }
+size_t group_values(int64_t N, int64_t K) {
+  return static_cast<size_t>(panels(N) * kPanel * (K / Q4::group));
+}
+void group_shape(int64_t N, int64_t K, int64_t* ne) noexcept {
+  ne[0] = kPanel, ne[1] = K / Q4::group, ne[2] = panels(N);
+}
 
 }  // namespace
 

@@ -1,10 +1,12 @@
-// q4: 4-bit weights in groups of 32 along K, w = s[g] · (q - z[g]) with an f16 scale and an integer zero point per group and
-// output; activations quantized to s8 per token, x = sx · (v - zx). So
+// q4: 4-bit weights in groups of 32 along K, w = s[g] · (q - z[g]) with an f16 scale and an integer zero point per
+// group and output; activations quantized to s8 per token, x = sx · (v - zx). So
 //   y = sx · sum_g s[g] · (sum_k q v - z[g] · sum_k v)  -  sx · zx · sum_k w,
-// whose inner sums are exact: |sum over a group| <= 32 · 15 · 128, and eight products fit int16 (8 · 2 · 15 · 128 < 2^15).
+// whose inner sums are exact: |sum over a group| <= 32 · 15 · 128, and eight products fit int16 (8 · 2 · 15 · 128 <
+// 2^15).
 //
 // Panels of 16 outputs as in q8, two steps of four k in one 64-byte line: low nibbles k..k+3, high nibbles k+4..k+7.
-// Arrays: q4 [N/16][K/8][64], q4.scale f16 and q4.zero u8 [N/16][K/32][16], q4.sum f32[N] = sum_k w. 4.75 bits a weight.
+// Arrays: q4 [N/16][K/8][64], q4.scale f16 and q4.zero u8 [N/16][K/32][16], q4.sum f32[N] = sum_k w. 4.75 bits a
+// weight.
 #pragma once
 #include "kernels.h"
 #include "quants/tiles.h"
@@ -68,13 +70,13 @@ struct Q4 {
     const char* a = x + sizeof(Header) + sums_bytes(K) + g * group;
     QUERN_UNROLL for (int step = 0; step < group / 8; ++step) {
       typename S::W4 even[P], odd[P];
-      QUERN_UNROLL for (int p = 0; p < P; ++p)
-        S::load_w4(w + p * S::lanes / 16 * K * 8 + p * S::lanes % 16 * 4 + (g * (group / 8) + step) * 64, even[p], odd[p]);
+      QUERN_UNROLL for (int p = 0; p < P; ++p) S::load_w4(
+          w + p * S::lanes / 16 * K * 8 + p * S::lanes % 16 * 4 + (g * (group / 8) + step) * 64, even[p], odd[p]);
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         const auto first = S::broadcast4(reinterpret_cast<const int8_t*>(a + r * x_bytes) + step * 8);
         const auto second = S::broadcast4(reinterpret_cast<const int8_t*>(a + r * x_bytes) + step * 8 + 4);
-        QUERN_UNROLL for (int p = 0; p < P; ++p)
-          acc[r][p] = S::dot4(S::dot4(acc[r][p], even[p], first), odd[p], second);
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] =
+            S::dot4(S::dot4(acc[r][p], even[p], first), odd[p], second);
       }
     }
     QUERN_UNROLL for (int p = 0; p < P; ++p) {

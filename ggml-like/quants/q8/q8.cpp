@@ -9,7 +9,9 @@
 namespace quern {
 namespace {
 
-int64_t panels(int64_t N) { return (N + kPanel - 1) / kPanel; }
+int64_t panels(int64_t N) {
+  return (N + kPanel - 1) / kPanel;
+}
 
 void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const float* U, void* const* arrays) {
   const int64_t Kp = Q8::padded(K);
@@ -57,8 +59,11 @@ constinit const TypeInfo Q8::info = {
     .k_multiple = 1,
     .rows = false,
     .n_arrays = 3,
-    .arrays = {{"q8", 24, [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(panels(N) * kPanel * padded(K)); },
-                [](int64_t N, int64_t K, int64_t* ne) noexcept { ne[0] = 64, ne[1] = padded(K) / 4, ne[2] = panels(N); }},
+    .arrays = {{"q8", 24,
+                [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(panels(N) * kPanel * padded(K)); },
+                [](int64_t N, int64_t K, int64_t* ne) noexcept {
+                  ne[0] = 64, ne[1] = padded(K) / 4, ne[2] = panels(N);
+                }},
                {"q8.scale", 0, [](int64_t N, int64_t) noexcept { return static_cast<size_t>(panels(N)) * kPanel * 4; },
                 [](int64_t N, int64_t, int64_t* ne) noexcept { ne[0] = panels(N) * kPanel; }},
                {"q8.sum", 26, [](int64_t N, int64_t) noexcept { return static_cast<size_t>(panels(N)) * kPanel * 4; },

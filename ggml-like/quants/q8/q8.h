@@ -1,8 +1,10 @@
-// q8: int8 weights with one scale per output, activations quantized to u8 per token with a zero point. The inner loop has
-// no scales: y = sx · sw[n] · sum_k (u_k - zero) · q[n][k], exact in int32 for K up to 65,536 (255 · 128 · K < 2^31).
+// q8: int8 weights with one scale per output, activations quantized to u8 per token with a zero point. The inner loop
+// has no scales: y = sx · sw[n] · sum_k (u_k - zero) · q[n][k], exact in int32 for K up to 65,536 (255 · 128 · K <
+// 2^31).
 //
-// Panels of 16 outputs: weights lie as [N/16][K/4][16 outputs][4 k], one 64-byte step for every four k (a zmm, four NEON
-// registers); N is padded to 16 and K to 4 with zeros. Arrays: q8 (panels), q8.scale f32[N], q8.sum i32[N] = sum_k q.
+// Panels of 16 outputs: weights lie as [N/16][K/4][16 outputs][4 k], one 64-byte step for every four k (a zmm, four
+// NEON registers); N is padded to 16 and K to 4 with zeros. Arrays: q8 (panels), q8.scale f32[N], q8.sum i32[N] = sum_k
+// q.
 #pragma once
 #include "kernels.h"
 #include "quants/tiles.h"
@@ -24,7 +26,8 @@ struct Q8 {
 
   template <class S>
   static size_t row_bytes(int64_t K) noexcept {
-    return sizeof(Header) + static_cast<size_t>(round_up(padded(K) * static_cast<int64_t>(sizeof(typename S::Act8)), 64));
+    return sizeof(Header) +
+           static_cast<size_t>(round_up(padded(K) * static_cast<int64_t>(sizeof(typename S::Act8)), 64));
   }
 
   template <class S>
@@ -55,8 +58,8 @@ struct Q8 {
   template <class S, int R, int P>
   static QUERN_INLINE void sums(const char* x, size_t x_bytes, const int8_t* w, int64_t Kp, int32_t* out) {
     const typename S::Act8* a[R];
-    QUERN_UNROLL for (int r = 0; r < R; ++r)
-      a[r] = reinterpret_cast<const typename S::Act8*>(x + r * x_bytes + sizeof(Header));
+    QUERN_UNROLL for (int r = 0; r < R; ++r) a[r] =
+        reinterpret_cast<const typename S::Act8*>(x + r * x_bytes + sizeof(Header));
     const int8_t* piece[P];
     QUERN_UNROLL for (int p = 0; p < P; ++p) piece[p] = w + p * S::cols8 / 16 * Kp * 16 + p * S::cols8 % 16 * 4;
     typename S::Acc8 acc[R][P];
@@ -120,7 +123,8 @@ struct Q8 {
       alignas(64) int32_t panel[16];
       for (int64_t n = 0; n < w.N; ++n) {
         if (n % 16 == 0)
-          sums<S, 1, 16 / S::cols8>(x, x_bytes, static_cast<const int8_t*>(w.arrays[0]) + n * padded(w.K), padded(w.K), panel);
+          sums<S, 1, 16 / S::cols8>(x, x_bytes, static_cast<const int8_t*>(w.arrays[0]) + n * padded(w.K), padded(w.K),
+                                    panel);
         acc[m * w.N + n] =
             panel[n % 16] - reinterpret_cast<const Header*>(x)->shift * static_cast<const int32_t*>(w.arrays[2])[n];
       }

@@ -4,9 +4,9 @@
 #include <filesystem>
 #include <string_view>
 
-#include "convert/safetensors.h"
 #include "error.h"
 #include "io/json.h"
+#include "safetensors/safetensors.h"
 
 namespace quern {
 namespace {

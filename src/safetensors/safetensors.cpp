@@ -1,6 +1,6 @@
 // Header: u64 length, JSON of {name: {dtype, shape, data_offsets}}, then the data without holes. The JSON goes through
 // a SAX handler, so that memory stays in proportion to the tensors that are really listed.
-#include "convert/safetensors.h"
+#include "safetensors/safetensors.h"
 
 #include <algorithm>
 #include <bit>

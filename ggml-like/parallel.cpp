@@ -1,6 +1,7 @@
 #include "parallel.h"
 
-#include <chrono>
+#include <cassert>
+#include <cstdint>
 
 namespace quern {
 namespace {
@@ -37,12 +38,20 @@ Pool::~Pool() {
   round_.notify_all();
 }
 
-void Pool::work(Arena& scratch) {
-  try {
-    for (int64_t task; (task = next_.fetch_add(1, std::memory_order_relaxed)) < n_;) call_(f_, task, scratch);
-  } catch (...) {
-    if (!failed_.test_and_set()) error_ = std::current_exception();
-    next_.store(n_, std::memory_order_relaxed);  // the rest is not worth doing
+void Pool::work(Arena& scratch) noexcept {
+  uint64_t state = state_.load(std::memory_order_acquire);
+  while (static_cast<uint32_t>(state) > 0) {
+    if (!state_.compare_exchange_weak(state, state - 1, std::memory_order_acq_rel, std::memory_order_acquire)) continue;
+    const uint32_t n = static_cast<uint32_t>(n_);
+    if (!failed_.test(std::memory_order_relaxed)) {  // after a failure the rest is only counted off
+      try {
+        call_(f_, static_cast<int64_t>(n - static_cast<uint32_t>(state)), scratch);
+      } catch (...) {
+        if (!failed_.test_and_set()) error_ = std::current_exception();
+      }
+    }
+    if (done_.fetch_add(1, std::memory_order_acq_rel) + 1 == n) done_.notify_one();
+    state = state_.load(std::memory_order_acquire);
   }
 }
 
@@ -53,26 +62,26 @@ void Pool::worker(size_t index, std::stop_token stop) {
     seen = round_.load(std::memory_order_acquire);
     if (stop.stop_requested()) return;
     work(*arenas_[index]);
-    if (busy_.fetch_sub(1, std::memory_order_acq_rel) == 1) busy_.notify_one();
   }
 }
 
 void Pool::run_tasks(int64_t n, Call call, void* f) {
+  if (n <= 0) return;
+  assert(n <= INT32_MAX);
   call_ = call;
   f_ = f;
   n_ = n;
-  next_.store(0, std::memory_order_relaxed);
+  done_.store(0, std::memory_order_relaxed);
   failed_.clear();
   error_ = nullptr;
+  const uint64_t round = (state_.load(std::memory_order_relaxed) >> 32) + 1;
+  state_.store(round << 32 | static_cast<uint64_t>(n), std::memory_order_release);
   if (!threads_.empty() && n > 1) {
-    busy_.store(static_cast<int>(threads_.size()), std::memory_order_relaxed);
     round_.fetch_add(1, std::memory_order_release);
     round_.notify_all();
-    work(*arenas_[0]);
-    for (int left; (left = busy_.load(std::memory_order_acquire)) != 0;) wait_change(busy_, left);
-  } else {
-    work(*arenas_[0]);
   }
+  work(*arenas_[0]);
+  for (uint32_t done; (done = done_.load(std::memory_order_acquire)) != static_cast<uint32_t>(n);) wait_change(done_, done);
   if (error_) std::rethrow_exception(error_);
 }
 

@@ -35,16 +35,19 @@ class Pool {
  private:
   using Call = void (*)(void*, int64_t, Arena&);
   void run_tasks(int64_t n, Call call, void* f);
-  void work(Arena& scratch);
+  void work(Arena& scratch) noexcept;
   void worker(size_t index, std::stop_token stop);
 
   std::vector<std::unique_ptr<Arena>> arenas_;  // one a thread; [0] is the caller's
+  // Written before a round is published, read only by whoever holds one of its tasks.
   Call call_ = nullptr;
   void* f_ = nullptr;
   int64_t n_ = 0;
-  std::atomic<int64_t> next_{0};
-  std::atomic<uint32_t> round_{0};  // workers wait for it to change
-  std::atomic<int> busy_{0};        // workers that have not finished this round
+  // Round in the upper half, tasks not yet taken in the lower: a worker that wakes late finds none and touches nothing, so
+  // that no round waits for threads that the system has not run.
+  std::atomic<uint64_t> state_{0};
+  std::atomic<uint32_t> round_{0};  // workers sleep until it changes
+  std::atomic<uint32_t> done_{0};   // tasks finished in this round
   std::atomic_flag failed_;
   std::exception_ptr error_;
   std::vector<std::jthread> threads_;

@@ -146,6 +146,7 @@ void Session::run_pack(const Call& call, Pack& pack, Ops& op) {
 void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, float* out,
                     EmbedStats& stats) {
   const Call call(*model_, texts, options, out);
+  if (texts.empty()) return;
   for (Pack& pack : packs_) pack.stats = {};
   if (texts.size() == 1) {  // nothing to share out but the inside of the operators
     Pack& pack = packs_[0];

@@ -112,7 +112,7 @@ void load_folder(LoadedModel& m) {
 std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   auto m = std::make_unique<LoadedModel>();
   m->path = resolve_model_path(spec);
-  refuse_pickle(m->path);
+  if (!is_folder(m->path)) refuse_pickle(m->path);  // a folder's are refused when it has no others
   if (is_folder(m->path))
     load_folder(*m);
   else

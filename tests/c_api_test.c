@@ -1,0 +1,111 @@
+/* quern.h from C99: c_api_test FOLDER, a model folder. Says what failed and returns 1. */
+#include <math.h>
+#include <quern.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int failures = 0;
+#define EXPECT(condition)                                                                            \
+  do {                                                                                               \
+    if (!(condition)) {                                                                              \
+      printf("line %d: %s; last error: %s\n", __LINE__, #condition, quern_last_error());             \
+      ++failures;                                                                                    \
+    }                                                                                                \
+  } while (0)
+
+static int count_calls(void *user, double done, double total, const char *what) {
+  ++*(int *)user;
+  return !(done >= 0 && done <= total && what && *what);
+}
+static int cancel(void *user, double done, double total, const char *what) {
+  (void)user, (void)done, (void)total, (void)what;
+  return 1;
+}
+
+static void tokens(const quern_model *model) {
+  int32_t ids[64];
+  size_t n = 0, bare = 0;
+  quern_tokenize_options o = quern_tokenize_options_default();
+  EXPECT(quern_tokenize(model, "hello world", 11, NULL, ids, 64, &n) == QUERN_OK && n >= 3);
+  o.add_special = 0;
+  EXPECT(quern_tokenize(model, "hello world", 11, &o, ids, 64, &bare) == QUERN_OK && bare + 2 == n);
+  EXPECT(quern_tokenize(model, "hello world", 11, NULL, ids, 1, &bare) == QUERN_BAD_ARGUMENT && bare == n);
+  EXPECT(quern_tokenize(model, NULL, 0, NULL, ids, 64, &n) == QUERN_OK && n == 2);
+  EXPECT(quern_tokenize(NULL, "x", 1, NULL, ids, 64, &n) == QUERN_BAD_ARGUMENT && *quern_last_error());
+}
+
+static void embeddings(const quern_model *model) {
+  const char *texts[3] = {"hello world", "", "a much longer text, with \xff and a NUL"};
+  const size_t lengths[3] = {11, 0, 36};
+  quern_session *session = NULL;
+  quern_embed_stats stats;
+  quern_embed_options o = quern_embed_options_default();
+  int64_t width = 0, i;
+  float *all, *one;
+  double norm = 0;
+  memset(&stats, 0, sizeof stats);
+  EXPECT(quern_session_new(model, -1, &session) == QUERN_BAD_ARGUMENT && !session);
+  EXPECT(quern_session_new(model, 2, &session) == QUERN_OK && quern_session_threads(session) == 2);
+  EXPECT(quern_embed_width(session, NULL, &width) == QUERN_OK && width == quern_model_width(model));
+  all = calloc((size_t)(3 * width), sizeof *all);
+  one = calloc((size_t)width, sizeof *one);
+  EXPECT(quern_embed(session, texts, lengths, 3, NULL, all, (size_t)(3 * width), &stats) == QUERN_OK);
+  EXPECT(stats.texts == 3 && stats.tokens >= 7 && stats.repaired == 1);
+  EXPECT(quern_embed(session, texts + 2, lengths + 2, 1, &o, one, (size_t)width, NULL) == QUERN_OK);
+  EXPECT(memcmp(one, all + 2 * width, (size_t)width * sizeof *one) == 0);
+  for (i = 0; i < width; ++i) norm += (double)all[i] * all[i];
+  EXPECT(fabs(norm - 1) < 1e-5);
+  EXPECT(quern_embed(session, texts, lengths, 3, NULL, all, (size_t)(3 * width) - 1, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_embed(session, NULL, NULL, 0, NULL, NULL, 0, NULL) == QUERN_OK);
+  o.dimensions = width + 1;
+  EXPECT(quern_embed_width(session, &o, &width) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "dimensions"));
+  o = quern_embed_options_default();
+  o.pooling = "sideways";
+  EXPECT(quern_embed_width(session, &o, &width) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "sideways"));
+  o = quern_embed_options_default();
+  o.size = 0;
+  EXPECT(quern_embed_width(session, &o, &width) == QUERN_BAD_ARGUMENT);
+  free(one);
+  free(all);
+  quern_session_free(session);
+}
+
+int main(int argc, char **argv) {
+  quern_model *model = NULL, *converted = NULL;
+  quern_convert_options o = quern_convert_options_default();
+  char *json = NULL;
+  int calls = 0;
+  const char *file = "c_api_test.q8";
+  if (argc != 2) return 2;
+  EXPECT(strcmp(quern_version(), "0.1.0") == 0 && quern_usable_cpus() >= 1 && quern_isa());
+  EXPECT(quern_model_load("no/such/model", &model) == QUERN_NOT_FOUND && !model && strstr(quern_last_error(), "no/such/model"));
+  EXPECT(quern_model_load(NULL, &model) == QUERN_BAD_ARGUMENT);
+  if (quern_model_load(argv[1], &model) != QUERN_OK) {
+    printf("%s\n", quern_last_error());
+    return 1;
+  }
+  EXPECT(quern_model_width(model) > 0 && quern_model_max_length(model) > 2);
+  EXPECT(quern_model_describe(model, &json) == QUERN_OK && json && strstr(json, "\"architecture\":\"bert\""));
+  quern_string_free(json);
+  tokens(model);
+  embeddings(model);
+  o.progress = count_calls;
+  o.user = &calls;
+  EXPECT(quern_convert(argv[1], file, &o) == QUERN_OK && calls > 1);
+  EXPECT(quern_model_load(file, &converted) == QUERN_OK);
+  if (converted) embeddings(converted);
+  o.progress = cancel;
+  EXPECT(quern_convert(argv[1], "c_api_cancelled.q8", &o) == QUERN_BAD_ARGUMENT && !fopen("c_api_cancelled.q8", "rb"));
+  o = quern_convert_options_default();
+  o.type = "q3";
+  EXPECT(quern_convert(argv[1], file, &o) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "q3"));
+  quern_model_free(converted);
+  quern_model_free(model);
+  quern_model_free(NULL);
+  quern_session_free(NULL);
+  quern_string_free(NULL);
+  remove(file);
+  printf("%d failures\n", failures);
+  return failures != 0;
+}

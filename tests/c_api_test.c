@@ -1,5 +1,6 @@
 /* quern.h from C99: c_api_test FOLDER, a model folder. Says what failed and returns 1. */
 #include <math.h>
+#include <pthread.h>
 #include <quern.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,107 @@ static void tokens(const quern_model *model) {
   EXPECT(quern_tokenize(model, "hello world", 11, NULL, ids, 1, &bare) == QUERN_BAD_ARGUMENT && bare == n);
   EXPECT(quern_tokenize(model, NULL, 0, NULL, ids, 64, &n) == QUERN_OK && n == 2);
   EXPECT(quern_tokenize(NULL, "x", 1, NULL, ids, 64, &n) == QUERN_BAD_ARGUMENT && *quern_last_error());
+}
+
+/* Another thread's failure is its own. */
+static void *fail_elsewhere(void *unused) {
+  quern_model *model = NULL;
+  (void)unused;
+  EXPECT(strcmp(quern_last_error(), "") == 0);
+  EXPECT(quern_model_load("no/other/model", &model) == QUERN_NOT_FOUND);
+  EXPECT(strstr(quern_last_error(), "no/other/model"));
+  return NULL;
+}
+
+static void errors_by_thread(void) {
+  pthread_t thread;
+  quern_model *model = NULL;
+  EXPECT(quern_model_load("no/such/model", &model) == QUERN_NOT_FOUND);
+  EXPECT(pthread_create(&thread, NULL, fail_elsewhere, NULL) == 0 && pthread_join(thread, NULL) == 0);
+  EXPECT(strstr(quern_last_error(), "no/such/model"));
+}
+
+/* A session on a thread of its own, over a model that others use. */
+struct job {
+  const quern_model *model;
+  float *out;
+  size_t width;
+};
+static void *embed_elsewhere(void *user) {
+  struct job *job = user;
+  const char *text = "hello world";
+  const size_t length = 11;
+  quern_session *session = NULL;
+  EXPECT(quern_session_new(job->model, 1, &session) == QUERN_OK);
+  EXPECT(quern_embed(session, &text, &length, 1, NULL, job->out, job->width, NULL) == QUERN_OK);
+  quern_session_free(session);
+  return NULL;
+}
+
+static void shared_model(const char *path) {
+  enum { N = 4, D = 512 };
+  static float rows[N][D];
+  quern_model *model = NULL;
+  quern_session *session = NULL;
+  pthread_t threads[N];
+  struct job jobs[N];
+  size_t width;
+  int i;
+  EXPECT(quern_model_load(path, &model) == QUERN_OK);
+  width = (size_t)quern_model_width(model);
+  EXPECT(width <= D && quern_session_new(model, 0, &session) == QUERN_OK);
+  EXPECT(quern_session_threads(session) == quern_usable_cpus());
+  for (i = 0; i < N; ++i) {
+    jobs[i].model = model;
+    jobs[i].out = rows[i];
+    jobs[i].width = width;
+    EXPECT(pthread_create(&threads[i], NULL, embed_elsewhere, &jobs[i]) == 0);
+  }
+  for (i = 0; i < N; ++i) EXPECT(pthread_join(threads[i], NULL) == 0);
+  for (i = 1; i < N; ++i) EXPECT(memcmp(rows[i], rows[0], width * sizeof **rows) == 0);
+  quern_model_free(model); /* before its session, which keeps it alive */
+  {
+    const char *text = "hello world";
+    const size_t length = 11;
+    quern_embed_stats stats = {10, 20, 30, 40};
+    EXPECT(quern_embed(session, &text, &length, 1, NULL, rows[1], width, &stats) == QUERN_OK);
+    EXPECT(memcmp(rows[1], rows[0], width * sizeof **rows) == 0);
+    EXPECT(stats.texts == 11 && stats.tokens > 22 && stats.truncated == 30 && stats.repaired == 40);
+  }
+  quern_session_free(session);
+}
+
+/* Every option, and a caller whose struct ends early. */
+static void options(const quern_model *model) {
+  const char *texts[2] = {"the quick fox jumps over the lazy user", NULL};
+  const size_t lengths[2] = {38, 0};
+  quern_embed_options o = quern_embed_options_default();
+  quern_session *session = NULL;
+  float a[16], b[16];
+  int64_t width = 0;
+  EXPECT(o.size == sizeof o && o.normalize == -1 && o.truncate == 1 && o.first_text == 1);
+  EXPECT(quern_session_new(model, 1, &session) == QUERN_OK);
+  o.dimensions = 8;
+  o.pooling = "cls";
+  o.normalize = 0;
+  o.max_length = 5;
+  EXPECT(quern_embed_width(session, &o, &width) == QUERN_OK && width == 8);
+  EXPECT(quern_embed(session, texts, lengths, 2, &o, a, 16, NULL) == QUERN_OK);
+  EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_OK && memcmp(a, b, 8 * sizeof *a) == 0);
+  o.prompt = "the ";
+  EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_OK && memcmp(a, b, 8 * sizeof *a) != 0);
+  o.truncate = 0;
+  o.first_text = 7;
+  EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(strstr(quern_last_error(), "text 7"));
+  o.size = offsetof(quern_embed_options, truncate); /* as if the two last fields were not there */
+  EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_OK);
+  o.size = sizeof o;
+  o.max_length = -1;
+  EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_embed(NULL, texts, lengths, 1, NULL, a, 16, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_embed(session, texts, lengths, (size_t)-1, NULL, a, 16, NULL) == QUERN_BAD_ARGUMENT);
+  quern_session_free(session);
 }
 
 static void embeddings(const quern_model *model) {
@@ -88,15 +190,26 @@ int main(int argc, char **argv) {
   EXPECT(quern_model_width(model) > 0 && quern_model_max_length(model) > 2);
   EXPECT(quern_model_describe(model, &json) == QUERN_OK && json && strstr(json, "\"architecture\":\"bert\""));
   quern_string_free(json);
+  EXPECT(quern_model_describe(NULL, &json) == QUERN_BAD_ARGUMENT);
   tokens(model);
+  options(model);
   embeddings(model);
+  errors_by_thread();
+  shared_model(argv[1]);
   o.progress = count_calls;
   o.user = &calls;
   EXPECT(quern_convert(argv[1], file, &o) == QUERN_OK && calls > 1);
   EXPECT(quern_model_load(file, &converted) == QUERN_OK);
-  if (converted) embeddings(converted);
+  if (converted) {
+    embeddings(converted);
+    shared_model(file);
+  }
   o.progress = cancel;
-  EXPECT(quern_convert(argv[1], "c_api_cancelled.q8", &o) == QUERN_BAD_ARGUMENT && !fopen("c_api_cancelled.q8", "rb"));
+  EXPECT(quern_convert(argv[1], "c_api_cancelled.q8", &o) == QUERN_BAD_ARGUMENT && remove("c_api_cancelled.q8") != 0);
+  EXPECT(quern_convert(argv[1], "no/such/folder/m.q8", NULL) != QUERN_OK && strstr(quern_last_error(), "no/such/folder"));
+  EXPECT(quern_convert(NULL, file, NULL) == QUERN_BAD_ARGUMENT);
+  o.n_threads = -1;
+  EXPECT(quern_convert(argv[1], file, &o) == QUERN_BAD_ARGUMENT);
   o = quern_convert_options_default();
   o.type = "q3";
   EXPECT(quern_convert(argv[1], file, &o) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "q3"));

@@ -75,7 +75,7 @@ void add_inspect(CLI::App& app) {
       std::printf("%s\n", text);
     else
       print_report(Json::parse(text), a->all);
-    if (std::fflush(stdout) != 0) throw Failure{1, "stdout: cannot write"};
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Failure{1, "stdout: cannot write"};
   });
 }
 

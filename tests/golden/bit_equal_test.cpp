@@ -11,7 +11,8 @@ namespace {
 
 // Texts of many lengths: packs end at different places for every batch size.
 std::vector<std::string> many_texts(size_t n) {
-  const std::vector<std::string> words = {"the", "quick", "fox", "jumps", "cosine", "similarity", "user", "50", "!", "not"};
+  const std::vector<std::string> words = {"the",        "quick", "fox", "jumps", "cosine",
+                                          "similarity", "user",  "50",  "!",     "not"};
   std::mt19937 random(7);
   std::vector<std::string> texts = golden_texts();
   while (texts.size() < n) {

@@ -23,13 +23,17 @@ namespace quern::test {
 
 using Rows = std::vector<std::vector<float>>;
 
-inline std::string tiny_bert() { return QUERN_TEST_DIR "/golden/tiny-bert"; }
+inline std::string tiny_bert() {
+  return QUERN_TEST_DIR "/golden/tiny-bert";
+}
 
 inline const nlohmann::json& golden() {
   static const nlohmann::json all = nlohmann::json::parse(read_text_file(tiny_bert() + "/golden.json", 1 << 24));
   return all;
 }
-inline std::vector<std::string> golden_texts() { return golden().at("texts").get<std::vector<std::string>>(); }
+inline std::vector<std::string> golden_texts() {
+  return golden().at("texts").get<std::vector<std::string>>();
+}
 
 // EmbedOptions in one expression: With().pooling("cls").dimensions(8).
 class With {

@@ -2,7 +2,6 @@
 #include <catch2/catch.hpp>
 
 #include "dispatch.h"
-#include "dispatch.h"
 #include "heads/heads.h"
 #include "tiny_bert.h"
 
@@ -18,7 +17,9 @@ Rows normalized(Rows rows) {
   return rows;
 }
 
-Rows golden_vectors() { return golden().at("vectors").get<Rows>(); }
+Rows golden_vectors() {
+  return golden().at("vectors").get<Rows>();
+}
 
 }  // namespace
 
@@ -44,7 +45,8 @@ TEST_CASE("options: a pooling mode that does not exist") {
 
 TEST_CASE("options: normalize overrides the model's pipeline") {
   Embedder model(tiny_bert());
-  CHECK(difference(model(golden_texts(), With().normalize(false)), golden().at("pooling").at("mean").get<Rows>()) < 1e-5);
+  CHECK(difference(model(golden_texts(), With().normalize(false)), golden().at("pooling").at("mean").get<Rows>()) <
+        1e-5);
   CHECK(model(golden_texts(), With().normalize(true)) == model(golden_texts()));
 
   ScratchFolder scratch;  // a model without a Normalize module

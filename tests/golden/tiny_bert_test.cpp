@@ -10,7 +10,9 @@
 namespace quern::test {
 namespace {
 
-Rows golden_vectors() { return golden().at("vectors").get<Rows>(); }
+Rows golden_vectors() {
+  return golden().at("vectors").get<Rows>();
+}
 
 // Cosines that each type keeps on the tiny model, measured (the comment) and a little below. Its random weights have a
 // wide spread, so that the int types do worse than on a trained model.
@@ -19,12 +21,11 @@ struct Expected {
   double mean, worst;
 };
 constexpr Expected kExpected[] = {
-    {"f32", 0.9999999, 0.9999999}, {"f16", 0.9999999, 0.9999999},
-    {"bf16", 0.99995, 0.9998},  // 0.99997 0.99990
-    {"q8", 0.9998, 0.9995},     // 0.99990 0.99973
-    {"q4", 0.988, 0.972},       // 0.9910  0.9798
-    {"q8_0", 0.9996, 0.9992},   // 0.99973 0.99948
-    {"q4_0", 0.955, 0.935},     // 0.9620  0.9489
+    {"f32", 0.9999999, 0.9999999}, {"f16", 0.9999999, 0.9999999}, {"bf16", 0.99995, 0.9998},  // 0.99997 0.99990
+    {"q8", 0.9998, 0.9995},                                                                   // 0.99990 0.99973
+    {"q4", 0.988, 0.972},                                                                     // 0.9910  0.9798
+    {"q8_0", 0.9996, 0.9992},                                                                 // 0.99973 0.99948
+    {"q4_0", 0.955, 0.935},                                                                   // 0.9620  0.9489
 };
 
 void check_states(const std::string& path, double limit) {

@@ -9,7 +9,9 @@ namespace {
 
 using Catch::Contains;
 
-Rows golden_vectors() { return golden().at("vectors").get<Rows>(); }
+Rows golden_vectors() {
+  return golden().at("vectors").get<Rows>();
+}
 
 double difference_of(const ScratchFolder& folder) {
   const double direct = difference(Embedder(folder.path())(golden_texts()), golden_vectors());
@@ -126,8 +128,8 @@ TEST_CASE("folder: shards") {
 TEST_CASE("folder: a plain transformers folder pools by the mean") {
   ScratchFolder folder;
   write_variant(folder, [](HfTensor&) {});
-  for (const char* name : {"modules.json", "1_Pooling", "2_Normalize", "config_sentence_transformers.json",
-                           "sentence_bert_config.json"})
+  for (const char* name :
+       {"modules.json", "1_Pooling", "2_Normalize", "config_sentence_transformers.json", "sentence_bert_config.json"})
     std::filesystem::remove_all(folder.file(name));
   const Rows expected = golden().at("pooling").at("mean").get<Rows>();
   CHECK(cosines(Embedder(folder.path())(golden_texts()), expected).worst > 0.999999);
@@ -141,7 +143,8 @@ TEST_CASE("folder: a tensor is missing or wrong") {
 
   e = error_with(query, [](HfTensor& t) { t.shape = {32, 128}; });
   CHECK(e.status == Status::bad_file);
-  CHECK_THAT(e.message, Contains("model.safetensors") && Contains(query) && Contains("[64, 64]") && Contains("[32, 128]"));
+  CHECK_THAT(e.message,
+             Contains("model.safetensors") && Contains(query) && Contains("[64, 64]") && Contains("[32, 128]"));
 
   e = error_with(query, [](HfTensor& t) { t.shape = {4096}; });
   CHECK(e.status == Status::bad_file);

@@ -1,0 +1,96 @@
+"""quern convert: every type, names, and what a failure leaves behind."""
+import os
+import shutil
+import subprocess
+import time
+import unittest
+
+from program import GOLDEN, QUERN, TINY, TYPES, Case, json_rows, model
+
+# Measured on the fixture by tests/golden/tiny_bert_test.cpp, worst text.
+LIMITS = {"f32": 0.999999, "f16": 0.999999, "bf16": 0.9998, "q8": 0.9995, "q4": 0.972, "q8_0": 0.9992, "q4_0": 0.935}
+
+
+class Convert(Case):
+    def test_every_type_embeds_near_the_reference(self):
+        texts = [t for t in GOLDEN["texts"] if "\n" not in t]
+        expected = [v for t, v in zip(GOLDEN["texts"], GOLDEN["vectors"]) if "\n" not in t]
+        for kind in TYPES:
+            with self.subTest(kind):
+                out = self.path("model.gguf")
+                done = self.run_ok("convert", TINY, "-o", out, "--type", kind)
+                self.assertRegex(done.stderr.decode(), r"^\S+model\.gguf: \d+\.\d MB, \d+\.\d s\n$")
+                self.assertEqual(done.stdout, b"")
+                rows = self.run_ok("embed", "-m", out, "-f", "-", stdin="\n".join(texts) + "\n").stdout
+                self.assertClose(json_rows(rows), expected, LIMITS[kind])
+
+    def test_type_from_the_name(self):
+        sizes = {kind: os.path.getsize(model(kind)) for kind in TYPES}
+        self.assertGreater(sizes["f32"], sizes["f16"])
+        self.assertGreater(sizes["f16"], sizes["q8"])
+        self.assertGreater(sizes["q8"], sizes["q4"])
+        self.run_ok("convert", TINY, "-o", self.path("plain"))
+        info = self.run_ok("inspect", self.path("plain")).stdout.decode()
+        self.assertRegex(info, r"(?m)^type +q8$")
+
+    def test_same_bytes_every_time(self):
+        for name in ("a.q8", "b.q8"):
+            self.run_ok("convert", TINY, "-o", self.path(name))
+        with open(self.path("a.q8"), "rb") as a, open(self.path("b.q8"), "rb") as b:
+            self.assertEqual(a.read(), b.read())
+
+    def test_replaces_an_older_file(self):
+        out = self.write("old.q8", "not a model")
+        self.run_ok("convert", TINY, "-o", out)
+        self.run_ok("inspect", out)
+        self.assertEqual(os.listdir(self.dir), ["old.q8"])
+
+    def test_quiet(self):
+        self.assertEqual(self.run_ok("convert", TINY, "-o", self.path("m.q8"), "--quiet").stderr, b"")
+
+    def test_calibration_and_self_test(self):
+        texts = self.write("texts.txt", "the quick fox\ncosine similarity\n")
+        self.run_ok("convert", TINY, "-o", self.path("m.q4"), "--calibration", texts, "--self-test", "a lazy user")
+        self.run_failing(1, "convert", TINY, "-o", self.path("n.q4"), "--calibration", self.path("none"), says="none")
+        with open(self.path("m.q4"), "rb") as f:
+            self.assertIn(b"a lazy user", f.read())
+
+    def test_wrong_use(self):
+        self.run_failing(2, "convert", TINY, "-o", self.path("m"), "--type", "q3", says="q3")
+        self.run_failing(2, "convert", TINY)
+        self.run_failing(2, "convert", "-o", self.path("m"))
+        self.run_failing(2, "convert", TINY, "-o", self.path("m"), "-t", "0")
+        self.assertEqual(os.listdir(self.dir), [])
+
+    def test_failures_leave_nothing(self):
+        os.mkdir(self.path("work"))
+        out = self.path("work/m.q8")
+        self.run_failing(1, "convert", self.path("none"), "-o", out, says="none")
+        self.run_failing(1, "convert", model(), "-o", out, says=("tiny.q8", "folder"))
+        broken = self.path("broken")
+        shutil.copytree(TINY, broken)
+        with open(os.path.join(broken, "model.safetensors"), "r+b") as f:
+            f.truncate(200000)
+        self.run_failing(1, "convert", broken, "-o", out, says="model.safetensors")
+        self.assertEqual(os.listdir(self.path("work")), [])
+        self.run_failing(1, "convert", TINY, "-o", self.path("no/such/m.q8"), says="no/such/m.q8")
+        self.run_failing(1, "convert", TINY, "-o", self.path("work"), says="work")
+
+    def test_full_disk(self):
+        self.run_failing(1, "convert", TINY, "-o", "/dev/full", says="/dev/full")
+
+    def test_killed(self):
+        """At whatever moment it is killed, what stands under the name is a whole model or nothing."""
+        out = self.path("m.q4")
+        for i in range(12):
+            process = subprocess.Popen([QUERN, "convert", TINY, "-o", out, "--quiet"])
+            time.sleep(0.003 * i)
+            process.kill()
+            process.wait()
+            if os.path.exists(out):
+                self.run_ok("inspect", out)
+                os.remove(out)
+
+
+if __name__ == "__main__":
+    unittest.main()

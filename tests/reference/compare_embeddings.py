@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Compares quern's vectors with sentence-transformers', or writes the reference of the real-model test.
+"""Compares quern's vectors with sentence-transformers', or recomputes the reference of the real-model test.
 
   python compare_embeddings.py --hf DIR --texts FILE --quern 'quern embed -m M -f {texts}' [--min-cosine 0.997]
   python compare_embeddings.py --hf DIR --write tests/golden/minilm/reference.json
@@ -11,59 +11,11 @@ says otherwise. Needs torch and sentence-transformers.
 """
 import argparse
 import json
-import os
 import shlex
 import subprocess
 import sys
 
 import numpy as np
-
-# Of the reference file. The first VECTORS of them get vectors, all of them ids.
-VECTORS = 16
-TEXTS = [
-    "The mill by the river grinds wheat into flour all winter long.",
-    "A quern is a small mill that is turned by hand.",
-    "How do I return a damaged parcel that arrived two weeks late?",
-    "refund for broken item",
-    "",
-    "Yes.",
-    "std::vector<float> rows; rows.resize(n * width);  // not zeroed twice",
-    "SELECT name, COUNT(*) FROM mills WHERE river = 'Avon' GROUP BY name HAVING COUNT(*) > 3;",
-    "In 1851 the toll was £3 4s. 6d. per cart; by 1860 it had fallen to $0.75 (−12.5 %).",
-    "Zwölf große Mühlräder drehten sich über dem Fluß, naïve café façade.",
-    "東京の古い水車小屋は、今でも動いています。",
-    "Старая мельница стоит у реки.",
-    "🌾🌾 harvest day!!! 🎉 #mills @miller",
-    "The committee, which had met only twice since the flood, agreed that the sluice should be raised before the autumn "
-    "rains, that the miller be paid for the days on which he could not work, and that a second bridge be built. " * 2,
-    "Water turned the wheel, the wheel turned the stone, the stone broke the grain. " * 40,
-    "[CLS] tokens in [MASK] the middle [SEP] of a text",
-    "What is the boiling point of water at high altitude?",
-    "Water boils at a lower temperature on a mountain.",
-    "The cat sleeps on the warm stone.",
-    "Interest rates rose by a quarter of a point on Thursday.",
-    "Gradient descent converges slowly when the curvature differs between directions.",
-    "She plays the violin; he repairs old clocks.",
-    "Please find attached the minutes of our meeting.",
-    "ERROR 404: page not found",
-    "https://example.org/a/b?c=d&e=f#g",
-    "e-mail: miller@example.org, tel. +44 20 7946 0000",
-    "x = [i ** 2 for i in range(10) if i % 2]",
-    "   leading and trailing spaces   ",
-    "tabs\tand\u00a0no-break\u2003spaces",
-    "ALL CAPITALS SHOUTING TEXT",
-    "MiXeD cAsE",
-    "antidisestablishmentarianism internationalization",
-    "a" * 150,
-    "1234567890 3.14159 6.02e23 0xDEADBEEF",
-    "“curly quotes” — dashes – and … ellipsis",
-    "نهر قديم وطاحونة",
-    "नदी के किनारे चक्की",
-    "한국의 물레방아",
-    "e\u0301 \u00e9 \ufb01 \u2460 \u212b",
-    "\u200bzero\u200dwidth\ufeff",
-]
-
 
 def load(folder):
     import torch
@@ -78,17 +30,17 @@ def encode(model, texts, batch=1):
 
 
 def write(model, path):
-    limit = model.max_seq_length
-    with_vectors = TEXTS[:VECTORS]
-    vectors = [[float(f"{x:.7g}") for x in row] for row in encode(model, with_vectors)]
-    ids = [model.tokenizer(t, truncation=True, max_length=limit)["input_ids"] for t in TEXTS]
-    rows = {"model": "sentence-transformers/all-MiniLM-L6-v2", "max_length": limit, "texts": TEXTS, "ids": ids}
-    text = "{\n" + "".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False, separators=(',', ':'))},\n" for k, v in rows.items())
-    text += '"vectors": [\n' + ",\n".join(json.dumps(v, separators=(",", ":")) for v in vectors) + "\n]\n}\n"
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    """Recomputes the rows of a reference: to add a text, add a row {"text": ...}, with "vector": [] to get its vector."""
+    with open(path, encoding="utf-8") as f:
+        rows = json.load(f)
+    for row in rows:
+        row["ids"] = model.tokenizer(row["text"], truncation=True, max_length=model.max_seq_length)["input_ids"]
+        if "vector" in row:
+            row["vector"] = [float(f"{x:.7g}") for x in encode(model, [row["text"]])[0]]
+    text = "[\n" + ",\n".join(json.dumps(row, ensure_ascii=False) for row in rows) + "\n]\n"
     with open(path, "w", encoding="utf-8") as f:
         f.write(text)
-    print(f"{path}: {len(text.encode())} bytes")
+    print(f"{path}: {len(rows)} texts, {len(text.encode())} bytes")
 
 
 def main():

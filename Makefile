@@ -1,28 +1,27 @@
-# Thin names over CMake. `make help` lists them. Each target first lets scripts/setup install what is missing.
-BUILD := cmake --build
-GEN   := cmake -G Ninja -S .
+# Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
 .PHONY: all demo test bench check asan tsan clang aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
-	@$(GEN) -B build -DQUERN_TESTS=OFF > build.log 2>&1 || { cat build.log; exit 1; }
-	@rm -f build.log
-	@$(BUILD) build
+	@cmake --preset release > /dev/null
+	@cmake --build --preset release --target quern_cli quern quern_shared minimal
 	@ln -sf build/bin/quern quern && ln -sf build/bin/quern embed
 
 demo: all ## get all-MiniLM-L6-v2, convert it to int8, embed sample texts and print each one's nearest neighbour
+	@scripts/setup test
 	@scripts/get-model minilm models/all-MiniLM-L6-v2
 	@./quern convert models/all-MiniLM-L6-v2 -o models/minilm.q8
-	@./embed -m models/minilm.q8 -f examples/data/demo.txt | python3 scripts/nearest examples/data/demo.txt
+	@./embed -m models/minilm.q8 -f examples/data/demo.txt | scripts/nearest examples/data/demo.txt
 
 test: ## build and run every test
 	@scripts/setup test
-	@scripts/run-tests build/test
+	@scripts/run-tests release
 
 bench: all ## kernel benchmarks, start-up, and throughput of every type
-	@$(GEN) -B build/bench -DQUERN_BENCH=ON -DQUERN_TESTS=OFF > /dev/null
-	@$(BUILD) build/bench --target kernels_bench
+	@scripts/setup test
+	@cmake --preset release -B build/bench -DQUERN_BENCH=ON -DQUERN_TESTS=OFF > /dev/null
+	@cmake --build build/bench --target kernels_bench
 	@scripts/bench build/bench/bin/kernels_bench
 
 check: ## warnings are errors, with g++ and clang; formatting
@@ -31,7 +30,13 @@ check: ## warnings are errors, with g++ and clang; formatting
 	@scripts/lane clang
 	@scripts/lane format
 
-asan tsan clang aarch64 lean fuzz: ## that lane of the CI
+asan: ## the tests under the address and undefined-behaviour sanitizers
+tsan: ## the engine's tests under the thread sanitizer
+clang: ## build with clang, warnings as errors, and test
+aarch64: ## cross compile, and test both NEON tables under qemu
+lean: ## build without OpenBLAS; the library must need libc and libstdc++ alone
+fuzz: ## fuzz every reader of untrusted input for 60 s each (QUERN_FUZZ_SECONDS)
+asan tsan clang aarch64 lean fuzz:
 	@scripts/setup lanes
 	@scripts/lane $@
 
@@ -39,4 +44,4 @@ clean: ## remove what was built (models stay)
 	rm -rf build quern embed
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z ]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile

@@ -16,11 +16,11 @@ using namespace quern;
 namespace {
 
 struct Free {
-  void operator()(void* p) const { ::operator delete(p, std::align_val_t{64}); }
+  void operator()(void* p) const { ::operator delete (p, std::align_val_t{64}); }
 };
 using Buffer = std::unique_ptr<void, Free>;
 Buffer aligned(size_t bytes) {
-  Buffer b(::operator new(bytes + 64, std::align_val_t{64}));
+  Buffer b(::operator new (bytes + 64, std::align_val_t{64}));
   std::memset(b.get(), 0, bytes + 64);
   return b;
 }
@@ -54,7 +54,8 @@ void product(benchmark::State& state, const KernelTable& table, const TypeInfo& 
     benchmark::DoNotOptimize(y.data());
     benchmark::ClobberMemory();
   }
-  state.counters["MAC/s"] = benchmark::Counter(static_cast<double>(M * N * K), benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["MAC/s"] =
+      benchmark::Counter(static_cast<double>(M * N * K), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void prepare(benchmark::State& state, const KernelTable& table, const TypeInfo& type, int64_t K) {
@@ -109,9 +110,11 @@ void register_all() {
     const std::string isa = table->name;
     for (const TypeInfo* type : all_types()) {
       for (const auto& [M, N, K] : shapes)
-        benchmark::RegisterBenchmark(("product/" + isa + '/' + type->name + '/' + std::to_string(M) + 'x' + std::to_string(N) +
-                                      'x' + std::to_string(K)).c_str(),
-                                     [=, M = M, N = N, K = K](benchmark::State& s) { product(s, *table, *type, M, N, K); });
+        benchmark::RegisterBenchmark(
+            ("product/" + isa + '/' + type->name + '/' + std::to_string(M) + 'x' + std::to_string(N) + 'x' +
+             std::to_string(K))
+                .c_str(),
+            [=, M = M, N = N, K = K](benchmark::State& s) { product(s, *table, *type, M, N, K); });
       benchmark::RegisterBenchmark(("prepare/" + isa + '/' + type->name).c_str(),
                                    [=](benchmark::State& s) { prepare(s, *table, *type, 384); });
     }
@@ -125,7 +128,8 @@ void register_all() {
 
 int main(int argc, char** argv) {
   for (const KernelTable* table : built_kernels())
-    if (!table->runs_here()) benchmark::AddCustomContext("skipped", std::string(table->name) + " cannot run on this CPU");
+    if (!table->runs_here())
+      benchmark::AddCustomContext("skipped", std::string(table->name) + " cannot run on this CPU");
   register_all();
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;

@@ -25,6 +25,9 @@ endif()
 if(QUERN_SANITIZE)
   add_compile_options(-fsanitize=${QUERN_SANITIZE} -fno-omit-frame-pointer -fno-sanitize-recover=all)
   add_link_options(-fsanitize=${QUERN_SANITIZE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)  # false alarms inside <regex> and <functional>
+  endif()
 endif()
 find_package(Threads REQUIRED)
 if(QUERN_HOST_HEADERS)  # cross compiling: see aarch64.cmake

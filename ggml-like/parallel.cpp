@@ -81,7 +81,8 @@ void Pool::run_tasks(int64_t n, Call call, void* f) {
     round_.notify_all();
   }
   work(*arenas_[0]);
-  for (uint32_t done; (done = done_.load(std::memory_order_acquire)) != static_cast<uint32_t>(n);) wait_change(done_, done);
+  for (uint32_t done; (done = done_.load(std::memory_order_acquire)) != static_cast<uint32_t>(n);)
+    wait_change(done_, done);
   if (error_) std::rethrow_exception(error_);
 }
 

@@ -43,8 +43,8 @@ class Pool {
   Call call_ = nullptr;
   void* f_ = nullptr;
   int64_t n_ = 0;
-  // Round in the upper half, tasks not yet taken in the lower: a worker that wakes late finds none and touches nothing, so
-  // that no round waits for threads that the system has not run.
+  // Round in the upper half, tasks not yet taken in the lower: a worker that wakes late finds none and touches nothing,
+  // so that no round waits for threads that the system has not run.
   std::atomic<uint64_t> state_{0};
   std::atomic<uint32_t> round_{0};  // workers sleep until it changes
   std::atomic<uint32_t> done_{0};   // tasks finished in this round

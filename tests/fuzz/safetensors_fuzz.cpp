@@ -2,8 +2,8 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "safetensors/safetensors.h"
 #include "error.h"
+#include "safetensors/safetensors.h"
 
 using namespace quern;
 

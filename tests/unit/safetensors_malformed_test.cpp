@@ -1,8 +1,8 @@
 // Hostile safetensors bytes: every rule of the format, and every one broken.
 #include <catch2/catch.hpp>
 
-#include "safetensors/safetensors.h"
 #include "format_bytes.h"
+#include "safetensors/safetensors.h"
 
 using namespace quern;
 using namespace quern::test;

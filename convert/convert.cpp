@@ -46,11 +46,10 @@ class Converter {
       calibration_ = std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_);
     const WeightMap& map = source_.weights;
     size_t next = 0;
-    for (size_t layer = 0; layer < map.layer_begins.size(); ++layer) {
-      for (; next < map.layer_begins[layer]; ++next) write(next);
-      if (calibration_) calibration_->run_layer(static_cast<int>(layer));
-      const size_t end = layer + 1 < map.layer_begins.size() ? map.layer_begins[layer + 1] : map.layers_end;
-      for (; next < end; ++next) write(next);
+    for (size_t i = 0; i < map.layers.size(); ++i) {
+      for (; next < map.layers[i].begin; ++next) write(next);
+      if (calibration_) calibration_->run_layer(static_cast<int>(i));
+      for (; next < map.layers[i].end; ++next) write(next);
     }
     for (; next < map.specs.size(); ++next) write(next);
     file_.commit();

@@ -28,15 +28,13 @@ nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::s
   Arena arena;
   Ops op(default_kernels(), arena, &pool);
   const WeightMap& map = source.weights;
+  const std::string prefix = find_hf_prefix(*source.safetensors, source.architecture->prefixes, map.specs);
   const auto release = [&](int layer, const Tensor&) {
-    const size_t l = static_cast<size_t>(layer);
     if (layer < 0) return;
-    const size_t end = l + 1 < map.layer_begins.size() ? map.layer_begins[l + 1] : map.layers_end;
-    for (size_t s = map.layer_begins[l]; s < end; ++s)
-      for (const WeightSpec::Part& part : map.specs[s].parts)
-        for (const std::string& prefix : source.architecture->prefixes)
-          if (const StTensor* t = source.safetensors->find(prefix + part.hf + ".weight"))
-            source.safetensors->release(*t);
+    const WeightMap::Range range = map.layers[static_cast<size_t>(layer)];
+    for (size_t s = range.begin; s < range.end; ++s)
+      for (size_t part = 0; part < map.specs[s].parts.size(); ++part)
+        source.safetensors->release(*find_hf_tensors(*source.safetensors, prefix, map.specs[s], part).weight);
   };
   const Tensor states = forward(*source.model, op, {ids, types, packed}, release);
   const Heads heads(source.pipeline, source.model->width(), source.path);

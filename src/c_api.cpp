@@ -11,6 +11,9 @@
 #include "error.h"
 #include "quern.h"
 
+#define QUERN_TEXT_OF(x) #x
+#define QUERN_TEXT(x) QUERN_TEXT_OF(x)
+
 struct quern_model {
   std::shared_ptr<const quern::LoadedModel> rep;
 };
@@ -89,7 +92,7 @@ char* copy_string(const std::string& text) {
 }  // namespace
 
 const char* quern_version(void) {
-  return "0.1.0";
+  return QUERN_TEXT(QUERN_VERSION_MAJOR) "." QUERN_TEXT(QUERN_VERSION_MINOR) "." QUERN_TEXT(QUERN_VERSION_PATCH);
 }
 const char* quern_last_error(void) {
   return last_error.c_str();
@@ -194,16 +197,15 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
   return guard([&] {
     require(session && (n == 0 || (texts && lengths && out)),
             "quern_embed: session, texts, lengths and out must not be NULL");
+    require(n <= out_len, "quern_embed: out_len is below n rows of quern_embed_width floats");  // bounds n
     const quern::EmbedOptions o = embed_options(options);
-    const size_t width = static_cast<size_t>(session->rep->width(o));
-    require(n <= out_len / width, "quern_embed: out_len is below n rows of quern_embed_width floats");
     std::vector<std::string_view> views(n);
     for (size_t i = 0; i < n; ++i) {
       require(texts[i] || lengths[i] == 0, "quern_embed: a text is NULL");
       views[i] = {texts[i], lengths[i]};
     }
     quern::EmbedStats s;
-    session->rep->embed(views, o, out, s);
+    session->rep->embed(views, o, {out, out_len}, s);
     if (stats) {
       stats->texts += s.texts;
       stats->tokens += s.tokens;

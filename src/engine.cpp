@@ -143,9 +143,12 @@ void Session::run_pack(const Call& call, Pack& pack, Ops& op) {
   }
 }
 
-void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, float* out,
+void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, std::span<float> out,
                     EmbedStats& stats) {
-  const Call call(*model_, texts, options, out);
+  const Call call(*model_, texts, options, out.data());
+  if (texts.size() > out.size() / static_cast<size_t>(call.width))
+    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(texts.size()) + " rows of " +
+                                          std::to_string(call.width) + " floats, found " + std::to_string(out.size()));
   if (texts.empty()) return;
   for (Pack& pack : packs_) pack.stats = {};
   if (texts.size() == 1) {  // nothing to share out but the inside of the operators

@@ -42,9 +42,10 @@ class Session {
   int threads() const { return pool_.size(); }
   int64_t width(const EmbedOptions& options) const;  // floats of one vector
 
-  // out: one row of width(options) floats a text, in the texts' order. A row does not depend on the other texts nor on
-  // the number of threads, to the bit. Throws Error.
-  void embed(std::span<const std::string_view> texts, const EmbedOptions& options, float* out, EmbedStats& stats);
+  // out: room for one row of width(options) floats a text, in the texts' order. A row does not depend on the other
+  // texts nor on the number of threads, to the bit. Throws Error.
+  void embed(std::span<const std::string_view> texts, const EmbedOptions& options, std::span<float> out,
+             EmbedStats& stats);
 
  private:
   struct Call;

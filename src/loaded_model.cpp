@@ -112,11 +112,12 @@ void load_folder(LoadedModel& m) {
 std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   auto m = std::make_unique<LoadedModel>();
   m->path = resolve_model_path(spec);
-  if (!is_folder(m->path)) refuse_pickle(m->path);  // a folder's are refused when it has no others
-  if (is_folder(m->path))
-    load_folder(*m);
-  else
+  if (is_folder(m->path)) {
+    load_folder(*m);  // refuses pickle weights where there are no others
+  } else {
+    refuse_pickle(m->path);
     load_gguf(*m);
+  }
   m->tokenizer = Tokenizer::parse(m->tokenizer_json, m->path + ": tokenizer.json");
   check_tokenizer(*m);
   Heads(m->pipeline, m->model->width(), m->path);  // throws now rather than at the first text

@@ -74,15 +74,13 @@ struct JsonConfig::Json {
   nlohmann::json value;
 };
 
-JsonConfig::JsonConfig(std::string_view config, std::string name) : json_(nullptr), name_(std::move(name)) {
+JsonConfig::JsonConfig(std::string_view config, std::string name) : name_(std::move(name)) {
   nlohmann::json parsed = parse_json(config, name_);
   if (!parsed.is_object()) throw Error(Status::bad_file, name_ + ": expected a JSON object");
-  json_ = new Json{std::move(parsed)};
+  json_ = std::make_unique<Json>(Json{std::move(parsed)});
 }
 
-JsonConfig::~JsonConfig() {
-  delete json_;
-}
+JsonConfig::~JsonConfig() = default;
 
 void JsonConfig::integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high,
                          std::optional<int64_t> fallback) {

@@ -2,6 +2,7 @@
 // reads either and writes the former.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -63,7 +64,7 @@ class JsonConfig final : public ConfigMap {
 
  private:
   struct Json;
-  Json* json_;
+  std::unique_ptr<Json> json_;
   std::string name_;
 };
 

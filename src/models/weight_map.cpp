@@ -41,13 +41,14 @@ void WeightMap::table(Table& to, const std::string& gguf, const std::string& hf,
 void WeightMap::begin_layer(int i, const std::string& hf) {
   gguf_ = "blk." + std::to_string(i) + '.';
   hf_ = hf + std::to_string(i) + '.';
-  layer_begins.push_back(specs.size());
+  if (!layers.empty()) layers.back().end = specs.size();
+  layers.push_back({specs.size(), specs.size()});
 }
 
 void WeightMap::end_layer() {
   gguf_.clear();
   hf_.clear();
-  layers_end = specs.size();
+  if (!layers.empty()) layers.back().end = specs.size();
 }
 
 std::string shape_text(const int64_t* extents, size_t n) {

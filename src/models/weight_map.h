@@ -46,8 +46,11 @@ class WeightMap {
   void end_layer();
 
   std::vector<WeightSpec> specs;
-  std::vector<size_t> layer_begins;  // index of each layer's first spec; its end is the next one's begin or layers_end
-  size_t layers_end = 0;
+  // The specs of layer i are [begin, end).
+  struct Range {
+    size_t begin, end;
+  };
+  std::vector<Range> layers;
 
  private:
   std::string gguf_, hf_;

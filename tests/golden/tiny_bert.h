@@ -61,7 +61,7 @@ struct Embedder {
     const size_t width = static_cast<size_t>(session.width(options));
     std::vector<float> flat(texts.size() * width + 1, -7.0f);
     stats = {};
-    session.embed(views, options, flat.data(), stats);
+    session.embed(views, options, flat, stats);
     Rows rows;
     for (size_t i = 0; i < texts.size(); ++i) rows.emplace_back(&flat[i * width], &flat[i * width] + width);
     return rows;

@@ -50,12 +50,31 @@ void product(benchmark::State& state, const KernelTable& table, const TypeInfo& 
     kernels.prepare(x.data() + m * K, nullptr, K, static_cast<char*>(rows.get()) + static_cast<size_t>(m) * row);
   std::vector<float> y(static_cast<size_t>(M * N));
   for (auto _ : state) {
-    kernels.multiply(rows.get(), M, w, 0, N, y.data(), N);
+    kernels.multiply(rows.get(), M, w, 0, N, {}, y.data(), N);
     benchmark::DoNotOptimize(y.data());
     benchmark::ClobberMemory();
   }
   state.counters["MAC/s"] =
       benchmark::Counter(static_cast<double>(M * N * K), benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void limit(benchmark::State& state, const KernelTable& table) {
+  double macs = 0;
+  for (auto _ : state) macs = table.int8_limit(1000);
+  state.counters["MAC/s"] = benchmark::Counter(macs, benchmark::Counter::kIsIterationInvariantRate);
+}
+
+void attention(benchmark::State& state, const AttentionKernel& kernel, int64_t L, int64_t d) {
+  const std::vector<float> qkv = noise(static_cast<size_t>(3 * L * d));
+  std::vector<float> out(static_cast<size_t>(L * d));
+  const Buffer scratch = aligned(kernel.scratch_bytes(L, d));
+  const float* x = qkv.data();
+  for (auto _ : state) {
+    kernel.run({x, x + d, x + 2 * d, 3 * d, L, d, 0.125f, out.data(), d}, scratch.get());
+    benchmark::ClobberMemory();
+  }
+  state.counters["MAC/s"] =
+      benchmark::Counter(static_cast<double>(2 * L * L * d), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void prepare(benchmark::State& state, const KernelTable& table, const TypeInfo& type, int64_t K) {
@@ -117,6 +136,14 @@ void register_all() {
             [=, M = M, N = N, K = K](benchmark::State& s) { product(s, *table, *type, M, N, K); });
       benchmark::RegisterBenchmark(("prepare/" + isa + '/' + type->name).c_str(),
                                    [=](benchmark::State& s) { prepare(s, *table, *type, 384); });
+    }
+    benchmark::RegisterBenchmark(("limit/" + isa).c_str(), [=](benchmark::State& s) { limit(s, *table); });
+    for (const int64_t L : {32, 128, 512}) {
+      const std::string size = '/' + std::to_string(L) + "x32";
+      benchmark::RegisterBenchmark(("attention/" + isa + "/f32" + size).c_str(),
+                                   [=](benchmark::State& s) { attention(s, table->attention_f32, L, 32); });
+      benchmark::RegisterBenchmark(("attention/" + isa + "/i16" + size).c_str(),
+                                   [=](benchmark::State& s) { attention(s, table->attention_i16, L, 32); });
     }
     benchmark::RegisterBenchmark(("gelu/" + isa).c_str(), [=](benchmark::State& s) { gelu(s, *table); });
     benchmark::RegisterBenchmark(("layer_norm/" + isa).c_str(), [=](benchmark::State& s) { layer_norm(s, *table); });

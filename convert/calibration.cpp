@@ -76,7 +76,7 @@ Calibration::Calibration(const LoadedModel& source, const std::vector<std::strin
   if (packs_.empty()) throw Error(Status::bad_argument, "no calibration text has a token");
   for (Pack& pack : packs_) {
     Arena::Scope scope(arena_);
-    Ops op(default_kernels(), arena_, &pool_);
+    Ops op(default_kernels(), arena_, Precision::f32, &pool_);
     const Tensor x = source.model->embed(op, {pack.ids, pack.types, pack.texts});
     pack.states.assign(x.data, x.data + x.rows * x.cols);
   }
@@ -87,7 +87,7 @@ void Calibration::run_layer(int i) {
   const int64_t D = source_.model->width();
   for (Pack& pack : packs_) {
     Arena::Scope scope(arena_);
-    Ops op(default_kernels(), arena_, &pool_, this);
+    Ops op(default_kernels(), arena_, Precision::f32, &pool_, this);
     const Tensor x{pack.states.data(), static_cast<int64_t>(pack.ids.size()), D, D};
     const Tensor y = source_.model->layer(op, {pack.ids, pack.types, pack.texts}, i, x);
     std::memcpy(x.data, y.data, pack.states.size() * sizeof(float));

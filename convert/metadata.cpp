@@ -26,7 +26,7 @@ nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::s
     types.insert(types.end(), e.type_ids.begin(), e.type_ids.end());
   }
   Arena arena;
-  Ops op(default_kernels(), arena, &pool);
+  Ops op(default_kernels(), arena, Precision::f32, &pool);
   const WeightMap& map = source.weights;
   const std::string prefix = find_hf_prefix(*source.safetensors, source.architecture->prefixes, map.specs);
   const auto release = [&](int layer, const Tensor&) {

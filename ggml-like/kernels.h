@@ -5,7 +5,7 @@
 // somewhere:
 //   row_bytes  size of one prepared row of activations
 //   prepare    f32 activations → what the type's dot product takes (u8 with a scale, blocks of s8, …), row by row
-//   multiply   prepared rows × weights → f32
+//   multiply   prepared rows × weights → f32, and the epilogue while a tile's results are in L1
 // A row's result never depends on the other rows, on M, or on how the columns are split.
 #pragma once
 #include <cstddef>
@@ -19,20 +19,8 @@ enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu, tanh };
 
 constexpr int kTypes = 7;  // as many as quants/list.h has
 
-struct TypeKernels {
-  // Bytes of one prepared row, a multiple of 64.
-  size_t (*row_bytes)(int64_t K) noexcept;
-  // x: K floats; smooth: K factors that x is multiplied by first, or null; row: 64-byte aligned.
-  void (*prepare)(const float* x, const float* smooth, int64_t K, void* row) noexcept;
-  // y[m * stride + n - n0] = dot(x_m, w_n) for m < M and n0 <= n < n0 + N. Panel types want n0 % 16 == 0.
-  void (*multiply)(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, float* y,
-                   int64_t stride) noexcept;
-  // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 (q8) or
-  // K / 32. Null for float types.
-  void (*accumulate)(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept;
-};
-
-// y = activation(y + bias) + residual, in place; bias and residual may be null.
+// What follows a product: y = activation(y + bias) + residual. bias and residual may be null; both begin at y's first
+// column, residual at its first row too.
 struct Epilogue {
   const float* bias = nullptr;
   Activation activation = Activation::none;
@@ -40,20 +28,52 @@ struct Epilogue {
   int64_t residual_stride = 0;
 };
 
+struct TypeKernels {
+  // Bytes of one prepared row, a multiple of 64.
+  size_t (*row_bytes)(int64_t K) noexcept;
+  // x: K floats; smooth: K factors that x is multiplied by first, or null; row: 64-byte aligned.
+  void (*prepare)(const float* x, const float* smooth, int64_t K, void* row) noexcept;
+  // y[m * stride + n - n0] = epilogue(dot(x_m, w_n)) for m < M and n0 <= n < n0 + N. Panel types want n0 % 16 == 0.
+  void (*multiply)(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
+                   int64_t stride) noexcept;
+  // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 (q8) or
+  // K / 32. Null for float types.
+  void (*accumulate)(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept;
+};
+
+// One head of one text: q, k, v and out have L rows of d values, row strides `stride` and `out_stride`.
+// out = softmax(scale · q·kᵀ) · v.
+struct AttentionHead {
+  const float *q, *k, *v;
+  int64_t stride, L, d;
+  float scale;
+  float* out;
+  int64_t out_stride;
+};
+
+struct AttentionKernel {
+  size_t (*scratch_bytes)(int64_t L, int64_t d) noexcept;
+  void (*run)(const AttentionHead& head, void* scratch) noexcept;  // scratch: 64-byte aligned
+};
+
 struct KernelTable {
   const char* name;
   bool (*runs_here)() noexcept;  // this CPU has what the table's code needs
   TypeKernels types[kTypes];     // in the order of quants/list.h
 
-  // y: M rows of N.
+  // y: M rows of N, in place.
   void (*epilogue)(float* y, int64_t M, int64_t N, int64_t stride, const Epilogue& e) noexcept;
   // out[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i], i < D. bias may be null. out may be x.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int64_t D, float* out) noexcept;
   // x[i] = exp(scale * (x[i] - max x)), i < n; returns their sum.
   float (*softmax)(float* x, int64_t n, float scale) noexcept;
+  AttentionKernel attention_f32, attention_i16;  // see isa/attention.h for what they cost and give
   // C = A·B: A (M, K), B (K, N), C (M, N), all with row strides; the sum over k runs in order.
   void (*gemm)(int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* B, int64_t ldb, float* C,
                int64_t ldc) noexcept;
+  // Multiply-accumulates of `steps` rounds of the ISA's fastest exact 8-bit dot product, on registers alone: timed, it
+  // gives the limit that products of 8-bit integers cannot pass on this CPU.
+  double (*int8_limit)(int64_t steps) noexcept;
   // y[i] += a * x[i]
   void (*axpy)(float a, const float* x, float* y, int64_t n) noexcept;
   float (*dot)(const float* x, const float* y, int64_t n) noexcept;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <cassert>
-#include <cmath>
-#include <cstring>
 
 #include "backend.h"
 #include "dispatch.h"
@@ -11,12 +9,16 @@
 namespace quern {
 namespace {
 
-constexpr int64_t kRowBlock = 128;     // rows of one task: their activations stay in L2
-constexpr int64_t kColumnBlock = 256;  // columns of one task: rows × columns of results stay in L2 for the epilogue
-constexpr int64_t kQueryBlock = 48;    // queries whose scores are held at a time
+constexpr int64_t kRowBlock = 96;  // rows of one task: prepared, they stay in L1 while the weights stream past
 
 int64_t blocks(int64_t n, int64_t size) {
   return (n + size - 1) / size;
+}
+
+// Columns of a task, so that every thread has some four tasks of whole register tiles.
+int64_t column_block(int64_t N, int64_t row_blocks, int threads) {
+  const int64_t wanted = blocks(int64_t{4} * threads, row_blocks);
+  return round_up(blocks(N, wanted), 64);
 }
 
 }  // namespace
@@ -54,27 +56,37 @@ Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, cons
   const Backend* backend = find_backend(*w.parts[0].w.type);
   const size_t row_bytes = type.row_bytes(w.K);
   char* rows = static_cast<char*>(arena_.take_bytes(static_cast<size_t>(x.rows) * row_bytes));
-  const int64_t row_blocks = blocks(x.rows, kRowBlock);
-  for_each(blocks(x.rows, 16), [&](int64_t block, Arena&) {
-    for (int64_t m = block * 16; m < std::min(x.rows, block * 16 + 16); ++m)
+  const auto prepare = [&](int64_t m0, int64_t M) {
+    for (int64_t m = m0; m < m0 + M; ++m)
       type.prepare(x.row(m), w.smooth, w.K, rows + static_cast<size_t>(m) * row_bytes);
-  });
+  };
+  const auto multiply = [&](const Linear::Part& part, int64_t m, int64_t M, int64_t n, int64_t N) {
+    const Epilogue e{.bias = w.bias ? w.bias + part.first + n : nullptr,
+                     .activation = activation,
+                     .residual = residual ? residual->row(m) + part.first + n : nullptr,
+                     .residual_stride = residual ? residual->stride : 0};
+    float* out = y.row(m) + part.first + n;
+    const char* prepared = rows + static_cast<size_t>(m) * row_bytes;
+    if (!backend) return type.multiply(prepared, M, part.w, n, N, e, out, y.stride);
+    backend->multiply(prepared, row_bytes, M, part.w, n, N, out, y.stride);
+    kernels_.epilogue(out, M, N, y.stride, e);
+  };
+  if (!pool_) {  // block by block, so that prepared rows are still in L1 when they are multiplied
+    for (int64_t m = 0; m < x.rows; m += kRowBlock) {
+      const int64_t M = std::min(kRowBlock, x.rows - m);
+      prepare(m, M);
+      for (const Linear::Part& part : w.parts) multiply(part, m, M, 0, part.w.N);
+    }
+    return y;
+  }
+  for_each(blocks(x.rows, 16),
+           [&](int64_t block, Arena&) { prepare(block * 16, std::min<int64_t>(16, x.rows - block * 16)); });
+  const int64_t row_blocks = blocks(x.rows, kRowBlock);
   for (const Linear::Part& part : w.parts) {
-    const int64_t column_blocks = blocks(part.w.N, kColumnBlock);
+    const int64_t width = column_block(part.w.N, row_blocks, pool_->size()), column_blocks = blocks(part.w.N, width);
     for_each(row_blocks * column_blocks, [&](int64_t task, Arena&) {
-      const int64_t m = task / column_blocks * kRowBlock, n = task % column_blocks * kColumnBlock;
-      const int64_t M = std::min(kRowBlock, x.rows - m), N = std::min(kColumnBlock, part.w.N - n);
-      float* out = y.row(m) + part.first + n;
-      const char* prepared = rows + static_cast<size_t>(m) * row_bytes;
-      if (backend)
-        backend->multiply(prepared, row_bytes, M, part.w, n, N, out, y.stride);
-      else
-        type.multiply(prepared, M, part.w, n, N, out, y.stride);
-      kernels_.epilogue(out, M, N, y.stride,
-                        {.bias = w.bias ? w.bias + part.first + n : nullptr,
-                         .activation = activation,
-                         .residual = residual ? residual->row(m) + part.first + n : nullptr,
-                         .residual_stride = residual ? residual->stride : 0});
+      const int64_t m = task / column_blocks * kRowBlock, n = task % column_blocks * width;
+      multiply(part, m, std::min(kRowBlock, x.rows - m), n, std::min(width, part.w.N - n));
     });
   }
   return y;
@@ -93,30 +105,23 @@ Tensor Ops::attention(const Tensor& q, const Tensor& k, const Tensor& v, std::sp
                       float scale) {
   Tensor out = tensor(q.rows, q.cols);
   const int64_t d = q.cols / heads;
-  assert(d * heads == q.cols && k.cols == q.cols && v.cols == q.cols);
-  for (const Sequence& text : texts) {
-    const int64_t L = text.length, padded = round_up(L, 16), first = text.first;
-    for_each(heads, [&](int64_t head, Arena& scratch) {
-      Arena::Scope scope(scratch);
-      const Tensor Q = q.columns(head * d, d), K = k.columns(head * d, d), V = v.columns(head * d, d);
-      float* Kt = scratch.take<float>(d * padded);  // (d, L), zero beyond L
-      for (int64_t i = 0; i < d; ++i) {
-        for (int64_t j = 0; j < L; ++j) Kt[i * padded + j] = K.row(first + j)[i];
-        std::memset(Kt + i * padded + L, 0, static_cast<size_t>(padded - L) * sizeof(float));
-      }
-      float* scores = scratch.take<float>(kQueryBlock * padded);
-      for (int64_t m = 0; m < L; m += kQueryBlock) {
-        const int64_t M = std::min(kQueryBlock, L - m);
-        kernels_.gemm(M, padded, d, Q.row(first + m), Q.stride, Kt, padded, scores, padded);
-        float sums[kQueryBlock];
-        for (int64_t i = 0; i < M; ++i) sums[i] = kernels_.softmax(scores + i * padded, L, scale);
-        float* o = out.row(first + m) + head * d;
-        kernels_.gemm(M, d, L, scores, padded, V.row(first), V.stride, o, out.stride);
-        for (int64_t i = 0; i < M; ++i)
-          for (int64_t j = 0; j < d; ++j) o[i * out.stride + j] /= sums[i];
-      }
-    });
-  }
+  assert(d * heads == q.cols && k.cols == q.cols && v.cols == q.cols && k.stride == q.stride && v.stride == q.stride);
+  const AttentionKernel& kernel = precision_ == Precision::f32 ? kernels_.attention_f32 : kernels_.attention_i16;
+  for_each(static_cast<int64_t>(texts.size()) * heads, [&](int64_t task, Arena& scratch) {
+    Arena::Scope scope(scratch);
+    const Sequence& text = texts[static_cast<size_t>(task / heads)];
+    const int64_t column = task % heads * d;
+    kernel.run({.q = q.row(text.first) + column,
+                .k = k.row(text.first) + column,
+                .v = v.row(text.first) + column,
+                .stride = q.stride,
+                .L = text.length,
+                .d = d,
+                .scale = scale,
+                .out = out.row(text.first) + column,
+                .out_stride = out.stride},
+               scratch.take_bytes(kernel.scratch_bytes(text.length, d)));
+  });
   return out;
 }
 

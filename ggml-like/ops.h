@@ -49,12 +49,16 @@ class LinearObserver {
   virtual void observe(const Linear& linear, const Tensor& x) = 0;
 };
 
+// How attention computes: exactly, or in 16-bit integers for models whose products take 8-bit activations anyway.
+enum class Precision : uint8_t { f32, i16 };
+
 class Ops {
  public:
   // Results live in `arena` until its Scope ends. With a pool, operators split their work over its threads; without,
   // they run on the calling thread. Either way the results are the same to the bit.
-  Ops(const KernelTable& kernels, Arena& arena, Pool* pool = nullptr, LinearObserver* observer = nullptr)
-      : kernels_(kernels), arena_(arena), pool_(pool), observer_(observer) {}
+  Ops(const KernelTable& kernels, Arena& arena, Precision precision, Pool* pool = nullptr,
+      LinearObserver* observer = nullptr)
+      : kernels_(kernels), arena_(arena), precision_(precision), pool_(pool), observer_(observer) {}
 
   const KernelTable& kernels() const { return kernels_; }
   Arena& arena() { return arena_; }
@@ -91,6 +95,7 @@ class Ops {
 
   const KernelTable& kernels_;
   Arena& arena_;
+  Precision precision_;
   Pool* pool_;
   LinearObserver* observer_;
 };

@@ -88,6 +88,7 @@ struct Session::Pack {
 Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
     : model_(std::move(model)),
       kernels_(default_kernels()),
+      precision_(find_type(model_->type)->int8_activations ? Precision::i16 : Precision::f32),
       pool_(threads > 0 ? threads : usable_cpus()),
       packs_(static_cast<size_t>(pool_.size())) {}
 
@@ -155,7 +156,7 @@ void Session::embed(std::span<const std::string_view> texts, const EmbedOptions&
     Pack& pack = packs_[0];
     pack.clear();
     if (add_text(call, pack, 0)) {
-      Ops op(kernels_, arena_, &pool_);
+      Ops op(kernels_, arena_, precision_, &pool_);
       run_pack(call, pack, op);
     }
   } else {
@@ -164,7 +165,7 @@ void Session::embed(std::span<const std::string_view> texts, const EmbedOptions&
     const size_t share = (texts.size() + packs_.size() - 1) / packs_.size();
     pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena& arena) {
       Pack& pack = packs_[static_cast<size_t>(worker)];
-      Ops op(kernels_, arena);
+      Ops op(kernels_, arena, precision_);
       bool more = true;
       while (more) {
         pack.clear();

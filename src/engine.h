@@ -55,6 +55,7 @@ class Session {
 
   std::shared_ptr<const LoadedModel> model_;
   const KernelTable& kernels_;
+  const Precision precision_;
   Pool pool_;
   Arena arena_;              // of a text that is split inside the operators
   std::vector<Pack> packs_;  // one a thread

@@ -32,6 +32,14 @@ struct Elementwise {
     return S::load(lanes);
   }
 
+  // Vector i of p, as far as it lies below n.
+  static QUERN_INLINE void store_some(F v, float* p, int64_t i, int64_t n) {
+    if (i + L <= n) return S::store(v, p + i);
+    alignas(64) float lanes[L];
+    S::store(v, lanes);
+    for (int j = 0; i + j < n; ++j) p[i + j] = lanes[j];
+  }
+
   template <int N>
   static QUERN_INLINE F polynomial(const float (&coefficients)[N], F t) {
     F v = S::set1(coefficients[N - 1]);

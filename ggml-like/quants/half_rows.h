@@ -23,6 +23,7 @@ constexpr TypeInfo half_type_info(const char* name, uint32_t gguf_type, uint32_t
                                   void (*encode)(const float*, void*, int64_t) noexcept) {
   return {.name = name,
           .k_multiple = 1,
+          .int8_activations = false,
           .rows = true,
           .n_arrays = 1,
           .arrays = {{"weight", gguf_type, [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(N * K) * 2; },

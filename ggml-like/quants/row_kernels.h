@@ -2,6 +2,7 @@
 // contiguous along K. A tile keeps R × C vectors of partial sums and adds their lanes up at the end, so the order of
 // summation of one output is fixed by the vector length alone. Included by ISA-flagged files only.
 #pragma once
+#include "isa/elementwise.h"
 #include "kernels.h"
 #include "quants/tiles.h"
 
@@ -43,7 +44,7 @@ struct RowKernels {
     }
   }
 
-  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, float* y,
+  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride) noexcept {
     const size_t x_bytes = T::template row_bytes<S>(w.K), w_bytes = T::info.arrays[0].bytes(1, w.K);
     const char* x = static_cast<const char*>(rows);
@@ -53,6 +54,7 @@ struct RowKernels {
         tile<R, C>(x + m * x_bytes, x_bytes, weights + n * w_bytes, w_bytes, w.K, y + m * stride + n, stride);
       });
     });
+    Elementwise<S>::epilogue(y, M, N, stride, e);
   }
 };
 

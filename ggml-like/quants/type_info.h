@@ -16,8 +16,9 @@ struct ArraySpec {
 
 struct TypeInfo {
   const char* name;
-  int64_t k_multiple;  // K must be a multiple of this
-  bool rows;           // true: row-major and row-coded, also good for look-up tables; false: panels of 16 outputs
+  int64_t k_multiple;     // K must be a multiple of this
+  bool int8_activations;  // false: activations stay f32
+  bool rows;              // true: row-major and row-coded, also good for look-up tables; false: panels of 16 outputs
   int n_arrays;
   ArraySpec arrays[4];
   uint32_t file_type;  // general.file_type of a GGUF file in which it is the main type

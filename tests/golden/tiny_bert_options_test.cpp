@@ -96,7 +96,7 @@ TEST_CASE("options: a prompt that takes no part in pooling") {
   const std::vector<int32_t> types(whole.ids.size(), 0);
   const Sequence all{0, static_cast<int64_t>(whole.ids.size())};
   Arena arena;
-  Ops op(default_kernels(), arena);
+  Ops op(default_kernels(), arena, Precision::f32);
   const Tensor states = forward(*model.model->model, op, {whole.ids, types, {&all, 1}});
   std::vector<float> mean(64, 0.0f);
   const int64_t skip = static_cast<int64_t>(head.ids.size()) - 1;

@@ -36,7 +36,7 @@ void check_states(const std::string& path, double limit) {
     const std::vector<int32_t> types(ids.size(), 0);
     const Sequence text{0, static_cast<int64_t>(ids.size())};
     Arena arena;
-    Ops op(default_kernels(), arena);
+    Ops op(default_kernels(), arena, Precision::f32);
     int seen = -1;
     forward(*model.model->model, op, {ids, types, {&text, 1}}, [&](int layer, const Tensor& states) {
       INFO("text " << index << ", after layer " << layer << " (-1: the embeddings)");

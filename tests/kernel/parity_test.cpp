@@ -1,35 +1,20 @@
 // Every weight type × every ISA that this CPU runs, against the scalar reference: integer sums equal to the bit,
 // results equal to the bit for integer panel types and within rounding for the others. New types and ISAs need no edit
 // here.
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstring>
-#include <memory>
-#include <new>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "buffer.h"
 #include "dispatch.h"
 
 using namespace quern;
 
 namespace {
-
-// 64-byte aligned bytes.
-class Buffer {
- public:
-  explicit Buffer(size_t n) : data_(static_cast<char*>(::operator new (n + 64, std::align_val_t{64}))) {
-    std::memset(data_.get(), 0x5a, n + 64);  // what is not written must not matter
-  }
-  char* get() const { return data_.get(); }
-
- private:
-  struct Free {
-    void operator()(char* p) const { ::operator delete (p, std::align_val_t{64}); }
-  };
-  std::unique_ptr<char, Free> data_;
-};
 
 struct Packed {
   std::vector<Buffer> buffers;
@@ -56,7 +41,8 @@ struct Result {
   std::vector<int32_t> sums;
 };
 
-Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& x, const float* smooth, int64_t M) {
+Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& x, const float* smooth, int64_t M,
+           const Epilogue& e = {}) {
   const TypeKernels& k = table.types[type_index(*w.type)];
   const size_t bytes = k.row_bytes(w.K);
   REQUIRE(bytes % 64 == 0);
@@ -66,7 +52,7 @@ Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& 
   Result r;
   const int64_t stride = w.N + 3;
   r.y.assign(static_cast<size_t>(M * stride), -777.0f);
-  k.multiply(rows.get(), M, w, 0, w.N, r.y.data(), stride);
+  k.multiply(rows.get(), M, w, 0, w.N, e, r.y.data(), stride);
   for (int64_t m = 0; m < M; ++m)
     for (int64_t n = w.N; n < stride; ++n) REQUIRE(r.y[static_cast<size_t>(m * stride + n)] == -777.0f);  // not overrun
   if (k.accumulate) {
@@ -195,11 +181,47 @@ TEST_CASE("a row's result depends neither on the other rows nor on how columns a
       for (int64_t m = 0; m < M; ++m)
         k.prepare(x.data() + m * K, nullptr, K, rows.get() + static_cast<size_t>(m) * bytes);
       std::vector<float> whole(static_cast<size_t>(M * N)), piece(whole.size());
-      k.multiply(rows.get(), M, packed.matrix, 0, N, whole.data(), N);
+      k.multiply(rows.get(), M, packed.matrix, 0, N, {}, whole.data(), N);
       for (int64_t m = 0; m < M; ++m)
         for (int64_t n = 0; n < N; n += 48)
-          k.multiply(rows.get() + static_cast<size_t>(m) * bytes, 1, packed.matrix, n, 48, piece.data() + m * N + n, N);
+          k.multiply(rows.get() + static_cast<size_t>(m) * bytes, 1, packed.matrix, n, 48, {}, piece.data() + m * N + n,
+                     N);
       REQUIRE(std::memcmp(whole.data(), piece.data(), whole.size() * sizeof(float)) == 0);
+    }
+  }
+}
+
+TEST_CASE("a product's epilogue adds bias, applies the activation and adds the residual", "[kernel]") {
+  std::mt19937 random(17);
+  for (const auto& [M, N, K] :
+       std::vector<std::array<int64_t, 3>>{{1, 16, 32}, {7, 64, 64}, {9, 77, 32}, {6, 200, 96}}) {
+    const auto w = values(random, static_cast<size_t>(N * K), Values::normal),
+               x = values(random, static_cast<size_t>(M * K), Values::normal),
+               bias = values(random, static_cast<size_t>(N), Values::normal),
+               residual = values(random, static_cast<size_t>(M * N), Values::normal);
+    for (const TypeInfo* type : all_types()) {
+      const Packed packed = pack(*type, w, N, K);
+      for (const KernelTable* table : built_kernels()) {
+        if (!table->runs_here()) continue;
+        for (const Activation a : {Activation::none, Activation::gelu, Activation::relu}) {
+          for (const bool with_bias : {false, true}) {
+            for (const bool with_residual : {false, true}) {
+              INFO(type->name << " on " << table->name << ": " << M << 'x' << N << 'x' << K << ", activation "
+                              << static_cast<int>(a) << (with_bias ? ", bias" : "")
+                              << (with_residual ? ", residual" : ""));
+              const Epilogue e{with_bias ? bias.data() : nullptr, a, with_residual ? residual.data() : nullptr, N};
+              Result expected = run(*table, packed.matrix, x, nullptr, M);
+              table->epilogue(expected.y.data(), M, N, N + 3, e);
+              const Result found = run(*table, packed.matrix, x, nullptr, M, e);
+              for (size_t i = 0; i < found.y.size(); ++i)
+                REQUIRE(found.y[i] == Approx(expected.y[i]).epsilon(1e-5).margin(1e-5));
+              if (type->rows) continue;
+              const Result scalar = run(find_kernels("scalar"), packed.matrix, x, nullptr, M, e);
+              REQUIRE(std::memcmp(found.y.data(), scalar.y.data(), found.y.size() * sizeof(float)) == 0);
+            }
+          }
+        }
+      }
     }
   }
 }

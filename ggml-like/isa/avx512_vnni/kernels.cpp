@@ -11,6 +11,7 @@ namespace {
 
 struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }  // xsimd 8.1's multiplies and adds apart
+  static float max_lane(F a) { return _mm512_reduce_max_ps(a); }
   static F load_f16(const uint16_t* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
@@ -27,7 +28,17 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
   }
   static I sub_i32(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I mul_i32(I a, I b) { return _mm512_mullo_epi32(a, b); }
+  static I min_i32(I a, I b) { return _mm512_min_epi32(a, b); }
+  static void store_codes(I a, void* p) { _mm_storeu_si128(static_cast<__m128i*>(p), _mm512_cvtepi32_epi8(a)); }
+  static I max_i32(I a, I b) { return _mm512_max_epi32(a, b); }
+  static int32_t max_lane_i32(I a) { return _mm512_reduce_max_epi32(a); }
+  static I add_i32(I a, I b) { return _mm512_add_epi32(a, b); }
+  static I pack16(I low, I high) { return _mm512_mask_blend_epi16(0xAAAAAAAA, low, _mm512_slli_epi32(high, 16)); }
+  static I shift_left(I a, int bits) { return _mm512_slli_epi32(a, static_cast<unsigned>(bits)); }
+  static I round_i32(F a) { return _mm512_cvtps_epi32(a); }
+  static F from_bits(I a) { return _mm512_castsi512_ps(a); }
   static F to_float(I a) { return _mm512_cvtepi32_ps(a); }
+  static I load_i32(const int32_t* p) { return _mm512_loadu_si512(p); }
   static void store_i32(I a, int32_t* p) { _mm512_storeu_si512(p, a); }
   static int32_t sum_i32(I a) { return _mm512_reduce_add_epi32(a); }
 
@@ -40,10 +51,18 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
   }
   static I dot_i8x32(I8x32 a, I8x32 b) { return _mm512_madd_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b)); }
 
+  static I broadcast_i32(const int32_t* p) { return _mm512_set1_epi32(*p); }
+  // The empty asm keeps accumulators in registers: g++ 12 leaves them on the stack otherwise, at half the rate.
+  static I pinned(I acc) {
+    __asm__("" : "+v"(acc));
+    return acc;
+  }
+  static I dot16(I acc, I a, I b) { return pinned(_mm512_dpwssd_epi32(acc, a, b)); }
+
   // q8: one vpdpbusd takes four k of 16 outputs; u8 × s8 into int32 without saturation.
   using Act8 = uint8_t;
   static constexpr bool act8_centered = false;
-  static constexpr int act8_offset = 0, cols8 = 16, rows8 = 6, pieces8 = 4;
+  static constexpr int act8_offset = 0, cols8 = 16, rows8 = 6, vectors8 = 4;
   using A8 = __m512i;
   using W8 = __m512i;
   using Acc8 = __m512i;
@@ -54,8 +73,8 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
   }
   static W8 load_w8(const int8_t* p) { return _mm512_loadu_si512(p); }
   static Acc8 zero8() { return _mm512_setzero_si512(); }
-  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return _mm512_dpbusd_epi32(acc, a, w); }
-  static void store8(Acc8 acc, int32_t* p) { _mm512_storeu_si512(p, acc); }
+  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return pinned(_mm512_dpbusd_epi32(acc, a, w)); }
+  static I finish8(const Acc8* acc) { return *acc; }
 
   // q4: the nibbles are the unsigned side, the activations the signed one.
   static constexpr int rows4 = 6, pieces4 = 2;
@@ -75,6 +94,14 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
   static Acc4 zero4() { return _mm512_setzero_si512(); }
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm512_dpbusd_epi32(acc, w, a); }
   static I finish4(Acc4 acc) { return acc; }
+
+  using L8 = __m512i;
+  static constexpr int limit_macs = 64;
+  static L8 limit_zero() { return _mm512_setzero_si512(); }
+  static L8 limit_dot(L8 acc, L8 a, L8 b) {  // opaque to the compiler, which would see the zeros
+    __asm__ volatile("vpdpbusd %1, %2, %0" : "+v"(acc) : "v"(a), "v"(b));
+    return acc;
+  }
 
   static constexpr int row_tile_rows = 4, row_tile_cols = 6, gemm_rows = 6, gemm_cols = 4;
 };

@@ -46,7 +46,22 @@ struct Scalar {
   static I load_u8(const uint8_t* p) { return *p; }
   static I sub_i32(I a, I b) { return a - b; }
   static I mul_i32(I a, I b) { return a * b; }
+  static I min_i32(I a, I b) { return a < b ? a : b; }
+  template <class Code>
+  static void store_codes(I a, Code* p) {
+    *p = static_cast<Code>(a);
+  }
+  static I max_i32(I a, I b) { return a > b ? a : b; }
+  static int32_t max_lane_i32(I a) { return a; }
+  static I add_i32(I a, I b) { return a + b; }
+  static I pack16(I low, I high) { return shift_left(high, 16) | (low & 0xFFFF); }
+  static I shift_left(I a, int bits) { return static_cast<I>(static_cast<uint32_t>(a) << bits); }
+  static I round_i32(F a) {  // out of range: as x86 does
+    return a >= -2147483648.0f && a < 2147483648.0f ? static_cast<I>(__builtin_rintf(a)) : INT32_MIN;
+  }
+  static F from_bits(I a) { return __builtin_bit_cast(float, a); }
   static F to_float(I a) { return static_cast<float>(a); }
+  static I load_i32(const int32_t* p) { return *p; }
   static void store_i32(I a, int32_t* p) { *p = a; }
   static int32_t sum_i32(I a) { return a; }
 
@@ -74,10 +89,18 @@ struct Scalar {
     return total;
   }
 
+  static I broadcast_i32(const int32_t* p) { return *p; }
+  static I dot16(I acc, I a, I b) {  // wraps, as vector registers do
+    const auto product = [](I x, I y) {
+      return static_cast<uint32_t>(static_cast<int16_t>(x) * static_cast<int16_t>(y));
+    };
+    return static_cast<I>(static_cast<uint32_t>(acc) + product(a, b) + product(a >> 16, b >> 16));
+  }
+
   // q8: one output at a time
   using Act8 = uint8_t;
   static constexpr bool act8_centered = false;
-  static constexpr int act8_offset = 0, cols8 = 1, rows8 = 1, pieces8 = 16;
+  static constexpr int act8_offset = 0, cols8 = 1, rows8 = 1, vectors8 = 16;
   using A8 = const uint8_t*;
   using W8 = const int8_t*;
   using Acc8 = int32_t;
@@ -88,7 +111,7 @@ struct Scalar {
     for (int i = 0; i < 4; ++i) acc += a[i] * w[i];
     return acc;
   }
-  static void store8(Acc8 acc, int32_t* p) { *p = acc; }
+  static I finish8(const Acc8* acc) { return *acc; }
 
   // q4
   static constexpr int rows4 = 1, pieces4 = 16;
@@ -110,6 +133,14 @@ struct Scalar {
     return acc;
   }
   static I finish4(Acc4 acc) { return acc; }
+
+  using L8 = int32_t;
+  static constexpr int limit_macs = 1;
+  static L8 limit_zero() { return 0; }
+  static L8 limit_dot(L8 acc, L8 a, L8 b) {
+    const volatile L8 product = a * b;
+    return acc + product;
+  }
 
   static constexpr int row_tile_rows = 1, row_tile_cols = 1, gemm_rows = 1, gemm_cols = 4;
 };

@@ -7,6 +7,7 @@ namespace quern {
 constinit const TypeInfo F32::info = {
     .name = "f32",
     .k_multiple = 1,
+    .int8_activations = false,
     .rows = true,
     .n_arrays = 1,
     .arrays = {{"weight", 0, [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(N * K) * 4; },

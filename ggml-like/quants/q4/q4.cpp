@@ -108,6 +108,7 @@ void group_shape(int64_t N, int64_t K, int64_t* ne) noexcept {
 constinit const TypeInfo Q4::info = {
     .name = "q4",
     .k_multiple = group,
+    .int8_activations = true,
     .rows = false,
     .n_arrays = 4,
     .arrays = {{"q4", 24, [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(panels(N) * kPanel * K / 2); },

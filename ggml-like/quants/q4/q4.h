@@ -8,6 +8,8 @@
 // Arrays: q4 [N/16][K/8][64], q4.scale f16 and q4.zero u8 [N/16][K/32][16], q4.sum f32[N] = sum_k w. 4.75 bits a
 // weight.
 #pragma once
+#include "isa/encode.h"
+#include "isa/finish.h"
 #include "kernels.h"
 #include "quants/tiles.h"
 #include "quants/type_info.h"
@@ -42,16 +44,7 @@ struct Q4 {
     const int zero = static_cast<int>(__builtin_rintf(-low * inverse)) - 128;
     head.scale = scale;
     head.offset = -scale * static_cast<float>(zero);
-    const auto code = [=](float v) {
-      int u = static_cast<int>(__builtin_rintf(v * inverse)) + zero;
-      u = u < -128 ? -128 : u;
-      u = u > 127 ? 127 : u;
-      return static_cast<int8_t>(u);
-    };
-    if (smooth)
-      for (int64_t k = 0; k < K; ++k) out[k] = code(x[k] * smooth[k]);
-    else
-      for (int64_t k = 0; k < K; ++k) out[k] = code(x[k]);
+    encode_row<S>(x, smooth, K, inverse, zero, -128, 127, 0, out);
     for (int64_t g = 0; g < K / group; ++g) {
       int32_t total = 0;
       for (int i = 0; i < group; ++i) total += out[g * group + i];
@@ -88,9 +81,10 @@ struct Q4 {
     }
   }
 
+  // M rows × P vectors of outputs from n on, of which `valid` are real. y and e begin there.
   template <class S, int P>
-  static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, float* y, int64_t stride) {
-    constexpr int cols = P * S::lanes;
+  static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
+                      int64_t stride) {
     const size_t x_bytes = row_bytes<S>(w.K);
     const int64_t first = n / 16 * 16, lane = n % 16;  // P > 1 only where lane is 0
     const uint8_t* panel = static_cast<const uint8_t*>(w.arrays[0]) + first * w.K / 2 + lane * 4;
@@ -110,30 +104,23 @@ struct Q4 {
           QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] = S::fma(S::to_float(sums[r][p]), s, acc[r][p]);
         }
       }
-      alignas(64) float lanes[R][cols];
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        QUERN_UNROLL for (int p = 0; p < P; ++p) S::store(acc[r][p], lanes[r] + p * S::lanes);
+      QUERN_UNROLL for (int p = 0; p < P; ++p) {
+        const auto totals = S::load(sum + p * S::lanes), bias = bias_of<S>(e, p, valid);
+        QUERN_UNROLL for (int r = 0; r < R; ++r) {
+          const Header& head = *reinterpret_cast<const Header*>(x + (m + r) * x_bytes);
+          acc[r][p] = S::fma(S::set1(head.scale), acc[r][p], S::fma(S::set1(head.offset), totals, bias));
+        }
       }
-      for (int r = 0; r < R; ++r) {
-        const Header& head = *reinterpret_cast<const Header*>(x + (m + r) * x_bytes);
-        float* out = y + (m + r) * stride;
-        for (int c = 0; c < valid; ++c) out[c] = head.scale * lanes[r][c] + head.offset * sum[c];
-      }
+      finish_tile<S>(acc, valid, e, m, y, stride);
     });
   }
 
   template <class S>
-  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, float* y,
+  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride) noexcept {
-    constexpr int64_t wide = S::pieces4 * S::lanes;
-    int64_t n = 0;
-    for (; n + wide <= N; n += wide)
-      columns<S, S::pieces4>(static_cast<const char*>(rows), M, w, n0 + n, wide, y + n, stride);
-    if constexpr (wide > 16)
-      for (; n + 16 <= N; n += 16)
-        columns<S, 16 / S::lanes>(static_cast<const char*>(rows), M, w, n0 + n, 16, y + n, stride);
-    for (; n < N; n += S::lanes)
-      columns<S, 1>(static_cast<const char*>(rows), M, w, n0 + n, N - n < S::lanes ? N - n : S::lanes, y + n, stride);
+    for_strips<S, S::pieces4>(N, [&]<int P>(int64_t n, int64_t valid) {
+      columns<S, P>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
+    });
   }
 
   template <class S>

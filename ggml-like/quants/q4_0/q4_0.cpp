@@ -42,6 +42,7 @@ void encode(const float* x, void* row, int64_t K) noexcept {
 constinit const TypeInfo Q4_0::info = {
     .name = "q4_0",
     .k_multiple = 32,
+    .int8_activations = true,
     .rows = true,
     .n_arrays = 1,
     .arrays = {{"weight", 2,

@@ -57,6 +57,7 @@ void unpack(const void* const* arrays, int64_t, int64_t K, int64_t n, float* out
 constinit const TypeInfo Q8::info = {
     .name = "q8",
     .k_multiple = 1,
+    .int8_activations = true,
     .rows = false,
     .n_arrays = 3,
     .arrays = {{"q8", 24,

@@ -6,6 +6,8 @@
 // NEON registers); N is padded to 16 and K to 4 with zeros. Arrays: q8 (panels), q8.scale f32[N], q8.sum i32[N] = sum_k
 // q.
 #pragma once
+#include "isa/encode.h"
+#include "isa/finish.h"
 #include "kernels.h"
 #include "quants/tiles.h"
 #include "quants/type_info.h"
@@ -41,78 +43,72 @@ struct Q8 {
     const int offset = S::act8_centered ? zero : S::act8_offset;
     head.scale = scale;
     head.shift = zero - offset;
-    const auto code = [=](float v) {
-      int u = static_cast<int>(__builtin_rintf(v * inverse)) + zero;
-      u = u < 0 ? 0 : u;
-      u = u > 255 ? 255 : u;
-      return static_cast<typename S::Act8>(u - offset);
-    };
-    if (smooth)
-      for (int64_t k = 0; k < K; ++k) out[k] = code(x[k] * smooth[k]);
-    else
-      for (int64_t k = 0; k < K; ++k) out[k] = code(x[k]);
+    encode_row<S>(x, smooth, K, inverse, zero, 0, 255, offset, out);
     for (int64_t k = K; k < padded(K); ++k) out[k] = 0;  // meets weights of zero
   }
 
-  // Sums of R rows and P pieces of S::cols8 outputs: acc[r][P * cols8], raw (not yet shifted).
-  template <class S, int R, int P>
-  static QUERN_INLINE void sums(const char* x, size_t x_bytes, const int8_t* w, int64_t Kp, int32_t* out) {
+  // Where the weights of output n begin.
+  static const int8_t* weights(const Matrix& w, int64_t n) {
+    return static_cast<const int8_t*>(w.arrays[0]) + n / 16 * 16 * padded(w.K) + n % 16 * 4;
+  }
+
+  // The integer sums of R rows and V vectors of S::lanes outputs from n on, raw (not yet shifted).
+  template <class S, int R, int V>
+  static QUERN_INLINE void sums(const char* x, size_t x_bytes, const Matrix& w, int64_t n, typename S::I (&out)[R][V]) {
+    constexpr int pieces = S::lanes / S::cols8, P = V * pieces;
     const typename S::Act8* a[R];
     QUERN_UNROLL for (int r = 0; r < R; ++r) a[r] =
         reinterpret_cast<const typename S::Act8*>(x + r * x_bytes + sizeof(Header));
     const int8_t* piece[P];
-    QUERN_UNROLL for (int p = 0; p < P; ++p) piece[p] = w + p * S::cols8 / 16 * Kp * 16 + p * S::cols8 % 16 * 4;
+    QUERN_UNROLL for (int p = 0; p < P; ++p) piece[p] = weights(w, n + p * S::cols8);
     typename S::Acc8 acc[R][P];
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
       QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = S::zero8();
     }
+    const int64_t Kp = padded(w.K);
     for (int64_t k = 0; k < Kp; k += 4) {
-      typename S::A8 values[R];
-      QUERN_UNROLL for (int r = 0; r < R; ++r) values[r] = S::broadcast8(a[r] + k);
-      QUERN_UNROLL for (int p = 0; p < P; ++p) {
-        const auto weights = S::load_w8(piece[p] + k * 16);
-        QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] = S::dot8(acc[r][p], values[r], weights);
+      typename S::W8 values[P];
+      QUERN_UNROLL for (int p = 0; p < P; ++p) values[p] = S::load_w8(piece[p] + k * 16);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        const auto four = S::broadcast8(a[r] + k);
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = S::dot8(acc[r][p], four, values[p]);
       }
     }
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int p = 0; p < P; ++p) S::store8(acc[r][p], out + (r * P + p) * S::cols8);
+      QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::finish8(&acc[r][v * pieces]);
     }
   }
 
-  template <class S, int P>
-  static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, float* y, int64_t stride) {
-    constexpr int cols = P * S::cols8;
+  // M rows × V vectors of outputs from n on, of which `valid` are real. y and e begin there.
+  template <class S, int V>
+  static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
+                      int64_t stride) {
     const size_t x_bytes = row_bytes<S>(w.K);
-    const int64_t Kp = padded(w.K);
-    const int8_t* panel = static_cast<const int8_t*>(w.arrays[0]) + n * Kp;
     const float* scale = static_cast<const float*>(w.arrays[1]) + n;
     const int32_t* sum = static_cast<const int32_t*>(w.arrays[2]) + n;
     for_tiles<S::rows8>(M, [&]<int R>(int64_t m) {
-      alignas(64) int32_t acc[R * cols];
-      sums<S, R, P>(x + m * x_bytes, x_bytes, panel, Kp, acc);
-      for (int r = 0; r < R; ++r) {
-        const Header& head = *reinterpret_cast<const Header*>(x + (m + r) * x_bytes);
-        float* out = y + (m + r) * stride;
-        const auto value = [&](int c) {
-          return static_cast<float>(acc[r * cols + c] - head.shift * sum[c]) * (head.scale * scale[c]);
-        };
-        if (valid == cols)
-          for (int c = 0; c < cols; ++c) out[c] = value(c);
-        else
-          for (int c = 0; c < valid; ++c) out[c] = value(c);
+      typename S::I acc[R][V];
+      sums<S, R, V>(x + m * x_bytes, x_bytes, w, n, acc);
+      typename S::F out[R][V];
+      QUERN_UNROLL for (int v = 0; v < V; ++v) {
+        const auto scales = S::load(scale + v * S::lanes), bias = bias_of<S>(e, v, valid);
+        const auto totals = S::load_i32(sum + v * S::lanes);
+        QUERN_UNROLL for (int r = 0; r < R; ++r) {
+          const Header& head = *reinterpret_cast<const Header*>(x + (m + r) * x_bytes);
+          const auto exact = S::sub_i32(acc[r][v], S::mul_i32(S::set1_i32(head.shift), totals));
+          out[r][v] = S::fma(S::mul(S::to_float(exact), scales), S::set1(head.scale), bias);
+        }
       }
+      finish_tile<S>(out, valid, e, m, y, stride);
     });
   }
 
   template <class S>
-  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, float* y,
+  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride) noexcept {
-    constexpr int64_t wide = S::pieces8 * S::cols8;
-    int64_t n = 0;
-    for (; n + wide <= N; n += wide)
-      columns<S, S::pieces8>(static_cast<const char*>(rows), M, w, n0 + n, wide, y + n, stride);
-    for (; n < N; n += 16)
-      columns<S, 16 / S::cols8>(static_cast<const char*>(rows), M, w, n0 + n, N - n < 16 ? N - n : 16, y + n, stride);
+    for_strips<S, S::vectors8>(N, [&]<int V>(int64_t n, int64_t valid) {
+      columns<S, V>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
+    });
   }
 
   template <class S>
@@ -120,13 +116,14 @@ struct Q8 {
     const size_t x_bytes = row_bytes<S>(w.K);
     for (int64_t m = 0; m < M; ++m) {
       const char* x = static_cast<const char*>(rows) + m * x_bytes;
-      alignas(64) int32_t panel[16];
-      for (int64_t n = 0; n < w.N; ++n) {
-        if (n % 16 == 0)
-          sums<S, 1, 16 / S::cols8>(x, x_bytes, static_cast<const int8_t*>(w.arrays[0]) + n * padded(w.K), padded(w.K),
-                                    panel);
-        acc[m * w.N + n] =
-            panel[n % 16] - reinterpret_cast<const Header*>(x)->shift * static_cast<const int32_t*>(w.arrays[2])[n];
+      for (int64_t n = 0; n < w.N; n += S::lanes) {
+        typename S::I out[1][1];
+        sums<S, 1, 1>(x, x_bytes, w, n, out);
+        alignas(64) int32_t lanes[S::lanes];
+        S::store_i32(out[0][0], lanes);
+        for (int64_t c = 0; c < S::lanes && n + c < w.N; ++c)
+          acc[m * w.N + n + c] =
+              lanes[c] - reinterpret_cast<const Header*>(x)->shift * static_cast<const int32_t*>(w.arrays[2])[n + c];
       }
     }
   }

@@ -32,6 +32,7 @@ void encode(const float* x, void* row, int64_t K) noexcept {
 constinit const TypeInfo Q8_0::info = {
     .name = "q8_0",
     .k_multiple = 32,
+    .int8_activations = true,
     .rows = true,
     .n_arrays = 1,
     .arrays = {{"weight", 8,

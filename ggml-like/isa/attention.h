@@ -1,0 +1,260 @@
+// Attention of one head over one text, in two precisions behind one contract (kernels.h). Written once for every ISA's
+// vocabulary S. Included by ISA-flagged files only.
+//
+// f32: scores and sums as fused multiply-adds.
+// i16: the head's queries and keys become integers of one scale each, |q| and |k| <= 32000 / sqrt(d), so that q·k stays
+// below 2^30; V 12-bit integers scaled by each column's largest; probabilities 12-bit integers. Twice the rate of f32
+// on x86, with errors of some 1e-4 where 8-bit activations have 1e-3. Two values share a lane: element i with i + d/2,
+// key j with j + lanes.
+#pragma once
+#include "isa/elementwise.h"
+#include "isa/finish.h"
+#include "kernels.h"
+#include "quants/tiles.h"
+
+namespace quern {
+
+// Hands out the pieces of a scratch buffer, 64-byte aligned; without a buffer it only counts.
+struct ScratchCursor {
+  char* base;
+  size_t used = 0;
+  template <class T>
+  QUERN_INLINE T* take(int64_t n) {
+    T* p = reinterpret_cast<T*>(base + used);
+    used += (static_cast<size_t>(n) * sizeof(T) + 63) & ~size_t{63};
+    return p;
+  }
+};
+
+constexpr int64_t kQueryBlock = 48;  // queries whose scores are held at a time
+
+template <class S>
+struct AttentionF32 {
+  struct Scratch {
+    float *keys, *scores;  // (d, padded), (kQueryBlock, padded)
+    size_t bytes;
+  };
+  static int64_t padded(int64_t L) { return round_up(L, 16); }
+  static Scratch scratch(void* buffer, int64_t L, int64_t d) {
+    ScratchCursor at{static_cast<char*>(buffer)};
+    Scratch s{};
+    s.keys = at.take<float>(d * padded(L));
+    s.scores = at.take<float>(kQueryBlock * padded(L));
+    s.bytes = at.used;
+    return s;
+  }
+  static size_t scratch_bytes(int64_t L, int64_t d) noexcept { return scratch(nullptr, L, d).bytes; }
+
+  static void run(const AttentionHead& h, void* buffer) noexcept {
+    const int64_t L = h.L, d = h.d, Lp = padded(L);
+    const Scratch s = scratch(buffer, L, d);
+    for (int64_t i = 0; i < d; ++i) {
+      for (int64_t j = 0; j < L; ++j) s.keys[i * Lp + j] = h.k[j * h.stride + i];
+      for (int64_t j = L; j < Lp; ++j) s.keys[i * Lp + j] = 0;
+    }
+    for (int64_t m = 0; m < L; m += kQueryBlock) {
+      const int64_t M = L - m < kQueryBlock ? L - m : kQueryBlock;
+      Elementwise<S>::gemm(M, Lp, d, h.q + m * h.stride, h.stride, s.keys, Lp, s.scores, Lp);
+      float sums[kQueryBlock];
+      for (int64_t i = 0; i < M; ++i) sums[i] = Elementwise<S>::softmax(s.scores + i * Lp, L, h.scale);
+      float* out = h.out + m * h.out_stride;
+      Elementwise<S>::gemm(M, d, L, s.scores, Lp, h.v, h.stride, out, h.out_stride);
+      for (int64_t i = 0; i < M; ++i)
+        for (int64_t j = 0; j < d; ++j) out[i * h.out_stride + j] /= sums[i];
+    }
+  }
+};
+
+template <class S>
+struct AttentionI16 {
+  using F = typename S::F;
+  using I = typename S::I;
+  using E = Elementwise<S>;
+  static constexpr int lanes = S::lanes, pair = 2 * S::lanes;
+  static constexpr float kProbability = 4095, kValue = 2047;
+  static constexpr int64_t kChunk = 128 / lanes * lanes;  // pairs of keys: 256 · 4095 · 2047 < 2^31
+
+  struct Scratch {
+    int32_t *keys, *values, *queries;  // pairs: (Lp / lanes, half, lanes), (Lp / 2, dp), (kQueryBlock, half_stride)
+    int32_t* scores;                   // (kQueryBlock, Lp); probabilities take the front of each row
+    float* value_scale;                // dp
+    int64_t Lp, half, half_stride, dp;
+    size_t bytes;
+  };
+  static Scratch scratch(void* buffer, int64_t L, int64_t d) {
+    ScratchCursor at{static_cast<char*>(buffer)};
+    Scratch s{};
+    s.Lp = round_up(L, pair), s.half = (d + 1) / 2, s.half_stride = round_up(s.half, lanes), s.dp = round_up(d, lanes);
+    s.keys = at.take<int32_t>(s.Lp * s.half);
+    s.values = at.take<int32_t>(s.Lp / 2 * s.dp);
+    s.queries = at.take<int32_t>(kQueryBlock * s.half_stride);
+    s.scores = at.take<int32_t>(kQueryBlock * s.Lp);
+    s.value_scale = at.take<float>(s.dp);
+    s.bytes = at.used;
+    return s;
+  }
+  static size_t scratch_bytes(int64_t L, int64_t d) noexcept { return scratch(nullptr, L, d).bytes; }
+
+  // The largest magnitude of L rows of d values.
+  static QUERN_INLINE float largest(const float* x, int64_t stride, int64_t L, int64_t d) {
+    F top = S::zero();
+    for (int64_t i = 0; i < d; i += lanes) {
+      for (int64_t j = 0; j < L; ++j) {
+        const F v = E::load_some(x + j * stride, i, d);
+        top = S::max(top, S::max(v, S::sub(S::zero(), v)));
+      }
+    }
+    return S::max_lane(top);
+  }
+
+  // x · factor as 16-bit pairs (i, i + half), `half` of them padded to whole vectors.
+  static QUERN_INLINE void pairs_of(const float* x, int64_t d, int64_t half, float factor, int32_t* out) {
+    const F scale = S::set1(factor);
+    for (int64_t i = 0; i < half; i += lanes) {
+      const I low = S::round_i32(S::mul(E::load_some(x, i, half), scale));
+      const I high = S::round_i32(S::mul(E::load_some(x + half, i, d - half), scale));
+      S::store_i32(S::pack16(low, high), out + i);
+    }
+  }
+
+  static void pack_keys(const AttentionHead& h, const Scratch& s, float factor) {
+    for (int64_t j = 0; j < s.Lp; ++j) {
+      int32_t* to = s.keys + j / lanes * s.half * lanes + j % lanes;
+      int32_t* const row = s.queries;  // not yet in use
+      if (j < h.L) pairs_of(h.k + j * h.stride, h.d, s.half, factor, row);
+      for (int64_t i = 0; i < s.half; ++i) to[i * lanes] = j < h.L ? row[i] : 0;
+    }
+  }
+
+  static void pack_values(const AttentionHead& h, const Scratch& s) {
+    for (int64_t c = 0; c < s.dp; c += lanes) {
+      F top = S::zero();
+      for (int64_t j = 0; j < h.L; ++j) {
+        const F v = E::load_some(h.v + j * h.stride, c, h.d);
+        top = S::max(top, S::max(v, S::sub(S::zero(), v)));
+      }
+      // A column of zeros keeps a scale of its own rather than dividing by zero.
+      const F inverse = S::div(S::set1(kValue), S::max(top, S::set1(1e-30f)));
+      S::store(S::mul(top, S::set1(1.0f / kValue)), s.value_scale + c);
+      const auto code = [&](int64_t j) {
+        return j < h.L ? S::round_i32(S::mul(E::load_some(h.v + j * h.stride, c, h.d), inverse)) : S::set1_i32(0);
+      };
+      for (int64_t b = 0; b < s.Lp; b += pair)
+        for (int64_t i = 0; i < lanes; ++i)
+          S::store_i32(S::pack16(code(b + i), code(b + lanes + i)), s.values + (b / 2 + i) * s.dp + c);
+    }
+  }
+
+  // acc[r][v] = sum over n of a's lane n of row r, for all lanes, times b's vector v of row n.
+  template <int R, int V>
+  static QUERN_INLINE void tile(int64_t n, const int32_t* a, int64_t a_stride, const int32_t* b, int64_t b_row,
+                                int64_t b_vector, I (&acc)[R][V]) {
+    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      QUERN_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = S::set1_i32(0);
+    }
+    for (int64_t i = 0; i < n; ++i) {
+      I w[V];
+      QUERN_UNROLL for (int v = 0; v < V; ++v) w[v] = S::load_i32(b + i * b_row + v * b_vector);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        const I x = S::broadcast_i32(a + r * a_stride + i);
+        QUERN_UNROLL for (int v = 0; v < V; ++v) acc[r][v] = S::dot16(acc[r][v], x, w[v]);
+      }
+    }
+  }
+
+  static void score(const Scratch& s, int64_t M) {
+    for_strips<S, S::gemm_cols>(s.Lp, [&]<int V>(int64_t j, int64_t) {
+      for_tiles<S::gemm_rows>(M, [&]<int R>(int64_t m) {
+        I acc[R][V];
+        tile<R, V>(s.half, s.queries + m * s.half_stride, s.half_stride, s.keys + j * s.half, lanes, s.half * lanes,
+                   acc);
+        QUERN_UNROLL for (int r = 0; r < R; ++r) {
+          QUERN_UNROLL for (int v = 0; v < V; ++v) S::store_i32(acc[r][v], s.scores + (m + r) * s.Lp + j + v * lanes);
+        }
+      });
+    });
+  }
+
+  // 2^x for x <= 0, relative error 3e-6; tests/reference/fit_exp2.py.
+  static QUERN_INLINE F exp2(F x) {
+    constexpr float C[] = {0.9999992847442627f, 0.6931217908859253f, 0.240247443318367f, 0.05591785907745361f,
+                           0.009570101276040077f};
+    x = S::max(x, S::set1(-126.0f));
+    const I n = S::round_i32(x);
+    const F power = S::from_bits(S::shift_left(S::add_i32(n, S::set1_i32(127)), 23));
+    return S::mul(E::polynomial(C, S::sub(x, S::to_float(n))), power);
+  }
+
+  // Scores of one query → 12-bit probabilities in pairs (j, j + lanes), in place; returns their sum. last: kProbability
+  // for the keys of the last pair of vectors, zero beyond L. factor: what a unit of the scores is worth, base 2.
+  static QUERN_INLINE float probabilities(int32_t* row, int64_t L, int64_t Lp, float factor, const float* last) {
+    for (int64_t j = L; j < Lp; ++j) row[j] = row[0];  // so that padding does not count as the largest
+    I top = S::load_i32(row);
+    for (int64_t j = lanes; j < Lp; j += lanes) top = S::max_i32(top, S::load_i32(row + j));
+    const I highest = S::set1_i32(S::max_lane_i32(top));
+    const F base = S::set1(factor);
+    I total = S::set1_i32(0);
+    const auto code = [&](int64_t j, F limit) {
+      return S::round_i32(S::mul(exp2(S::mul(S::to_float(S::sub_i32(S::load_i32(row + j), highest)), base)), limit));
+    };
+    const auto pairs = [&](int64_t j, F first, F second) {
+      const I low = code(j, first), high = code(j + lanes, second);
+      total = S::add_i32(total, S::add_i32(low, high));
+      S::store_i32(S::pack16(low, high), row + j / 2);
+    };
+    for (int64_t j = 0; j < Lp - pair; j += pair) pairs(j, S::set1(kProbability), S::set1(kProbability));
+    pairs(Lp - pair, S::load(last), S::load(last + lanes));
+    return static_cast<float>(S::sum_i32(total));
+  }
+
+  static void weigh(const AttentionHead& h, const Scratch& s, int64_t m0, int64_t M, const float* sums) {
+    for_strips<S, S::gemm_cols>(s.dp, [&]<int V>(int64_t c, int64_t) {
+      for_tiles<S::gemm_rows>(M, [&]<int R>(int64_t m) {
+        F out[R][V];
+        QUERN_UNROLL for (int r = 0; r < R; ++r) {
+          QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::zero();
+        }
+        for (int64_t first = 0; first < s.Lp / 2; first += kChunk) {
+          const int64_t n = s.Lp / 2 - first < kChunk ? s.Lp / 2 - first : kChunk;
+          I acc[R][V];
+          tile<R, V>(n, s.scores + m * s.Lp + first, s.Lp, s.values + first * s.dp + c, s.dp, lanes, acc);
+          QUERN_UNROLL for (int r = 0; r < R; ++r) {
+            QUERN_UNROLL for (int v = 0; v < V; ++v) {
+              out[r][v] = S::add(out[r][v], S::to_float(acc[r][v]));
+            }
+          }
+        }
+        QUERN_UNROLL for (int r = 0; r < R; ++r) {
+          const F inverse = S::set1(1.0f / sums[m + r]);
+          float* to = h.out + (m0 + m + r) * h.out_stride;
+          QUERN_UNROLL for (int v = 0; v < V; ++v) E::store_some(
+              S::mul(out[r][v], S::mul(inverse, S::load(s.value_scale + c + v * lanes))), to, c + v * lanes, h.d);
+        }
+      });
+    });
+  }
+
+  static void run(const AttentionHead& h, void* buffer) noexcept {
+    constexpr float kLog2e = 1.44269504f;
+    const Scratch s = scratch(buffer, h.L, h.d);
+    const float unit = __builtin_sqrtf(static_cast<float>(h.d)) / 32000.0f;
+    const float q_unit = largest(h.q, h.stride, h.L, h.d) * unit, k_unit = largest(h.k, h.stride, h.L, h.d) * unit;
+    pack_keys(h, s, k_unit > 0 ? 1.0f / k_unit : 0.0f);
+    pack_values(h, s);
+    alignas(64) float last[pair];
+    for (int64_t j = 0; j < pair; ++j) last[j] = s.Lp - pair + j < h.L ? kProbability : 0.0f;
+    for (int64_t m = 0; m < h.L; m += kQueryBlock) {
+      const int64_t M = h.L - m < kQueryBlock ? h.L - m : kQueryBlock;
+      float sums[kQueryBlock];
+      for (int64_t i = 0; i < M; ++i)
+        pairs_of(h.q + (m + i) * h.stride, h.d, s.half, q_unit > 0 ? 1.0f / q_unit : 0.0f,
+                 s.queries + i * s.half_stride);
+      score(s, M);
+      for (int64_t i = 0; i < M; ++i)
+        sums[i] = probabilities(s.scores + i * s.Lp, h.L, s.Lp, q_unit * k_unit * h.scale * kLog2e, last);
+      weigh(h, s, m, M, sums);
+    }
+  }
+};
+
+}  // namespace quern

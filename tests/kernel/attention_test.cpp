@@ -1,0 +1,107 @@
+// Attention of one head in both precisions, against double arithmetic; the 16-bit one equal to the bit on every ISA,
+// since its sums are exact.
+#include <algorithm>
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <cstring>
+#include <random>
+#include <vector>
+
+#include "buffer.h"
+#include "dispatch.h"
+
+using namespace quern;
+
+namespace {
+
+struct Head {
+  int64_t L, d;
+  float scale;
+  std::vector<float> qkv;  // rows of q, k, v and one value that belongs to nobody
+
+  Head(int64_t L, int64_t d, float spread, unsigned seed) : L(L), d(d), scale(1 / std::sqrt(static_cast<float>(d))) {
+    std::mt19937 random(seed);
+    std::normal_distribution<float> normal(0, spread);
+    qkv.resize(static_cast<size_t>(L * stride()));
+    for (float& f : qkv) f = normal(random);
+  }
+  int64_t stride() const { return 3 * d + 1; }
+  const float* row(int part, int64_t i) const { return qkv.data() + i * stride() + part * d; }
+
+  std::vector<float> run(const AttentionKernel& kernel) const {
+    const int64_t out_stride = d + 2;
+    std::vector<float> out(static_cast<size_t>(L * out_stride), -777.0f);
+    const Buffer scratch(kernel.scratch_bytes(L, d));
+    kernel.run({row(0, 0), row(1, 0), row(2, 0), stride(), L, d, scale, out.data(), out_stride}, scratch.get());
+    std::vector<float> rows;
+    for (int64_t i = 0; i < L; ++i) {
+      const auto at = out.begin() + i * out_stride;
+      REQUIRE((at[d] == -777.0f && at[d + 1] == -777.0f));  // not overrun
+      rows.insert(rows.end(), at, at + d);
+    }
+    return rows;
+  }
+
+  std::vector<double> exact() const {
+    std::vector<double> out(static_cast<size_t>(L * d)), p(static_cast<size_t>(L));
+    for (int64_t i = 0; i < L; ++i) {
+      double top = -1e300, total = 0;
+      for (int64_t j = 0; j < L; ++j) {
+        double dot = 0;
+        for (int64_t c = 0; c < d; ++c) dot += static_cast<double>(row(0, i)[c]) * static_cast<double>(row(1, j)[c]);
+        p[static_cast<size_t>(j)] = dot * static_cast<double>(scale);
+        top = std::max(top, p[static_cast<size_t>(j)]);
+      }
+      for (double& v : p) total += v = std::exp(v - top);
+      for (int64_t j = 0; j < L; ++j)
+        for (int64_t c = 0; c < d; ++c)
+          out[static_cast<size_t>(i * d + c)] += p[static_cast<size_t>(j)] / total * static_cast<double>(row(2, j)[c]);
+    }
+    return out;
+  }
+};
+
+double worst(const std::vector<float>& found, const std::vector<double>& exact) {
+  double error = 0;
+  for (size_t i = 0; i < found.size(); ++i)
+    error = std::max(error, std::fabs(static_cast<double>(found[i]) - exact[i]));
+  return error;
+}
+
+}  // namespace
+
+TEST_CASE("attention agrees with double arithmetic on every ISA", "[kernel]") {
+  for (const auto& [L, d] : std::vector<std::pair<int64_t, int64_t>>{
+           {1, 1}, {1, 32}, {2, 7}, {3, 64}, {15, 32}, {16, 32}, {17, 33}, {49, 8}, {64, 128}, {130, 32}, {600, 16}}) {
+    for (const float spread : {0.1f, 1.0f, 3.0f}) {
+      const Head head(L, d, spread, static_cast<unsigned>(L * 1000 + d));
+      const auto exact = head.exact();
+      const double size = static_cast<double>(spread) * 4;
+      const auto reference = head.run(find_kernels("scalar").attention_i16);
+      for (const KernelTable* table : built_kernels()) {
+        if (!table->runs_here()) continue;  // main() reports it
+        INFO(table->name << ": L " << L << " d " << d << " spread " << spread);
+        CHECK(worst(head.run(table->attention_f32), exact) < 2e-6 * size * static_cast<double>(1 + spread * spread));
+        const auto i16 = head.run(table->attention_i16);
+        CHECK(worst(i16, exact) < 6e-4 * size * static_cast<double>(1 + spread * spread));
+        REQUIRE(std::memcmp(i16.data(), reference.data(), i16.size() * sizeof(float)) == 0);
+      }
+    }
+  }
+}
+
+TEST_CASE("attention survives zeros, equal keys and huge values", "[kernel]") {
+  for (const KernelTable* table : built_kernels()) {
+    if (!table->runs_here()) continue;
+    for (const AttentionKernel* kernel : {&table->attention_f32, &table->attention_i16}) {
+      INFO(table->name << (kernel == &table->attention_i16 ? " i16" : " f32"));
+      Head head(37, 24, 1, 5);
+      std::fill(head.qkv.begin(), head.qkv.end(), 0.0f);
+      for (const float v : head.run(*kernel)) REQUIRE(v == 0.0f);
+      std::fill(head.qkv.begin(), head.qkv.end(), -2.0f);  // all scores equal: the mean of equal values
+      for (const float v : head.run(*kernel)) REQUIRE(v == Approx(-2).epsilon(1e-5));
+      Head huge(37, 24, 1e4f, 6);
+      for (const float v : huge.run(*kernel)) REQUIRE(std::isfinite(v));
+    }
+  }
+}

@@ -15,6 +15,11 @@
 namespace quern {
 namespace {
 
+struct Features {
+  bool avx2 = false, avx_vnni = false, avx512_vnni = false, neon_dotprod = false, neon_i8mm = false;
+  Features() noexcept;
+};
+
 #if defined(__x86_64__)
 // XCR0, the register sets that the operating system saves; 0 without OSXSAVE.
 unsigned saved_registers() noexcept {
@@ -25,22 +30,28 @@ unsigned saved_registers() noexcept {
   return low;
 }
 
-struct Features {
-  bool avx2 = false, avx512_vnni = false;
-  Features() noexcept {
-    unsigned a, b, c, d, b7, c7;
-    if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d) || !__get_cpuid(1, &a, &b, &c, &d)) return;
-    const unsigned saved = saved_registers();
-    avx2 = (saved & 6) == 6 && (b7 >> 5 & 1) && (c >> 12 & 1) && (c >> 29 & 1);
-    avx512_vnni = avx2 && (saved & 0xe6) == 0xe6 && (b7 >> 16 & 1) && (b7 >> 17 & 1) && (b7 >> 30 & 1) &&
-                  (b7 >> 31 & 1) && (c7 >> 11 & 1);
-  }
-};
+Features::Features() noexcept {
+  unsigned a, b, c, d, b7, c7, a71;
+  if (!__get_cpuid_count(7, 0, &a, &b7, &c7, &d) || !__get_cpuid(1, &a, &b, &c, &d)) return;
+  const unsigned saved = saved_registers();
+  avx2 = (saved & 6) == 6 && (b7 >> 5 & 1) && (c >> 12 & 1) && (c >> 29 & 1);
+  avx512_vnni = avx2 && (saved & 0xe6) == 0xe6 && (b7 >> 16 & 1) && (b7 >> 17 & 1) && (b7 >> 30 & 1) &&
+                (b7 >> 31 & 1) && (c7 >> 11 & 1);
+  avx_vnni = avx2 && __get_cpuid_count(7, 1, &a71, &b, &c, &d) && (a71 >> 4 & 1);
+}
+#elif defined(__aarch64__)
+Features::Features() noexcept {
+  neon_dotprod = getauxval(AT_HWCAP) >> 20 & 1;
+  neon_i8mm = neon_dotprod && (getauxval(AT_HWCAP2) >> 13 & 1);
+}
+#else
+Features::Features() noexcept {}
+#endif
+
 const Features& features() noexcept {
   static const Features f;
   return f;
 }
-#endif
 
 // The first 4 KiB of a file of /proc or /sys; empty when it is not there.
 std::string read_small(const std::string& path) {
@@ -81,46 +92,21 @@ int quota_cpus() {
 
 }  // namespace
 
-#if defined(__x86_64__)
 bool cpu_has_avx2() noexcept {
   return features().avx2;
+}
+bool cpu_has_avx_vnni() noexcept {
+  return features().avx_vnni;
 }
 bool cpu_has_avx512_vnni() noexcept {
   return features().avx512_vnni;
 }
 bool cpu_has_neon_dotprod() noexcept {
-  return false;
+  return features().neon_dotprod;
 }
 bool cpu_has_neon_i8mm() noexcept {
-  return false;
+  return features().neon_i8mm;
 }
-#elif defined(__aarch64__)
-bool cpu_has_avx2() noexcept {
-  return false;
-}
-bool cpu_has_avx512_vnni() noexcept {
-  return false;
-}
-bool cpu_has_neon_dotprod() noexcept {
-  return getauxval(AT_HWCAP) >> 20 & 1;
-}
-bool cpu_has_neon_i8mm() noexcept {
-  return cpu_has_neon_dotprod() && (getauxval(AT_HWCAP2) >> 13 & 1);
-}
-#else
-bool cpu_has_avx2() noexcept {
-  return false;
-}
-bool cpu_has_avx512_vnni() noexcept {
-  return false;
-}
-bool cpu_has_neon_dotprod() noexcept {
-  return false;
-}
-bool cpu_has_neon_i8mm() noexcept {
-  return false;
-}
-#endif
 
 std::string cpu_name() {
   const std::string info = read_small("/proc/cpuinfo");

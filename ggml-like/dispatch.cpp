@@ -13,6 +13,7 @@ namespace {
 constexpr const KernelTable* kTables[] = {
 #if defined(__x86_64__)
     &avx512_vnni_kernels,
+    &avx_vnni_kernels,
     &avx2_kernels,
 #elif defined(__aarch64__)
     &neon_i8mm_kernels,

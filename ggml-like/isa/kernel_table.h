@@ -13,6 +13,7 @@
 //   q8        Act8, act8_centered, act8_offset: how activations are stored · A8 broadcast8: four of them
 //             W8 load_w8: four k of cols8 outputs · Acc8 zero8, dot8(acc, a, w), finish8(lanes / cols8 of them) → I
 //             tile: rows8 × vectors8 vectors of outputs
+//             with matrix8, in place of broadcast8, load_w8 and finish8: load_rows8, zip_w8, row_of8 (isa/neon_i8mm)
 //   q4        W4 load_w4: eight k of `lanes` outputs as two W4 · A4 broadcast4 · Acc4 zero4, dot4(acc, w, a), finish4
 //             → I · tile: rows4 × pieces4
 //   limit     L8, limit_dot(acc, a, b): the fastest 8-bit dot product, limit_macs multiply-accumulates

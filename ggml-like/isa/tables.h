@@ -4,6 +4,7 @@
 
 namespace quern {
 
-extern const KernelTable scalar_kernels, avx2_kernels, avx512_vnni_kernels, neon_kernels, neon_i8mm_kernels;
+extern const KernelTable scalar_kernels, avx2_kernels, avx_vnni_kernels, avx512_vnni_kernels, neon_kernels,
+    neon_i8mm_kernels;
 
 }  // namespace quern

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "buffer.h"
-#include "dispatch.h"
+#include "tables.h"
 
 using namespace quern;
 
@@ -93,8 +93,7 @@ TEST_CASE("every type on every ISA equals the scalar reference", "[kernel]") {
   const int64_t shapes[][3] = {{1, 1, 1},    {1, 16, 32},  {2, 17, 33},   {3, 48, 64},   {4, 64, 96},   {5, 100, 31},
                                {6, 64, 128}, {7, 65, 160}, {13, 130, 64}, {19, 24, 100}, {1, 96, 1536}, {9, 80, 4096}};
   for (const TypeInfo* type : all_types()) {
-    for (const KernelTable* table : built_kernels()) {
-      if (!table->runs_here()) continue;  // main() reports it
+    for (const KernelTable* table : tested_kernels()) {
       for (const auto& [M, N, K0] : shapes) {
         const int64_t K = round_up(K0, type->k_multiple);
         for (const Values kind : {Values::normal, Values::extreme, Values::outlier}) {
@@ -172,8 +171,7 @@ TEST_CASE("a row's result depends neither on the other rows nor on how columns a
              x = values(random, static_cast<size_t>(M * K), Values::normal);
   for (const TypeInfo* type : all_types()) {
     const Packed packed = pack(*type, w, N, K);
-    for (const KernelTable* table : built_kernels()) {
-      if (!table->runs_here()) continue;
+    for (const KernelTable* table : tested_kernels()) {
       INFO(type->name << " on " << table->name);
       const TypeKernels& k = table->types[type_index(*type)];
       const size_t bytes = k.row_bytes(K);
@@ -201,8 +199,7 @@ TEST_CASE("a product's epilogue adds bias, applies the activation and adds the r
                residual = values(random, static_cast<size_t>(M * N), Values::normal);
     for (const TypeInfo* type : all_types()) {
       const Packed packed = pack(*type, w, N, K);
-      for (const KernelTable* table : built_kernels()) {
-        if (!table->runs_here()) continue;
+      for (const KernelTable* table : tested_kernels()) {
         for (const Activation a : {Activation::none, Activation::gelu, Activation::relu}) {
           for (const bool with_bias : {false, true}) {
             for (const bool with_residual : {false, true}) {
@@ -227,8 +224,7 @@ TEST_CASE("a product's epilogue adds bias, applies the activation and adds the r
 }
 
 TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[kernel]") {
-  for (const KernelTable* table : built_kernels()) {
-    if (!table->runs_here()) continue;
+  for (const KernelTable* table : tested_kernels()) {
     for (const int n : {1, 3, 7, 8, 15, 16, 17, 31, 64, 100, 384}) {
       INFO(table->name << ", n " << n);
       std::mt19937 random(static_cast<unsigned>(n));
@@ -284,8 +280,7 @@ TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[ke
 TEST_CASE("gemm equals the scalar chain of fused multiply-adds to the bit", "[kernel]") {
   const KernelTable& scalar = find_kernels("scalar");
   std::mt19937 random(3);
-  for (const KernelTable* table : built_kernels()) {
-    if (!table->runs_here()) continue;
+  for (const KernelTable* table : tested_kernels()) {
     for (const auto& [M, N, K] :
          std::vector<std::array<int64_t, 3>>{{1, 1, 1}, {5, 33, 7}, {7, 64, 32}, {13, 130, 64}, {48, 16, 5}}) {
       INFO(table->name << ": M " << M << " N " << N << " K " << K);

@@ -2,6 +2,7 @@
 #include <immintrin.h>
 
 #include "cpu.h"
+#include "isa/avx512_vnni/tiles.h"
 #include "isa/floats_xsimd.h"
 #include "isa/kernel_table.h"
 #include "isa/tables.h"
@@ -9,7 +10,7 @@
 namespace quern {
 namespace {
 
-struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
+struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, Avx512Tiles {
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }  // xsimd 8.1's multiplies and adds apart
   static float max_lane(F a) { return _mm512_reduce_max_ps(a); }
   static F load_f16(const uint16_t* p) {
@@ -61,8 +62,6 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
 
   // q8: one vpdpbusd takes four k of 16 outputs; u8 × s8 into int32 without saturation.
   using Act8 = uint8_t;
-  static constexpr bool act8_centered = false;
-  static constexpr int act8_offset = 0, cols8 = 16, rows8 = 6, vectors8 = 4;
   using A8 = __m512i;
   using W8 = __m512i;
   using Acc8 = __m512i;
@@ -77,7 +76,6 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
   static I finish8(const Acc8* acc) { return *acc; }
 
   // q4: the nibbles are the unsigned side, the activations the signed one.
-  static constexpr int rows4 = 6, pieces4 = 2;
   using A4 = __m512i;
   using W4 = __m512i;
   using Acc4 = __m512i;
@@ -102,8 +100,6 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw> {
     __asm__ volatile("vpdpbusd %1, %2, %0" : "+v"(acc) : "v"(a), "v"(b));
     return acc;
   }
-
-  static constexpr int row_tile_rows = 4, row_tile_cols = 6, gemm_rows = 6, gemm_cols = 4;
 };
 
 }  // namespace

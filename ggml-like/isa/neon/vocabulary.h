@@ -10,6 +10,7 @@ namespace {
 
 struct Neon : XsimdFloats<xsimd::neon64> {
   static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
+  static F div(F a, F b) { return vdivq_f32(a, b); }  // xsimd 8.1's is a reciprocal and Newton steps, not exact
   static float max_lane(F a) { return vmaxvq_f32(a); }
   static F load_f16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
   static F load_bf16(const uint16_t* p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
@@ -68,7 +69,7 @@ struct Neon : XsimdFloats<xsimd::neon64> {
 
   // q8: sdot wants both sides signed, so activations are stored as u - 128.
   using Act8 = int8_t;
-  static constexpr bool act8_centered = false;
+  static constexpr bool act8_centered = false, matrix8 = false;
   static constexpr int act8_offset = 128, cols8 = 4, rows8 = 4, vectors8 = 4;
   using A8 = int8x16_t;
   using W8 = int8x16_t;

@@ -55,6 +55,45 @@ struct Q8 {
   // The integer sums of R rows and V vectors of S::lanes outputs from n on, raw (not yet shifted).
   template <class S, int R, int V>
   static QUERN_INLINE void sums(const char* x, size_t x_bytes, const Matrix& w, int64_t n, typename S::I (&out)[R][V]) {
+    if constexpr (S::matrix8)
+      matrix_sums<S, R, V>(x, x_bytes, w, n, out);
+    else
+      dot_sums<S, R, V>(x, x_bytes, w, n, out);
+  }
+
+  // By instructions that multiply two rows by two outputs over eight k (i8mm): every four outputs' next two k-quads are
+  // zipped into two such pairs of outputs. K may end in the middle of eight: the missing weights are zeros, which meet
+  // the padding of the row.
+  template <class S, int R, int V>
+  static QUERN_INLINE void matrix_sums(const char* x, size_t x_bytes, const Matrix& w, int64_t n,
+                                       typename S::I (&out)[R][V]) {
+    constexpr int pairs = (R + 1) / 2;
+    const auto row = [&](int r) {
+      return reinterpret_cast<const typename S::Act8*>(x + (r < R ? r : R - 1) * x_bytes + sizeof(Header));
+    };
+    typename S::Acc8 acc[pairs][2 * V];
+    QUERN_UNROLL for (int r = 0; r < pairs; ++r) {
+      QUERN_UNROLL for (int v = 0; v < 2 * V; ++v) acc[r][v] = S::zero8();
+    }
+    const int64_t Kp = padded(w.K);
+    for (int64_t k = 0; k < Kp; k += 8) {
+      typename S::W8 values[2 * V];
+      QUERN_UNROLL for (int v = 0; v < V; ++v)
+          S::zip_w8(weights(w, n + v * S::lanes) + k * 16, k + 4 < Kp, values[2 * v], values[2 * v + 1]);
+      QUERN_UNROLL for (int r = 0; r < pairs; ++r) {
+        const auto two = S::load_rows8(row(2 * r) + k, row(2 * r + 1) + k);
+        QUERN_UNROLL for (int v = 0; v < 2 * V; ++v) acc[r][v] = S::dot8(acc[r][v], two, values[v]);
+      }
+    }
+    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::row_of8(acc[r / 2][2 * v], acc[r / 2][2 * v + 1], r % 2);
+    }
+  }
+
+  // By instructions that take four k of each output.
+  template <class S, int R, int V>
+  static QUERN_INLINE void dot_sums(const char* x, size_t x_bytes, const Matrix& w, int64_t n,
+                                    typename S::I (&out)[R][V]) {
     constexpr int pieces = S::lanes / S::cols8, P = V * pieces;
     const typename S::Act8* a[R];
     QUERN_UNROLL for (int r = 0; r < R; ++r) a[r] =

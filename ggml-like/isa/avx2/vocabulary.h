@@ -1,0 +1,138 @@
+// AVX2 + FMA + F16C (Haswell 2013, Zen 2017); avx_vnni builds on it.
+#pragma once
+#include <immintrin.h>
+
+#include "isa/floats_xsimd.h"
+#include "isa/kernel_table.h"
+
+namespace quern {
+namespace {
+
+struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
+  static float max_lane(F a) {
+    __m128 v = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
+    v = _mm_max_ps(v, _mm_movehl_ps(v, v));
+    return _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)));
+  }
+  static F load_f16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static F load_bf16(const uint16_t* p) {
+    const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
+  }
+  static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
+
+  using I = __m256i;
+  static I set1_i32(int32_t v) { return _mm256_set1_epi32(v); }
+  static I load_u8(const uint8_t* p) {
+    return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  static I sub_i32(I a, I b) { return _mm256_sub_epi32(a, b); }
+  static I mul_i32(I a, I b) { return _mm256_mullo_epi32(a, b); }
+  static I min_i32(I a, I b) { return _mm256_min_epi32(a, b); }
+  static __m128i pack_i16(I a) { return _mm_packs_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1)); }
+  static void store_codes(I a, int16_t* p) { _mm_storeu_si128(reinterpret_cast<__m128i*>(p), pack_i16(a)); }
+  static void store_codes(I a, uint8_t* p) {
+    const __m128i words = pack_i16(a);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packus_epi16(words, words));
+  }
+  static void store_codes(I a, int8_t* p) {
+    const __m128i words = pack_i16(a);
+    _mm_storel_epi64(reinterpret_cast<__m128i*>(p), _mm_packs_epi16(words, words));
+  }
+  static I max_i32(I a, I b) { return _mm256_max_epi32(a, b); }
+  static int32_t max_lane_i32(I a) {
+    __m128i v = _mm_max_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    v = _mm_max_epi32(v, _mm_shuffle_epi32(v, 0x4E));
+    return _mm_cvtsi128_si32(_mm_max_epi32(v, _mm_shuffle_epi32(v, 0xB1)));
+  }
+  static I add_i32(I a, I b) { return _mm256_add_epi32(a, b); }
+  static I pack16(I low, I high) { return _mm256_blend_epi16(low, _mm256_slli_epi32(high, 16), 0xAA); }
+  static I shift_left(I a, int bits) { return _mm256_slli_epi32(a, bits); }
+  static I round_i32(F a) { return _mm256_cvtps_epi32(a); }
+  static F from_bits(I a) { return _mm256_castsi256_ps(a); }
+  static F to_float(I a) { return _mm256_cvtepi32_ps(a); }
+  static I load_i32(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
+  static void store_i32(I a, int32_t* p) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
+  static int32_t sum_i32(I a) {
+    int32_t v[8];
+    store_i32(a, v);
+    return v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7];
+  }
+
+  using I8x32 = __m256i;
+  static I8x32 load_i8x32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  static I8x32 load_nibbles_minus_8(const void* p) {
+    const __m128i q = _mm_loadu_si128(static_cast<const __m128i*>(p)), mask = _mm_set1_epi8(15);
+    const __m256i both = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(q, 4), mask), _mm_and_si128(q, mask));
+    return _mm256_sub_epi8(both, _mm256_set1_epi8(8));
+  }
+  static __m256i widen(__m128i v) { return _mm256_cvtepi8_epi16(v); }
+  static I dot_i8x32(I8x32 a, I8x32 b) {  // exact: products of int16, pairs summed in int32
+    const __m256i low = _mm256_madd_epi16(widen(_mm256_castsi256_si128(a)), widen(_mm256_castsi256_si128(b)));
+    const __m256i high =
+        _mm256_madd_epi16(widen(_mm256_extracti128_si256(a, 1)), widen(_mm256_extracti128_si256(b, 1)));
+    return _mm256_add_epi32(low, high);
+  }
+
+  // Products of int16 pairs. The empty asm keeps accumulators in registers: g++ 12 leaves them on the stack otherwise,
+  // at two thirds of the rate.
+  static I broadcast_i32(const int32_t* p) {  // as a float load: an integer broadcast takes a shuffle slot on Zen 3
+    return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
+  }
+  static I dot16(I acc, I a, I b) {
+    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
+    __asm__("" : "+x"(acc));
+    return acc;
+  }
+
+  // q8: maddubs would saturate with 8-bit weights, so both sides are widened to int16. Activations are stored as int16
+  // u - zero; a register holds four outputs × four k, whose two partial sums meet in finish8.
+  using Act8 = int16_t;
+  static constexpr bool act8_centered = true, matrix8 = false;
+  static constexpr int act8_offset = 0, cols8 = 4, rows8 = 6, vectors8 = 1;
+  using A8 = __m256i;
+  using W8 = __m256i;
+  using Acc8 = __m256i;
+  static A8 broadcast8(const int16_t* p) {
+    return _mm256_castpd_si256(_mm256_broadcast_sd(reinterpret_cast<const double*>(p)));
+  }
+  static W8 load_w8(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static Acc8 zero8() { return _mm256_setzero_si256(); }
+  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return dot16(acc, a, w); }
+  static I finish8(const Acc8* acc) {  // outputs 0 1 4 5 2 3 6 7, then in order
+    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[0], acc[1]), 0xD8);
+  }
+
+  // q4: unsigned nibbles × signed activations by maddubs; the eight products of a group and output fit int16.
+  static constexpr int rows4 = 3, pieces4 = 2;
+  using A4 = __m256i;
+  using W4 = __m256i;
+  using Acc4 = __m256i;
+  static void load_w4(const uint8_t* p, W4& even, W4& odd) {
+    const __m256i q = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), mask = _mm256_set1_epi8(15);
+    even = _mm256_and_si256(q, mask);
+    odd = _mm256_and_si256(_mm256_srli_epi16(q, 4), mask);
+  }
+  static A4 broadcast4(const int8_t* p) {
+    return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
+  }
+  static Acc4 zero4() { return _mm256_setzero_si256(); }
+  static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, a)); }
+  static I finish4(Acc4 acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }
+
+  using L8 = __m256i;
+  static constexpr int limit_macs = 32;
+  static L8 limit_zero() { return _mm256_setzero_si256(); }
+  static L8 limit_dot(L8 acc, L8 a, L8 b) {  // opaque to the compiler, which would see the zeros
+    __asm__ volatile("vpmaddubsw %1, %2, %%ymm15\n\tvpmaddwd %1, %%ymm15, %%ymm15\n\tvpaddd %%ymm15, %0, %0"
+                     : "+x"(acc)
+                     : "x"(a), "x"(b)
+                     : "ymm15");
+    return acc;
+  }
+
+  static constexpr int row_tile_rows = 4, row_tile_cols = 3, gemm_rows = 6, gemm_cols = 2;
+};
+
+}  // namespace
+}  // namespace quern

@@ -1,44 +1,73 @@
 #include "backend.h"
 
 #include <cstdlib>
+#include <string_view>
+#include <vector>
 
+#include "dispatch.h"
 #include "error.h"
 
 namespace quern {
 
 #if defined(QUERN_BLAS)
-extern const Backend openblas_backend;
+extern const Backend openblas_f32;
+#endif
+#if defined(QUERN_ONEDNN)
+extern const Backend onednn_q8, onednn_bf16;
 #endif
 
 namespace {
 
-const Backend* const kBackends[] = {
+// A new one: a file gemm_<name>.cpp and its entries here.
+const std::vector<const Backend*>& backends() {
+  static const std::vector<const Backend*> list = {
 #if defined(QUERN_BLAS)
-    &openblas_backend,
+    &openblas_f32,
 #endif
-    nullptr,
-};
+#if defined(QUERN_ONEDNN)
+    &onednn_q8,
+    &onednn_bf16,
+#endif
+  };
+  return list;
+}
 
-const Backend* selected() {
-  const char* name = std::getenv("QUERN_BACKEND");
-  if (!name || !*name || std::string(name) == "native") return nullptr;
-  for (const Backend* b : kBackends)
-    if (b && std::string(name) == b->name) return b;
-  throw Error(Status::bad_argument,
-              "back end \"" + std::string(name) + "\" is not in this build; it has: " + backend_names());
+const std::string& wanted() {
+  static const std::string name = [] {
+    const char* value = std::getenv("QUERN_BACKEND");
+    return std::string(value && *value ? value : "native");
+  }();
+  return name;
+}
+
+[[noreturn]] void refuse(const std::string& why) {
+  throw Error(Status::bad_argument, "back end \"" + wanted() + "\" " + why + "; here can run: " + backend_names());
 }
 
 }  // namespace
 
+const char* backend_name() {
+  bool built = wanted() == "native";
+  for (const Backend* b : backends()) built = built || wanted() == b->name;
+  if (!built) refuse("is not in this build");
+  return wanted().c_str();
+}
+
 const Backend* find_backend(const TypeInfo& type) {
-  static const Backend* const backend = selected();
-  return backend && backend->type == &type ? backend : nullptr;
+  if (wanted() == "native") return nullptr;
+  for (const Backend* b : backends()) {
+    if (backend_name() != std::string_view(b->name) || b->type != &type) continue;
+    const char* lacks = b->lacks(default_kernels());
+    if (lacks) refuse(std::string("needs ") + lacks + " for models of type " + type.name);
+    return b;
+  }
+  refuse(std::string("does not multiply weights of type ") + type.name);
 }
 
 std::string backend_names() {
   std::string names = "native";
-  for (const Backend* b : kBackends)
-    if (b) names += std::string(", ") + b->name;
+  for (const Backend* b : backends())
+    if (!b->lacks(default_kernels())) names += std::string(", ") + b->name + " (" + b->type->name + ")";
   return names;
 }
 

@@ -16,7 +16,8 @@ namespace quern {
 namespace {
 
 struct Features {
-  bool avx2 = false, avx_vnni = false, avx512_vnni = false, neon_dotprod = false, neon_i8mm = false;
+  bool avx2 = false, avx_vnni = false, avx512_vnni = false, avx512_bf16 = false, neon_dotprod = false,
+       neon_i8mm = false;
   Features() noexcept;
 };
 
@@ -37,7 +38,9 @@ Features::Features() noexcept {
   avx2 = (saved & 6) == 6 && (b7 >> 5 & 1) && (c >> 12 & 1) && (c >> 29 & 1);
   avx512_vnni = avx2 && (saved & 0xe6) == 0xe6 && (b7 >> 16 & 1) && (b7 >> 17 & 1) && (b7 >> 30 & 1) &&
                 (b7 >> 31 & 1) && (c7 >> 11 & 1);
-  avx_vnni = avx2 && __get_cpuid_count(7, 1, &a71, &b, &c, &d) && (a71 >> 4 & 1);
+  if (!__get_cpuid_count(7, 1, &a71, &b, &c, &d)) return;
+  avx_vnni = avx2 && (a71 >> 4 & 1);
+  avx512_bf16 = avx512_vnni && (a71 >> 5 & 1);
 }
 #elif defined(__aarch64__)
 Features::Features() noexcept {
@@ -100,6 +103,9 @@ bool cpu_has_avx_vnni() noexcept {
 }
 bool cpu_has_avx512_vnni() noexcept {
   return features().avx512_vnni;
+}
+bool cpu_has_avx512_bf16() noexcept {
+  return features().avx512_bf16;
 }
 bool cpu_has_neon_dotprod() noexcept {
   return features().neon_dotprod;

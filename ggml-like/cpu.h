@@ -8,6 +8,7 @@ namespace quern {
 bool cpu_has_avx2() noexcept;         // AVX2, FMA, F16C
 bool cpu_has_avx_vnni() noexcept;     // and AVX-VNNI
 bool cpu_has_avx512_vnni() noexcept;  // AVX-512 F, BW, VL, DQ, VNNI
+bool cpu_has_avx512_bf16() noexcept;
 bool cpu_has_neon_dotprod() noexcept;
 bool cpu_has_neon_i8mm() noexcept;
 

@@ -67,9 +67,10 @@ Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, cons
                      .residual_stride = residual ? residual->stride : 0};
     float* out = y.row(m) + part.first + n;
     const char* prepared = rows + static_cast<size_t>(m) * row_bytes;
-    if (!backend) return type.multiply(prepared, M, part.w, n, N, e, out, y.stride);
-    backend->multiply(prepared, row_bytes, M, part.w, n, N, out, y.stride);
-    kernels_.epilogue(out, M, N, y.stride, e);
+    if (backend)
+      backend->multiply(kernels_, prepared, row_bytes, M, part.w, part.adopted.get(), n, N, e, out, y.stride);
+    else
+      type.multiply(prepared, M, part.w, n, N, e, out, y.stride);
   };
   if (!pool_) {  // block by block, so that prepared rows are still in L1 when they are multiplied
     for (int64_t m = 0; m < x.rows; m += kRowBlock) {
@@ -83,7 +84,9 @@ Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, cons
            [&](int64_t block, Arena&) { prepare(block * 16, std::min<int64_t>(16, x.rows - block * 16)); });
   const int64_t row_blocks = blocks(x.rows, kRowBlock);
   for (const Linear::Part& part : w.parts) {
-    const int64_t width = column_block(part.w.N, row_blocks, pool_->size()), column_blocks = blocks(part.w.N, width);
+    const bool whole = backend && backend->adopt;
+    const int64_t width = whole ? part.w.N : column_block(part.w.N, row_blocks, pool_->size());
+    const int64_t column_blocks = blocks(part.w.N, width);
     for_each(row_blocks * column_blocks, [&](int64_t task, Arena&) {
       const int64_t m = task / column_blocks * kRowBlock, n = task % column_blocks * width;
       multiply(part, m, std::min(kRowBlock, x.rows - m), n, std::min(width, part.w.N - n));

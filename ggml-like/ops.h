@@ -2,6 +2,7 @@
 // has already checked; shapes are asserted. Glossary: T tokens, D width, F hidden, H heads, L length of one text.
 #pragma once
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -17,7 +18,8 @@ namespace quern {
 struct Linear {
   struct Part {
     Matrix w;
-    int64_t first = 0;  // its first output
+    int64_t first = 0;                    // its first output
+    std::shared_ptr<const void> adopted;  // a back end's own copy of w, see backend.h
   };
   int64_t N = 0, K = 0;
   std::vector<Part> parts;        // one or more, of the same type

@@ -4,6 +4,7 @@
 #include <new>
 #include <string>
 
+#include "backend.h"
 #include "convert/convert.h"
 #include "cpu.h"
 #include "dispatch.h"
@@ -82,6 +83,14 @@ quern::EmbedOptions embed_options(const quern_embed_options* given) {
   return e;
 }
 
+void add(const quern::EmbedStats& s, quern_embed_stats* stats) {
+  if (!stats) return;
+  stats->texts += s.texts;
+  stats->tokens += s.tokens;
+  stats->truncated += s.truncated;
+  stats->repaired += s.repaired;
+}
+
 char* copy_string(const std::string& text) {
   char* copy = static_cast<char*>(std::malloc(text.size() + 1));
   if (!copy) throw std::bad_alloc();
@@ -106,6 +115,15 @@ const char* quern_isa(void) {
   const char* name = nullptr;
   guard([&] { name = quern::default_kernels().name; });
   return name;
+}
+const char* quern_backend(void) {
+  const char* name = nullptr;
+  guard([&] { name = quern::backend_name(); });
+  return name;
+}
+const char* quern_cpu(void) {
+  static const std::string name = quern::cpu_name();
+  return name.c_str();
 }
 void quern_string_free(char* string) {
   std::free(string);
@@ -206,12 +224,46 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
     }
     quern::EmbedStats s;
     session->rep->embed(views, o, {out, out_len}, s);
-    if (stats) {
-      stats->texts += s.texts;
-      stats->tokens += s.tokens;
-      stats->truncated += s.truncated;
-      stats->repaired += s.repaired;
+    add(s, stats);
+  });
+}
+
+quern_status quern_embed_ids(quern_session* session, const int32_t* const* ids, const size_t* lengths, size_t n,
+                             const quern_embed_options* options, float* out, size_t out_len, quern_embed_stats* stats) {
+  return guard([&] {
+    require(session && (n == 0 || (ids && lengths && out)),
+            "quern_embed_ids: session, ids, lengths and out must not be NULL");
+    require(n <= out_len, "quern_embed_ids: out_len is below n rows of quern_embed_width floats");  // bounds n
+    const quern::EmbedOptions o = embed_options(options);
+    std::vector<std::span<const int32_t>> views(n);
+    for (size_t i = 0; i < n; ++i) {
+      require(ids[i] || lengths[i] == 0, "quern_embed_ids: a text is NULL");
+      views[i] = {ids[i], lengths[i]};
     }
+    quern::EmbedStats s;
+    session->rep->embed_ids(views, o, {out, out_len}, s);
+    add(s, stats);
+  });
+}
+
+quern_status quern_model_macs(const quern_model* model, int64_t n_tokens, double* products, double* attention) {
+  return guard([&] {
+    require(model && n_tokens >= 0, "quern_model_macs: model must not be NULL, n_tokens not negative");
+    const quern::Model& m = *model->rep->model;
+    const double tokens = static_cast<double>(n_tokens);
+    double weights = 0;
+    for (const quern::WeightSpec& spec : model->rep->weights.specs)
+      if (spec.linear) weights += static_cast<double>(spec.N) * static_cast<double>(spec.K);
+    if (products) *products = weights * tokens;
+    if (attention) *attention = 2 * tokens * tokens * static_cast<double>(m.layers() * m.width());
+  });
+}
+
+quern_status quern_session_limit(quern_session* session, double seconds, double* macs_per_second) {
+  return guard([&] {
+    require(session && macs_per_second && seconds >= 0 && seconds <= 60,
+            "quern_session_limit: session and macs_per_second must not be NULL, seconds 0 to 60");
+    *macs_per_second = session->rep->int8_limit(seconds);
   });
 }
 

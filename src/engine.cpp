@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <cstring>
+#include <numeric>
 
 #include "cpu.h"
 #include "dispatch.h"
@@ -30,8 +32,10 @@ Pipeline effective_pipeline(const LoadedModel& model, const EmbedOptions& option
 
 // What all workers of one embed() share.
 struct Session::Call {
-  Call(const LoadedModel& model, std::span<const std::string_view> texts, const EmbedOptions& options, float* out)
+  Call(const LoadedModel& model, std::span<const std::string_view> texts,
+       std::span<const std::span<const int32_t>> tokens, const EmbedOptions& options, float* out)
       : texts(texts),
+        tokens(tokens),
         options(options),
         heads(effective_pipeline(model, options), model.model->width(), model.path),
         out(out) {
@@ -57,7 +61,10 @@ struct Session::Call {
     }
   }
 
+  size_t size() const { return texts.empty() ? tokens.size() : texts.size(); }
+
   std::span<const std::string_view> texts;
+  std::span<const std::span<const int32_t>> tokens;  // in place of texts
   const EmbedOptions& options;
   const Heads heads;
   float* out;
@@ -95,11 +102,22 @@ Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
 Session::~Session() = default;
 
 int64_t Session::width(const EmbedOptions& options) const {
-  return Call(*model_, {}, options, nullptr).width;
+  return Call(*model_, {}, {}, options, nullptr).width;
 }
 
-// Tokenizes a text into the pack. False for a text without tokens, whose vector is zero.
+// Puts a text's tokens into the pack. False for a text without tokens, whose vector is zero.
 bool Session::add_text(const Call& call, Pack& pack, size_t index) {
+  if (call.texts.empty()) {
+    const std::span<const int32_t> ids = call.tokens[index];
+    const size_t kept = std::min(ids.size(), call.max_length);
+    for (const int32_t id : ids)
+      if (id < 0 || id >= model_->model->vocabulary())
+        throw Error(Status::bad_argument,
+                    "text " + std::to_string(call.options.first_text + index) + ": expected token ids 0 to " +
+                        std::to_string(model_->model->vocabulary() - 1) + ", found " + std::to_string(id));
+    pack.encoding.type_ids.assign(kept, 0);
+    return add_tokens(call, pack, index, ids.first(kept), pack.encoding.type_ids, ids.size() - kept);
+  }
   std::string_view text = call.texts[index];
   if (!call.prompt.empty()) {
     pack.prompted.assign(call.prompt).append(text);
@@ -107,26 +125,31 @@ bool Session::add_text(const Call& call, Pack& pack, size_t index) {
   }
   Encoding& e = pack.encoding;
   model_->tokenizer->encode(text, {.add_special = true, .max_length = call.max_length}, e);
-  if (e.n_dropped > 0 && !call.options.truncate)
-    throw Error(Status::bad_argument, "text " + std::to_string(call.options.first_text + index) + " has " +
-                                          std::to_string(e.ids.size() + e.n_dropped) + " tokens, the limit is " +
-                                          std::to_string(call.max_length) + " and truncation is off");
-  pack.stats.texts += 1;
-  pack.stats.tokens += e.ids.size();
-  pack.stats.truncated += e.n_dropped > 0;
   pack.stats.repaired += e.n_invalid > 0;
-  if (e.ids.empty()) {
-    std::fill_n(call.out + static_cast<int64_t>(index) * call.width, call.width, 0.0f);
-    return false;
-  }
   for (const int32_t type : e.type_ids)
     if (type >= model_->model->types())
       throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
                                         ", but the model has " + std::to_string(model_->model->types()));
-  pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(e.ids.size())});
+  return add_tokens(call, pack, index, e.ids, e.type_ids, e.n_dropped);
+}
+
+bool Session::add_tokens(const Call& call, Pack& pack, size_t index, std::span<const int32_t> ids,
+                         std::span<const int32_t> types, size_t dropped) {
+  if (dropped > 0 && !call.options.truncate)
+    throw Error(Status::bad_argument, "text " + std::to_string(call.options.first_text + index) + " has " +
+                                          std::to_string(ids.size() + dropped) + " tokens, the limit is " +
+                                          std::to_string(call.max_length) + " and truncation is off");
+  pack.stats.texts += 1;
+  pack.stats.tokens += ids.size();
+  pack.stats.truncated += dropped > 0;
+  if (ids.empty()) {
+    std::fill_n(call.out + static_cast<int64_t>(index) * call.width, call.width, 0.0f);
+    return false;
+  }
+  pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(ids.size())});
   pack.indices.push_back(index);
-  pack.ids.insert(pack.ids.end(), e.ids.begin(), e.ids.end());
-  pack.types.insert(pack.types.end(), e.type_ids.begin(), e.type_ids.end());
+  pack.ids.insert(pack.ids.end(), ids.begin(), ids.end());
+  pack.types.insert(pack.types.end(), types.begin(), types.end());
   return true;
 }
 
@@ -146,13 +169,24 @@ void Session::run_pack(const Call& call, Pack& pack, Ops& op) {
 
 void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, std::span<float> out,
                     EmbedStats& stats) {
-  const Call call(*model_, texts, options, out.data());
-  if (texts.size() > out.size() / static_cast<size_t>(call.width))
-    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(texts.size()) + " rows of " +
+  run(Call(*model_, texts, {}, options, out.data()), out, stats);
+}
+
+void Session::embed_ids(std::span<const std::span<const int32_t>> texts, const EmbedOptions& options,
+                        std::span<float> out, EmbedStats& stats) {
+  Call call(*model_, {}, texts, options, out.data());
+  call.skip = 0;
+  run(call, out, stats);
+}
+
+void Session::run(const Call& call, std::span<float> out, EmbedStats& stats) {
+  const size_t n = call.size();
+  if (n > out.size() / static_cast<size_t>(call.width))
+    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(n) + " rows of " +
                                           std::to_string(call.width) + " floats, found " + std::to_string(out.size()));
-  if (texts.empty()) return;
+  if (n == 0) return;
   for (Pack& pack : packs_) pack.stats = {};
-  if (texts.size() == 1) {  // nothing to share out but the inside of the operators
+  if (n == 1) {  // nothing to share out but the inside of the operators
     Pack& pack = packs_[0];
     pack.clear();
     if (add_text(call, pack, 0)) {
@@ -162,7 +196,7 @@ void Session::embed(std::span<const std::string_view> texts, const EmbedOptions&
   } else {
     // Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.
     std::atomic<size_t> next{0};
-    const size_t share = (texts.size() + packs_.size() - 1) / packs_.size();
+    const size_t share = (n + packs_.size() - 1) / packs_.size();
     pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena& arena) {
       Pack& pack = packs_[static_cast<size_t>(worker)];
       Ops op(kernels_, arena, precision_);
@@ -171,7 +205,7 @@ void Session::embed(std::span<const std::string_view> texts, const EmbedOptions&
         pack.clear();
         for (size_t taken = 0; taken < share && pack.ids.size() < kPackTokens; ++taken) {
           const size_t index = next.fetch_add(1, std::memory_order_relaxed);
-          more = index < texts.size();
+          more = index < n;
           if (!more) break;
           add_text(call, pack, index);
         }
@@ -185,6 +219,22 @@ void Session::embed(std::span<const std::string_view> texts, const EmbedOptions&
     stats.truncated += pack.stats.truncated;
     stats.repaired += pack.stats.repaired;
   }
+}
+
+double Session::int8_limit(double seconds) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int64_t kSteps = 20000;  // well below a millisecond
+  std::vector<double> rates(packs_.size());
+  pool_.run(static_cast<int64_t>(rates.size()), [&](int64_t worker, Arena&) {
+    const auto start = Clock::now();
+    double macs = 0, passed = 0;
+    do {
+      macs += kernels_.int8_limit(kSteps);
+      passed = std::chrono::duration<double>(Clock::now() - start).count();
+    } while (passed < seconds);
+    rates[static_cast<size_t>(worker)] = macs / passed;
+  });
+  return std::accumulate(rates.begin(), rates.end(), 0.0);
 }
 
 }  // namespace quern

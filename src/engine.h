@@ -46,12 +46,21 @@ class Session {
   // texts nor on the number of threads, to the bit. Throws Error.
   void embed(std::span<const std::string_view> texts, const EmbedOptions& options, std::span<float> out,
              EmbedStats& stats);
+  // The same from token ids, special tokens included. No prompt is put before them.
+  void embed_ids(std::span<const std::span<const int32_t>> texts, const EmbedOptions& options, std::span<float> out,
+                 EmbedStats& stats);
+
+  // Multiply-accumulates per second of the kernels' int8_limit on all threads, over about `seconds`.
+  double int8_limit(double seconds);
 
  private:
   struct Call;
   struct Pack;
+  void run(const Call& call, std::span<float> out, EmbedStats& stats);
   void run_pack(const Call& call, Pack& pack, Ops& op);
   bool add_text(const Call& call, Pack& pack, size_t index);
+  bool add_tokens(const Call& call, Pack& pack, size_t index, std::span<const int32_t> ids,
+                  std::span<const int32_t> types, size_t dropped);
 
   std::shared_ptr<const LoadedModel> model_;
   const KernelTable& kernels_;

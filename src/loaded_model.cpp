@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "backend.h"
 #include "error.h"
 #include "heads/heads.h"
 #include "hub/snapshot.h"
@@ -121,6 +122,12 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   m->tokenizer = Tokenizer::parse(m->tokenizer_json, m->path + ": tokenizer.json");
   check_tokenizer(*m);
   Heads(m->pipeline, m->model->width(), m->path);  // throws now rather than at the first text
+  for (const WeightSpec& spec : m->weights.specs) {
+    if (!spec.linear) continue;
+    for (Linear::Part& part : spec.linear->parts)
+      if (const Backend* backend = find_backend(*part.w.type); backend && backend->adopt)
+        part.adopted = backend->adopt(part.w);
+  }
   return m;
 }
 

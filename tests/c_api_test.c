@@ -173,6 +173,45 @@ static void embeddings(const quern_model *model) {
   quern_session_free(session);
 }
 
+/* From ids as from the text that they are of; what a text costs; the machine's limit. */
+static void ids_and_limits(const quern_model *model) {
+  const char *text = "hello world";
+  const size_t length = 11;
+  int32_t ids[16], bad[2] = {1, 1 << 30};
+  const int32_t *lists[2];
+  size_t lengths[2], n = 0;
+  quern_session *session = NULL;
+  quern_embed_stats stats;
+  int64_t width = quern_model_width(model);
+  float *a = calloc((size_t)(2 * width), sizeof *a), *b = calloc((size_t)width, sizeof *b);
+  double products = 0, attention = 0, twice = 0, limit = 0;
+  memset(&stats, 0, sizeof stats);
+  EXPECT(quern_session_new(model, 1, &session) == QUERN_OK);
+  EXPECT(quern_tokenize(model, text, length, NULL, ids, 16, &n) == QUERN_OK);
+  lists[0] = lists[1] = ids;
+  lengths[0] = lengths[1] = n;
+  EXPECT(quern_embed_ids(session, lists, lengths, 2, NULL, a, (size_t)(2 * width), &stats) == QUERN_OK);
+  EXPECT(stats.texts == 2 && stats.tokens == 2 * n);
+  EXPECT(quern_embed(session, &text, &length, 1, NULL, b, (size_t)width, NULL) == QUERN_OK);
+  EXPECT(memcmp(a, b, (size_t)width * sizeof *a) == 0 && memcmp(a + width, b, (size_t)width * sizeof *a) == 0);
+  lists[1] = bad;
+  lengths[1] = 2;
+  EXPECT(quern_embed_ids(session, lists, lengths, 2, NULL, a, (size_t)(2 * width), NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(strstr(quern_last_error(), "text 2") && strstr(quern_last_error(), "1073741824"));
+  EXPECT(quern_embed_ids(session, lists, lengths, 2, NULL, a, (size_t)width, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_embed_ids(session, NULL, NULL, 0, NULL, NULL, 0, NULL) == QUERN_OK);
+  EXPECT(quern_embed_ids(NULL, lists, lengths, 1, NULL, a, (size_t)width, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_model_macs(model, 10, &products, &attention) == QUERN_OK && products > 0 && attention > 0);
+  EXPECT(quern_model_macs(model, 20, &twice, NULL) == QUERN_OK && twice == 2 * products);
+  EXPECT(quern_model_macs(NULL, 1, NULL, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_session_limit(session, 0.001, &limit) == QUERN_OK && limit > 0);
+  EXPECT(quern_session_limit(session, -1, &limit) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_backend() && quern_cpu() && *quern_cpu());
+  quern_session_free(session);
+  free(a);
+  free(b);
+}
+
 int main(int argc, char **argv) {
   quern_model *model = NULL, *converted = NULL;
   quern_convert_options o = quern_convert_options_default();
@@ -194,6 +233,7 @@ int main(int argc, char **argv) {
   tokens(model);
   options(model);
   embeddings(model);
+  ids_and_limits(model);
   errors_by_thread();
   shared_model(argv[1]);
   o.progress = count_calls;

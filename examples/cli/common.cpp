@@ -2,6 +2,9 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
+#include <cstdlib>
+
 namespace cli {
 
 void check(quern_status status, int code) {
@@ -9,10 +12,22 @@ void check(quern_status status, int code) {
 }
 
 Model load(const std::string& path) {
-  if (!quern_isa()) throw Failure{2, quern_last_error()};
+  if (!quern_isa() || !quern_backend()) throw Failure{2, quern_last_error()};
   quern_model* model = nullptr;
   check(quern_model_load(path.c_str(), &model));
   return Model(model);
+}
+
+void add_machine_options(CLI::App& command) {
+  const auto set = [](const char* name) {
+    return [name](const std::string& value) { setenv(name, value.c_str(), 1); };
+  };
+  command.add_option_function<std::string>("--isa", set("QUERN_ISA"), "force an instruction set (as QUERN_ISA does)")
+      ->type_name("NAME");
+  command
+      .add_option_function<std::string>("--backend", set("QUERN_BACKEND"),
+                                        "whose matrix products: native, openblas (f32), onednn (q8, bf16)")
+      ->type_name("NAME");
 }
 
 bool stderr_is_terminal() {

@@ -38,5 +38,9 @@ void add_embed(CLI::App& app);
 void add_tokenize(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
+void add_bench(CLI::App& app);
+
+// --isa and --backend: set before the library is first used.
+void add_machine_options(CLI::App& command);
 
 }  // namespace cli

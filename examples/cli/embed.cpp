@@ -117,6 +117,7 @@ void add_embed(CLI::App& app) {
   c->add_option("--pooling", a->pooling,
                 "in place of the model's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, last")
       ->type_name("MODE");
+  add_machine_options(*c);
   CLI::Option* yes = c->add_flag("--normalize", a->normalize, "scale vectors to length 1, whatever the model says");
   c->add_flag("--no-normalize", a->no_normalize, "leave vectors as they are, whatever the model says")->excludes(yes);
   c->add_option("--dimensions", a->dimensions,

@@ -14,10 +14,11 @@ constexpr const char* kFooter =
     "  quern convert all-MiniLM-L6-v2/ -o minilm.q8\n"
     "  quern embed -m minilm.q8 -f texts.txt -o vectors.npy\n"
     "  quern embed -m minilm.q8 -p \"a text\" -p \"another\"\n"
-    "  quern inspect minilm.q8\n\n"
+    "  quern inspect minilm.q8\n"
+    "  quern bench -m minilm.q8 -p 16,128,512 -b 1,32\n\n"
     "A MODEL is a file made by quern convert, a Hugging Face folder with safetensors weights, or a repo id\n"
     "(org/name or org/name@revision) that is in the local Hub cache.\n"
-    "QUERN_ISA=avx2 (scalar, avx512_vnni, neon, ...) forces an instruction set.\n"
+    "QUERN_ISA=avx2 (scalar, avx512_vnni, neon, ...) forces an instruction set, as --isa does.\n"
     "Exit codes: 0 done, 1 failed, 2 wrong use.";
 
 int run(int argc, char** argv) {
@@ -29,6 +30,7 @@ int run(int argc, char** argv) {
   cli::add_tokenize(app);
   cli::add_convert(app);
   cli::add_inspect(app);
+  cli::add_bench(app);
   std::vector<std::string> arguments(argv + 1, argv + argc);
   std::string name = argv[0];
   name = name.substr(name.rfind('/') + 1);

@@ -79,7 +79,7 @@ struct BlockRows {
 
   template <class S>
   static constexpr TypeKernels kernels() {
-    return {row_bytes<S>, prepare<S>, RowKernels<S, D>::multiply, accumulate<S>};
+    return {row_bytes<S>, prepare<S>, RowKernels<S, D>::multiply, nullptr, accumulate<S>};
   }
 };
 

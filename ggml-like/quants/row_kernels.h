@@ -102,7 +102,7 @@ struct FloatRows {
   }
   template <class S>
   static constexpr TypeKernels kernels() {
-    return {row_bytes<S>, prepare<S>, RowKernels<S, D>::multiply, nullptr};
+    return {row_bytes<S>, prepare<S>, RowKernels<S, D>::multiply, nullptr, nullptr};
   }
 };
 

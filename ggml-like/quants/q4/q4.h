@@ -145,7 +145,7 @@ struct Q4 {
 
   template <class S>
   static constexpr TypeKernels kernels() {
-    return {row_bytes<S>, prepare<S>, multiply<S>, accumulate<S>};
+    return {row_bytes<S>, prepare<S>, multiply<S>, nullptr, accumulate<S>};
   }
 };
 

@@ -123,23 +123,46 @@ struct Q8 {
   static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
                       int64_t stride) {
     const size_t x_bytes = row_bytes<S>(w.K);
-    const float* scale = static_cast<const float*>(w.arrays[1]) + n;
-    const int32_t* sum = static_cast<const int32_t*>(w.arrays[2]) + n;
     for_tiles<S::rows8>(M, [&]<int R>(int64_t m) {
       typename S::I acc[R][V];
       sums<S, R, V>(x + m * x_bytes, x_bytes, w, n, acc);
-      typename S::F out[R][V];
-      QUERN_UNROLL for (int v = 0; v < V; ++v) {
-        const auto scales = S::load(scale + v * S::lanes), bias = bias_of<S>(e, v, valid);
-        const auto totals = S::load_i32(sum + v * S::lanes);
-        QUERN_UNROLL for (int r = 0; r < R; ++r) {
-          const Header& head = *reinterpret_cast<const Header*>(x + (m + r) * x_bytes);
-          const auto exact = S::sub_i32(acc[r][v], S::mul_i32(S::set1_i32(head.shift), totals));
-          out[r][v] = S::fma(S::mul(S::to_float(exact), scales), S::set1(head.scale), bias);
-        }
-      }
-      finish_tile<S>(out, valid, e, m, y, stride);
+      finish_sums<S, R, V>(acc, x + m * x_bytes, x_bytes, w, n, valid, e, m, y, stride);
     });
+  }
+
+  // Raw sums of a tile of rows x → y.
+  template <class S, int R, int V>
+  static QUERN_INLINE void finish_sums(const typename S::I (&acc)[R][V], const char* x, size_t x_bytes, const Matrix& w,
+                                       int64_t n, int64_t valid, const Epilogue& e, int64_t m, float* y,
+                                       int64_t stride) {
+    const float* scale = static_cast<const float*>(w.arrays[1]) + n;
+    const int32_t* sum = static_cast<const int32_t*>(w.arrays[2]) + n;
+    typename S::F out[R][V];
+    QUERN_UNROLL for (int v = 0; v < V; ++v) {
+      const auto scales = S::load(scale + v * S::lanes), bias = bias_of<S>(e, v, valid);
+      const auto totals = S::load_i32(sum + v * S::lanes);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        const Header& head = *reinterpret_cast<const Header*>(x + r * x_bytes);
+        const auto exact = S::sub_i32(acc[r][v], S::mul_i32(S::set1_i32(head.shift), totals));
+        out[r][v] = S::fma(S::mul(S::to_float(exact), scales), S::set1(head.scale), bias);
+      }
+    }
+    finish_tile<S>(out, valid, e, m, y, stride);
+  }
+
+  template <class S>
+  static void finish(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
+                     int64_t stride) noexcept {
+    const size_t x_bytes = row_bytes<S>(w.K);
+    for (int64_t m = 0; m < M; ++m) {
+      for_strips<S, 1>(w.N, [&]<int V>(int64_t n, int64_t valid) {
+        alignas(64) int32_t some[S::lanes] = {};
+        for (int64_t i = 0; i < valid; ++i) some[i] = acc[m * w.N + n + i];
+        typename S::I tile[1][1] = {{S::load_i32(valid == S::lanes ? acc + m * w.N + n : some)}};
+        finish_sums<S, 1, 1>(tile, static_cast<const char*>(rows) + m * x_bytes, x_bytes, w, n, valid,
+                             from_column<S>(e, n), m, y + n, stride);
+      });
+    }
   }
 
   template <class S>
@@ -169,7 +192,7 @@ struct Q8 {
 
   template <class S>
   static constexpr TypeKernels kernels() {
-    return {row_bytes<S>, prepare<S>, multiply<S>, accumulate<S>};
+    return {row_bytes<S>, prepare<S>, multiply<S>, finish<S>, accumulate<S>};
   }
 };
 

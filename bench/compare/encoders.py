@@ -10,7 +10,7 @@ bench/compare/setup DIR installs them; PEERS=DIR says where they are. What canno
 Every time counts text to vector: tokenizing, padding or packing, the model, pooling, normalizing. Peers get
 their best: fused graphs, texts sorted by tokens, and for every set the fastest of several batch sizes and of one batch on all
 threads or one batch a thread (torch, the reference, is not tuned). "to int8 peer" is the speed over the fastest int8 peer's. Cosines are to torch's vectors, mean and worst. "% of limit" is the time that the model's
-multiply-accumulates would take at the rate of a register-only loop, measured around every turn of quern, over quern's time.
+multiply-accumulates would take at the rate of a register-only loop, on as many threads, measured around every turn of quern, over quern's time.
 """
 from __future__ import annotations
 
@@ -120,15 +120,16 @@ def main() -> None:
     folder = Folder(o.hf, o.max_length)
     folder.check()
     texts = {name: read_texts(name, o.limit_texts) for name in o.texts.split(',')}
+    if o.latency:
+        source = [text for some in texts.values() for text in some]
+        texts = {f'{n} tokens': texts_of_length(folder, source, n, LATENCY_TEXTS) for n in o.lengths}
     peers, missing = make_peers(o, folder)
     if not peers:
         fail('no peer can be run: ' + '; '.join(f'{name}: {why}' for name, why in missing.items()))
+    sets = [measure.set_of(name, some, folder, peers) for name, some in texts.items()]
     if o.latency:
-        source = [text for some in texts.values() for text in some]
-        sets = [measure.set_of(f'{n} tokens', texts_of_length(folder, source, n, LATENCY_TEXTS), folder, peers) for n in o.lengths]
         measure.latency(folder, sets, o.rounds, o.burst)
     else:
-        sets = [measure.set_of(name, some, folder, peers) for name, some in texts.items()]
         measure.throughput(folder, sets, o.rounds, o.batches)
     for a_set in sets:
         print(report.title(a_set, folder, o.threads, o.rounds, o.latency))

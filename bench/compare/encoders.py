@@ -7,10 +7,14 @@
 torch f32 · ort: ONNX Runtime f32 · ort8, ov8, ct2: ONNX Runtime, OpenVINO, CTranslate2 in int8 · llama: llama.cpp Q8_0
 bench/compare/setup DIR installs them; PEERS=DIR says where they are. What cannot be run is reported as not measured.
 
-Every time counts text to vector: tokenizing, padding or packing, the model, pooling, normalizing. Peers get
-their best: fused graphs, texts sorted by tokens, and for every set the fastest of several batch sizes and of one batch on all
-threads or one batch a thread (torch, the reference, is not tuned). "to int8 peer" is the speed over the fastest int8 peer's. Cosines are to torch's vectors, mean and worst. "% of limit" is the time that the model's
-multiply-accumulates would take at the rate of a register-only loop, on as many threads, measured around every turn of quern, over quern's time.
+Every time counts text to vector: tokenizing, padding or packing, the model, pooling, normalizing. Peers get their best: a
+process each, fused graphs, texts sorted by tokens, and for every set the fastest of several batch sizes and of one batch on all
+threads or one batch a thread; for single texts the faster of one thread and all, quern too (torch's batches are not tuned).
+Two exceptions: llama-embedding's time is the whole process, and llama-bench, for single texts, neither tokenizes nor pools.
+
+"to int8 peer" is the speed over the fastest int8 peer's. Cosines are to torch's vectors, mean and worst. "% of limit" is the
+time that the model's multiply-accumulates would take at the rate of a register-only loop on as many threads, measured around
+every turn of quern, over quern's time.
 """
 from __future__ import annotations
 

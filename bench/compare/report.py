@@ -31,7 +31,9 @@ def figures(a_set: TextSet, row: Row, single: bool) -> dict:
     texts, tokens = (1, a_set.lengths[0]) if single else (len(a_set.texts), sum(a_set.lengths))
     int8 = [r.median() for r in a_set.rows if r.peer.int8 and r.median()]
     reference = next((r.vectors for r in a_set.rows if r.peer.name == 'torch' and not r.reason), None)
-    out |= {'workers': row.peer.setting.workers, 'threads': row.peer.setting.threads, 'batch': row.batch, 'median_seconds': median, 'texts_per_second': texts / median, 'tokens_per_second': tokens / median,
+    setting = row.peer.setting
+    out |= {'workers': setting.workers, 'threads': setting.threads, 'batch': row.batch, 'median_seconds': median,
+            'texts_per_second': texts / median, 'tokens_per_second': tokens / median,
             'ratio_to_fastest_int8_peer': min(int8) / median if int8 else None, 'seconds': row.seconds}
     cosine = cosines(row.vectors, reference)
     if cosine is not None:
@@ -52,14 +54,16 @@ def how(r: dict, single: bool) -> str:
 
 def table(a_set: TextSet, single: bool) -> str:
     rows = [figures(a_set, row, single) for row in a_set.rows]
-    head = ['', 'workers x threads' if single else 'workers x threads, batch', 'ms' if single else 'texts/s', 'tokens/s', 'to int8 peer', 'cosine', 'worst', '% of limit']
+    head = ['', 'workers x threads', 'ms'] if single else ['', 'workers x threads, batch', 'texts/s']
+    head += ['tokens/s', 'to int8 peer', 'cosine', 'worst', '% of limit']
     cells = [head]
     for r in rows:
         if 'not_measured' in r:
             continue
         share = r.get('share_of_limit')
         cells.append([
-            r['peer'], how(r, single), cell(r['median_seconds'] * 1e3, '.2f') if single else cell(r['texts_per_second'], '.1f'),
+            r['peer'], how(r, single),
+            cell(r['median_seconds'] * 1e3, '.2f') if single else cell(r['texts_per_second'], '.1f'),
             cell(r['tokens_per_second'], '.0f'), cell(r['ratio_to_fastest_int8_peer'], '.2f'), cell(r.get('cosine_mean'), '.5f'),
             cell(r.get('cosine_worst'), '.4f'), cell(share and share * 100, '.0f')])
     widths = [max(map(len, column)) for column in zip(*cells)]
@@ -91,14 +95,16 @@ def versions(peers: list[Remote]) -> dict[str, str]:
     return out
 
 
-def write_json(path: Path, sets: list[TextSet], folder: Folder, settings: dict, peers: list[Remote], missing: dict[str, str], single: bool) -> None:
+def write_json(path: Path, sets: list[TextSet], folder: Folder, settings: dict, peers: list[Remote],
+               missing: dict[str, str], single: bool) -> None:
     everything = {
         'date': datetime.datetime.now(datetime.timezone.utc).isoformat(timespec='seconds'),
         'cpu': cpu_name(), 'usable_cpus': len(os.sched_getaffinity(0)), 'system': platform.platform(),
         'command': sys.argv, 'mode': 'latency' if single else 'throughput', 'settings': settings,
         'model': {'name': folder.name, 'key': folder.key, 'pooling': folder.pooling, 'config': folder.config},
         'versions': versions(peers), 'not_measured': missing,
-        'sets': [{'name': s.name, 'texts': len(s.texts), 'tokens': sum(s.lengths), 'rows': [figures(s, row, single) for row in s.rows]} for s in sets],
+        'sets': [{'name': s.name, 'texts': len(s.texts), 'tokens': sum(s.lengths),
+                  'rows': [figures(s, row, single) for row in s.rows]} for s in sets],
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(everything, indent=1) + '\n', encoding='utf8')

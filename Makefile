@@ -1,6 +1,6 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo test bench check asan tsan clang aarch64 lean fuzz clean help
+.PHONY: all demo test bench bench-peers check asan tsan clang aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
@@ -24,6 +24,10 @@ bench: all ## kernel benchmarks, start-up, and throughput of every type
 	@cmake --build build/bench --target kernels_bench
 	@scripts/bench build/bench/bin/kernels_bench
 
+bench-peers: all ## side by side with torch, ONNX Runtime, OpenVINO, CTranslate2 and llama.cpp (PEERS; an hour)
+	@scripts/setup peers
+	@scripts/bench-peers $(QUERN_BENCH_OPTIONS)
+
 check: ## warnings are errors, with g++ and clang; formatting
 	@scripts/setup lanes
 	@scripts/lane werror
@@ -44,4 +48,4 @@ clean: ## remove what was built (models stay)
 	rm -rf build quern embed
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile

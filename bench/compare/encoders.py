@@ -1,155 +1,149 @@
 #!/usr/bin/env python3
-"""Embedding throughput and fidelity of quern and its peers on the same texts, in interleaved rounds of one run.
+"""quern and its peers side by side on one BERT encoder: speed, fidelity, and how near quern comes to the CPU's limit.
 
-  encoders.py --hf models/all-MiniLM-L6-v2 --texts texts.txt [--threads 2] [--rounds 3] [--peers torch,ort,ort8,ov8,ct2,llama]
-              --quern './quern embed -m models/minilm.q8 -f {texts} -o {out} -t {threads} --quiet' ...
+  encoders.py --hf models/all-MiniLM-L6-v2 --quern build/minilm.q8 [--quern build/minilm.q8:avx2 ...]   texts/s on sets of texts
+  encoders.py --hf models/all-MiniLM-L6-v2 --quern build/minilm.q8 --latency                           ms of single texts
 
-Needs numpy, tokenizers, torch, transformers, and for each peer its package (onnxruntime, openvino + nncf, ctranslate2); for
-llama the folder $PEERS/llama.cpp with build/bin/llama-embedding. What cannot be imported is reported as not measured.
-Every time counts text to vector: tokenizing, padding or packing, the model, mean pooling, normalizing. Peers get their best
-known set-up: texts sorted by length, batches of 32, fused graphs, int8 kernels. quern's time is the whole process, start and
-load included. Prints texts/s and tokens/s (median of the rounds), the ratio to the fastest int8 peer, and the cosine to
-torch's float32 vectors (mean and worst).
+torch f32 · ort: ONNX Runtime f32 · ort8, ov8, ct2: ONNX Runtime, OpenVINO, CTranslate2 in int8 · llama: llama.cpp Q8_0
+bench/compare/setup DIR installs them; PEERS=DIR says where they are. What cannot be run is reported as not measured.
+
+Every time counts text to vector: tokenizing, padding or packing, the model, pooling, normalizing. Peers get their best: a
+process each, fused graphs, texts sorted by tokens, and for every set the fastest of several batch sizes and of one batch on all
+threads or one batch a thread; for single texts the faster of one thread and all, quern too (torch's batches are not tuned).
+Two exceptions: llama-embedding's time is the whole process, and llama-bench, for single texts, neither tokenizes nor pools.
+
+"to int8 peer" is the speed over the fastest int8 peer's. Cosines are to torch's vectors, mean and worst. "% of limit" is the
+time that the model's multiply-accumulates would take at the rate of a register-only loop on as many threads, measured around
+every turn of quern, over quern's time.
 """
-import argparse, os, statistics, subprocess, sys, tempfile, time
-import numpy as np
-from tokenizers import Tokenizer
+from __future__ import annotations
 
-a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-a.add_argument('--hf', required=True); a.add_argument('--texts', required=True)
-a.add_argument('--threads', type=int, default=2); a.add_argument('--rounds', type=int, default=3)
-a.add_argument('--max-length', type=int, default=256); a.add_argument('--batch', type=int, default=32)
-a.add_argument('--peers', default='torch,ort,ort8,ct2,llama'); a.add_argument('--quern', action='append', default=[])
-o = a.parse_args()
-os.environ['OMP_NUM_THREADS'] = str(o.threads)
-texts = open(o.texts, encoding='utf8').read().splitlines()
-work = os.environ.get('PEERS', tempfile.gettempdir()) + '/export-' + os.path.basename(o.hf.rstrip('/'))
-os.makedirs(work, exist_ok=True)
-tok = Tokenizer.from_file(o.hf + '/tokenizer.json'); tok.enable_truncation(o.max_length); tok.enable_padding(pad_id=0, pad_token='[PAD]')
-n_tokens = sum(sum(e.attention_mask) for e in tok.encode_batch(texts))
+import argparse
+import os
+import sys
+import tempfile
+from pathlib import Path
 
-def encode(batch):
-    e = tok.encode_batch(batch)
-    return np.array([x.ids for x in e], np.int64), np.array([x.attention_mask for x in e], np.int64)
+ROOT = Path(__file__).resolve().parents[2]
+LATENCY_TEXTS = 8
 
-def pool(hidden, mask):
-    m = mask[:, :, None].astype(np.float32); v = (hidden * m).sum(1) / m.sum(1)
-    return v / np.linalg.norm(v, axis=1, keepdims=True)
 
-def batched(run):
-    order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
-    def all_texts():
-        out = None
-        for s in range(0, len(order), o.batch):
-            idx = order[s:s + o.batch]; v = run([texts[i] for i in idx])
-            if out is None: out = np.zeros((len(texts), v.shape[1]), np.float32)
-            out[idx] = v
-        return out
-    return all_texts
+def arguments() -> argparse.Namespace:
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument('--hf', type=Path, required=True, metavar='FOLDER', help="the model in Hugging Face's layout")
+    a.add_argument('--quern', action='append', default=[], metavar='MODEL[:ISA]', help='the same model for quern; may be repeated')
+    a.add_argument('--peers', default='torch,ort,ort8,ov8,ct2,llama', help='which of them, in this order; empty: none')
+    a.add_argument('--texts', default='short,passages,mixed', help='sets of bench/texts.py, or files with a text a line')
+    a.add_argument('--limit-texts', type=int, metavar='N', help='the first N texts of each set')
+    a.add_argument('--latency', action='store_true', help='single texts of exact lengths in place of the sets')
+    a.add_argument('--lengths', default='8,16,32,128,512', help='for --latency: tokens, special ones included')
+    a.add_argument('--burst', type=float, default=0.1, metavar='SECONDS', help='for --latency: of a peer in one round')
+    a.add_argument('--rounds', type=int, help='default: 3, or 10 with --latency')
+    a.add_argument('--threads', type=int, default=2)
+    a.add_argument('--batches', default='4,16,32', help="texts of the peers' batches; each peer gets its best of them")
+    a.add_argument('--max-length', type=int, help='tokens that texts are cut to; default: 256, or 512 with --latency')
+    a.add_argument('--library', type=Path, default=ROOT / 'build/lib/libquern.so')
+    a.add_argument('--program', type=Path, default=ROOT / 'build/bin/quern')
+    a.add_argument('--exports', type=Path, metavar='DIR', help='where exports are kept; default: $PEERS/exports, else under the temporary folder')
+    a.add_argument('-o', '--json', type=Path, metavar='FILE', help='everything, times of each round included')
+    o = a.parse_args()
+    o.rounds = o.rounds or (10 if o.latency else 3)
+    o.max_length = o.max_length or (512 if o.latency else 256)
+    o.exports = o.exports or Path(os.environ.get('PEERS') or tempfile.gettempdir()) / 'exports'
+    for name in ('rounds', 'threads', 'limit_texts'):
+        if (value := getattr(o, name)) is not None and value < 1:
+            a.error(f'--{name.replace("_", "-")} {value}: expected 1 or more')
+    for name in ('lengths', 'batches'):
+        try:
+            numbers = [int(n) for n in getattr(o, name).split(',')]
+        except ValueError:
+            numbers = []
+        if not numbers or min(numbers) < 1:
+            a.error(f'--{name} {getattr(o, name)}: expected numbers above 0 with commas between them')
+        setattr(o, name, numbers)
+    return o
 
-def hf_model():
-    from transformers import AutoModel
-    return AutoModel.from_pretrained(o.hf, attn_implementation='eager').eval()
 
-def onnx(kind):
-    fp32, fused, int8 = (f'{work}/{n}.onnx' for n in ('fp32', 'fused', 'int8'))
-    if not os.path.exists(int8):
-        import torch; m = hf_model().requires_grad_(False)
-        class Wrap(torch.nn.Module):
-            def forward(s, input_ids, attention_mask, token_type_ids):
-                return m(input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids).last_hidden_state
-        x = torch.ones(2, 16, dtype=torch.long); names = ['input_ids', 'attention_mask', 'token_type_ids']
-        torch.onnx.export(Wrap(), (x, x, x * 0), fp32, input_names=names, output_names=['h'], opset_version=17, dynamo=False,
-                          dynamic_axes={n: {0: 'b', 1: 's'} for n in names + ['h']})
-        subprocess.run([sys.executable, '-m', 'onnxruntime.transformers.optimizer', '--input', fp32, '--output', fused, '--model_type', 'bert',
-                        '--num_heads', str(m.config.num_attention_heads), '--hidden_size', str(m.config.hidden_size)], check=True, capture_output=True)
-        from onnxruntime.quantization import quantize_dynamic, QuantType
-        quantize_dynamic(fused, int8, weight_type=QuantType.QInt8, per_channel=True, extra_options={'DefaultTensorType': 1})
-    return {'fp32': fp32, 'fused': fused, 'int8': int8}[kind]
+def set_environment(threads: int) -> None:
+    """Before numpy and the peers are imported: they read these once."""
+    for name in ('OMP_NUM_THREADS', 'RAYON_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
+        os.environ[name] = str(threads)
+    os.environ['HF_HUB_OFFLINE'] = '1'
+    os.environ['TRANSFORMERS_VERBOSITY'] = 'error'
+    os.environ['HF_HUB_DISABLE_PROGRESS_BARS'] = '1'
+    cpu = Path('/proc/cpuinfo')
+    if cpu.exists() and {'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512cd'} <= set(cpu.read_text().split()):
+        os.environ.setdefault('CT2_FORCE_CPU_ISA', 'AVX512')  # it does not choose it by itself
 
-def ort(kind):
-    import onnxruntime as r
-    opt = r.SessionOptions(); opt.intra_op_num_threads = o.threads
-    s = r.InferenceSession(onnx(kind), opt, providers=['CPUExecutionProvider'])
-    types = {i.name: np.int32 if 'int32' in i.type else np.int64 for i in s.get_inputs()}
-    def run(batch):
-        i, m = encode(batch); d = {'input_ids': i, 'attention_mask': m, 'token_type_ids': i * 0}
-        return pool(s.run(None, {n: d[n].astype(t) for n, t in types.items()})[0], m)
-    return batched(run)
 
-def torch_fp32():
-    import torch; torch.set_num_threads(o.threads)
-    from transformers import AutoModel
-    model = AutoModel.from_pretrained(o.hf).eval()
-    def run(batch):
-        i, m = encode(batch)
-        with torch.inference_mode():
-            return pool(model(input_ids=torch.from_numpy(i), attention_mask=torch.from_numpy(m)).last_hidden_state.numpy(), m)
-    return batched(run)
+def make_peers(o: argparse.Namespace, folder) -> tuple[list[list], dict[str, str]]:
+    """Those that can be run, each for the settings that it may be fastest with, and why the others cannot."""
+    from exports import Exports
+    from model import fail
+    from peers import PEERS, Setting
+    from quern import Quern, QuernProcess, parse
+    from remote import Remote, reason_of
+    exports = Exports(folder, o.exports)
+    whole = Setting(folder, exports, o.threads)
+    single = Setting(folder, exports, 1, 1 if o.latency else o.threads)
+    peers, missing = [], {}
 
-def openvino_int8():
-    import openvino as v; path = work + '/int8.xml'; core = v.Core(); core.set_property('CPU', {'INFERENCE_NUM_THREADS': o.threads})
-    if not os.path.exists(path):
-        import nncf
-        def one(t):
-            i = np.array([[k for k, m in zip(e.ids, e.attention_mask) if m] for e in [tok.encode(t)]], np.int64)
-            return {'input_ids': i, 'attention_mask': np.ones_like(i), 'token_type_ids': i * 0}
-        v.save_model(nncf.quantize(core.read_model(onnx('fp32')), nncf.Dataset(texts[:100], one), model_type=nncf.ModelType.TRANSFORMER, subset_size=100), path)
-    c = core.compile_model(path, 'CPU'); names = [i.get_any_name() for i in c.inputs]
-    def run(batch):
-        i, m = encode(batch); d = {'input_ids': i, 'attention_mask': m, 'token_type_ids': i * 0}
-        return pool(next(iter(c({n: d[n] for n in names}).values())), m)
-    return batched(run)
+    def add(name: str, kind: type, *arguments) -> None:
+        settings = [whole, single] if o.threads > 1 and (o.latency or kind.tuned) else [whole]
+        try:
+            peers.append([Remote(kind, setting, *arguments) for setting in settings])
+        except Exception as error:
+            missing[name] = reason_of(error)
 
-def ctranslate2_int8():
-    import ctranslate2
-    if not os.path.exists(work + '/ct2'):
-        subprocess.run(['ct2-transformers-converter', '--model', o.hf, '--output_dir', work + '/ct2', '--quantization', 'int8'], check=True, capture_output=True)
-    e = ctranslate2.Encoder(work + '/ct2', device='cpu', compute_type='int8', intra_threads=o.threads)
-    def run(batch):
-        i, m = encode(batch); h = np.array(e.forward_batch([r[:k].tolist() for r, k in zip(i, m.sum(1))]).last_hidden_state)
-        return pool(h, m[:, :h.shape[1]])
-    return batched(run)
+    for name in [name for name in o.peers.split(',') if name]:
+        if name not in PEERS:
+            fail(f'--peers: there is no {name!r}, only {", ".join(PEERS)}')
+        add(name, PEERS[name])
+    if o.quern and not o.library.exists():
+        fail(f'--library: there is no {o.library}; make builds it')
+    for text in o.quern:
+        path, isa = parse(text)
+        add(text, Quern, o.library.resolve(), path, isa)
+        if not o.latency and text not in missing:
+            add(f'{text} (process)', QuernProcess, o.library.resolve(), path, isa, o.program.resolve())
+    if any(not settings[0].has_limit for settings in peers if settings[0].name.startswith('quern')):
+        print('limit not measured: this libquern.so has no quern_session_limit', file=sys.stderr)
+    return peers, missing
 
-def llama_q8_0():
-    root = os.environ['PEERS'] + '/llama.cpp'; f32, q8 = work + '/f32.gguf', work + '/q8_0.gguf'
-    if not os.path.exists(q8):
-        subprocess.run([sys.executable, root + '/convert_hf_to_gguf.py', o.hf, '--outtype', 'f32', '--outfile', f32], check=True, capture_output=True)
-        subprocess.run([root + '/build/bin/llama-quantize', f32, q8, 'q8_0'], check=True, capture_output=True)
-    # It cannot truncate: give it the same text cut where the tokenizer cuts it.
-    t2 = Tokenizer.from_file(o.hf + '/tokenizer.json'); t2.no_padding(); t2.enable_truncation(min(o.max_length, 510) - 2)
-    cut = work + '/cut.txt'; open(cut, 'w').write('\n'.join(x[:max(k[1] for k in e.offsets)] for x, e in zip(texts, t2.encode_batch(texts))) + '\n')
-    import json
-    def run():
-        r = subprocess.run([root + '/build/bin/llama-embedding', '-m', q8, '-f', cut, '--embd-output-format', 'array', '-b', '512', '-ub', '512', '-c', '512',
-                            '-t', str(o.threads), '--pooling', 'mean'], check=True, capture_output=True, text=True)
-        return np.array(json.loads(r.stdout), np.float32)
-    return run
 
-def quern(command):
-    out = work + '/quern.npy'
-    def run():
-        subprocess.run(command.format(texts=o.texts, out=out, threads=o.threads), shell=True, check=True, stdout=subprocess.DEVNULL)
-        return np.load(out)
-    return run
+def main() -> None:
+    o = arguments()
+    set_environment(o.threads)
+    try:
+        import measure
+        import report
+        from inputs import read_texts, texts_of_length
+        from model import Folder, fail
+    except ImportError as error:
+        raise SystemExit(f'encoders.py: {error}; bench/compare/setup DIR installs what is needed')
+    folder = Folder(o.hf, o.max_length)
+    folder.check()
+    texts = {name: read_texts(name, o.limit_texts) for name in o.texts.split(',')}
+    if o.latency:
+        source = [text for some in texts.values() for text in some]
+        texts = {f'{n} tokens': texts_of_length(folder, source, n, LATENCY_TEXTS) for n in o.lengths}
+    peers, missing = make_peers(o, folder)
+    if not peers:
+        fail('no peer can be run: ' + '; '.join(f'{name}: {why}' for name, why in missing.items()))
+    sets = [measure.set_of(name, some, folder, peers) for name, some in texts.items()]
+    if o.latency:
+        measure.latency(folder, sets, o.rounds, o.burst)
+    else:
+        measure.throughput(folder, sets, o.rounds, o.batches)
+    for a_set in sets:
+        print(report.title(a_set, folder, o.threads, o.rounds, o.latency))
+        print(report.table(a_set, o.latency) + '\n')
+    for name, why in missing.items():
+        print(f'{name}: not measured: {why}')
+    if o.json:
+        settings = {k: str(v) if isinstance(v, Path) else v for k, v in vars(o).items()}
+        report.write_json(o.json, sets, folder, settings, [settings[0] for settings in peers], missing, o.latency)
 
-makers = {'torch': torch_fp32, 'ort': lambda: ort('fused'), 'ort8': lambda: ort('int8'), 'ov8': openvino_int8, 'ct2': ctranslate2_int8, 'llama': llama_q8_0}
-runs = {}
-for p in o.peers.split(','):
-    try: runs[p] = makers[p]()
-    except Exception as e: print(f'{p}: not measured: {type(e).__name__}: {str(e)[:200]}', file=sys.stderr)
-for k, c in enumerate(o.quern): runs['quern' + (str(k + 1) if len(o.quern) > 1 else '')] = quern(c)
-seconds, vectors = {n: [] for n in runs}, {}
-for r in range(o.rounds):
-    for n, f in runs.items():
-        t = time.perf_counter(); vectors[n] = f(); seconds[n].append(time.perf_counter() - t)
-reference = vectors.get('torch')
-best = min((statistics.median(seconds[n]) for n in runs if n in ('ort8', 'ov8', 'ct2', 'llama')), default=None)
-print(f'{len(texts)} texts, {n_tokens} tokens, {o.threads} threads, {o.rounds} rounds')
-for n in runs:
-    s = statistics.median(seconds[n]); line = f'{n:8s} {len(texts) / s:9.1f} texts/s {n_tokens / s:10.0f} tokens/s'
-    if best: line += f'  x{best / s:5.2f} of the fastest int8 peer'
-    if reference is not None and vectors[n].shape == reference.shape:
-        c = (vectors[n] * reference).sum(1) / np.linalg.norm(vectors[n], axis=1) / np.linalg.norm(reference, axis=1)
-        line += f'  cosine {c.mean():.5f} worst {c.min():.4f}'
-    print(line)
+
+if __name__ == '__main__':
+    main()

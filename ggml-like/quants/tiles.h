@@ -2,7 +2,9 @@
 #pragma once
 #include <cstdint>
 
-#if defined(__clang__)
+#if defined(QUERN_NO_UNROLL)  // the tests' emulated vectors, which need not be fast
+#define QUERN_UNROLL
+#elif defined(__clang__)
 #define QUERN_UNROLL _Pragma("unroll")
 #else
 #define QUERN_UNROLL _Pragma("GCC unroll 16")

@@ -13,6 +13,8 @@ namespace {
 constexpr const char* kBuiltIn[] = {
 #include "convert/calibration_texts.inc"
 };
+constexpr size_t kProse = 88;  // of them, the first
+static_assert(std::size(kBuiltIn) > kProse);
 
 // Lower Cholesky factor in place (row-major; the upper triangle is left as it was). False if not positive definite.
 bool cholesky(std::vector<float>& a, int64_t K, const KernelTable& kernels) {
@@ -32,6 +34,15 @@ bool cholesky(std::vector<float>& a, int64_t K, const KernelTable& kernels) {
   return true;
 }
 
+// Gram matrix of x · smooth with both axes reversed.
+std::vector<float> reversed_gram(const InputStats& stats, const std::vector<float>& smooth) {
+  const size_t K = smooth.size();
+  std::vector<float> h(K * K);
+  for (size_t i = 0; i < K; ++i)
+    for (size_t j = 0; j < K; ++j) h[(K - 1 - i) * K + K - 1 - j] = stats.gram[i * K + j] * smooth[i] * smooth[j];
+  return h;
+}
+
 }  // namespace
 
 std::vector<std::string> calibration_texts(const std::string& file) {
@@ -39,11 +50,11 @@ std::vector<std::string> calibration_texts(const std::string& file) {
   if (file.empty()) {
     texts.assign(std::begin(kBuiltIn), std::end(kBuiltIn));
     // Passages too: the special tokens' activations grow with the length of a text.
-    constexpr size_t kSentences = 10, kPassages = 8, kStride = 37;  // coprime to the number of texts
-    const size_t n = texts.size();
+    constexpr size_t kSentences = 10, kPassages = 16, kStride = 37;  // coprime to kProse
     for (size_t p = 0; p < kPassages; ++p) {
       std::string passage;
-      for (size_t i = 0; i < kSentences; ++i) passage += (i ? " " : "") + texts[(p * kSentences + i) * kStride % n];
+      for (size_t i = 0; i < kSentences; ++i)
+        passage += (i ? " " : "") + texts[(p * kSentences + i) * kStride % kProse];
       texts.push_back(std::move(passage));
     }
     return texts;
@@ -74,6 +85,7 @@ Calibration::Calibration(const LoadedModel& source, const std::vector<std::strin
     tokens += e.ids.size();
   }
   if (packs_.empty()) throw Error(Status::bad_argument, "no calibration text has a token");
+  stride_ = static_cast<int64_t>((tokens + kSamples - 1) / kSamples);
   for (Pack& pack : packs_) {
     Arena::Scope scope(arena_);
     Ops op(default_kernels(), arena_, Precision::f32, &pool_);
@@ -97,18 +109,14 @@ void Calibration::run_layer(int i) {
 void Calibration::observe(const Linear& linear, const Tensor& x) {
   InputStats& s = stats_[&linear];
   const int64_t K = linear.K, T = x.rows;
-  if (s.amax.empty()) {
-    s.amax.assign(static_cast<size_t>(K), 0.0f);
+  if (s.gram.empty()) {
     s.gram.assign(static_cast<size_t>(K * K), 0.0f);
+    s.samples.reserve(kSamples * static_cast<size_t>(K));
   }
-  s.tokens += T;
   std::vector<float> transposed(static_cast<size_t>(K * T));
   for (int64_t t = 0; t < T; ++t) {
-    for (int64_t k = 0; k < K; ++k) {
-      const float v = x.row(t)[k];
-      s.amax[static_cast<size_t>(k)] = std::max(s.amax[static_cast<size_t>(k)], std::fabs(v));
-      transposed[static_cast<size_t>(k * T + t)] = v;
-    }
+    if (s.tokens++ % stride_ == 0) s.samples.insert(s.samples.end(), x.row(t), x.row(t) + K);
+    for (int64_t k = 0; k < K; ++k) transposed[static_cast<size_t>(k * T + t)] = x.row(t)[k];
   }
   const KernelTable& kernels = default_kernels();
   constexpr int64_t kBlock = 32;
@@ -121,16 +129,18 @@ void Calibration::observe(const Linear& linear, const Tensor& x) {
   });
 }
 
-std::vector<float> smoothing(const InputStats& stats, const std::vector<float>& w_amax) {
-  std::vector<float> smooth(w_amax.size());
-  for (size_t k = 0; k < smooth.size(); ++k) {
-    // Between the largest and the usual magnitude: a single outlier token should not set a channel's factor alone.
-    const float rms = std::sqrt(stats.gram[k * smooth.size() + k] / static_cast<float>(stats.tokens));
-    const float x = std::max(std::sqrt(stats.amax[k] * rms), 1e-5f), w = std::max(w_amax[k], 1e-5f);
-    const float factor = std::sqrt(w / x);
-    smooth[k] = std::isfinite(factor) ? std::clamp(factor, 1e-4f, 1e4f) : 1.0f;
+std::vector<float> unexplained(const InputStats& stats, int64_t K, const KernelTable& kernels) {
+  const std::vector<float> ones(static_cast<size_t>(K), 1.0f);
+  std::vector<float> h = reversed_gram(stats, ones);
+  for (int64_t i = 0; i < K; ++i)  // the addend is for inputs that are always zero
+    h[static_cast<size_t>(i * K + i)] = h[static_cast<size_t>(i * K + i)] * 1.01f + 1e-20f;
+  if (!cholesky(h, K, kernels)) return {};
+  std::vector<float> squares(static_cast<size_t>(K));
+  for (int64_t k = 0; k < K; ++k) {
+    const float r = h[static_cast<size_t>((K - 1 - k) * K + K - 1 - k)];
+    squares[static_cast<size_t>(k)] = r * r / static_cast<float>(stats.tokens);
   }
-  return smooth;
+  return squares;
 }
 
 std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels,
@@ -138,15 +148,10 @@ std::vector<float> compensation(const InputStats& stats, const std::vector<float
   const int64_t K = static_cast<int64_t>(smooth.size());
   const auto at = [K](int64_t i, int64_t j) { return static_cast<size_t>(i * K + j); };
   // H with both axes reversed: its lower factor L gives H = R·Rᵀ with R upper, so H⁻¹ = Uᵀ·U for U = R⁻¹, upper too.
-  std::vector<float> h(static_cast<size_t>(K * K));
+  std::vector<float> h = reversed_gram(stats, smooth);
   double trace = 0;
-  for (int64_t i = 0; i < K; ++i) {
-    for (int64_t j = 0; j < K; ++j)
-      h[at(K - 1 - i, K - 1 - j)] =
-          stats.gram[at(i, j)] * smooth[static_cast<size_t>(i)] * smooth[static_cast<size_t>(j)];
-    trace += static_cast<double>(h[at(K - 1 - i, K - 1 - i)]);
-  }
-  const float damping = static_cast<float>(0.01 * trace / static_cast<double>(K));
+  for (int64_t i = 0; i < K; ++i) trace += static_cast<double>(h[at(i, i)]);
+  const float damping = static_cast<float>(0.05 * trace / static_cast<double>(K));
   for (int64_t i = 0; i < K; ++i) h[at(i, i)] += damping;
   if (!cholesky(h, K, kernels)) return {};
   // Z = L⁻¹, kept transposed so that both operands of every dot product are contiguous.

@@ -12,8 +12,8 @@ namespace quern {
 
 // Statistics of one linear's inputs over all calibration tokens.
 struct InputStats {
-  std::vector<float> amax;  // K: largest magnitude
-  std::vector<float> gram;  // (K, K): sum of xᵀx
+  std::vector<float> gram;     // (K, K): sum of xᵀx
+  std::vector<float> samples;  // rows of K: some of the tokens
   int64_t tokens = 0;
 };
 
@@ -34,24 +34,25 @@ class Calibration final : public LinearObserver {
     std::vector<Sequence> texts;
     std::vector<float> states;  // (T, D)
   };
-  static constexpr size_t kPackTokens = 256, kMaxTokens = 16384;
+  static constexpr size_t kPackTokens = 256, kMaxTokens = 16384, kSamples = 1536;
 
   const LoadedModel& source_;
   Pool& pool_;
   Arena arena_;
   std::vector<Pack> packs_;
+  int64_t stride_ = 1;  // every so many tokens is a sample
   std::map<const Linear*, InputStats> stats_;
 };
 
 // The texts of a file, one a line; the built-in ones for an empty name.
 std::vector<std::string> calibration_texts(const std::string& file);
 
-// Factors for x (SmoothQuant, Xiao et al., arXiv 2211.10438, alpha 0.5): x_k · smooth[k] and w_k / smooth[k] share the
-// range evenly. w_amax: largest magnitude of each weight column.
-std::vector<float> smoothing(const InputStats& stats, const std::vector<float>& w_amax);
+// How much of each input is not explained by the inputs after it, K mean squares: what the rounding errors of weights
+// meet once they are compensated. Empty when it cannot be had (inputs that are not finite).
+std::vector<float> unexplained(const InputStats& stats, int64_t K, const KernelTable& kernels);
 
 // U of quants/compensate.h for inputs x · smooth: the upper Cholesky factor of the inverse of the damped Gram matrix.
-// Empty when it cannot be had (inputs that are not finite).
+// Empty when it cannot be had.
 std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels,
                                 Pool& pool);
 

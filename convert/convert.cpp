@@ -8,6 +8,7 @@
 
 #include "convert/calibration.h"
 #include "convert/metadata.h"
+#include "convert/smoothing.h"
 #include "convert/storage.h"
 #include "cpu.h"
 #include "dispatch.h"
@@ -90,7 +91,7 @@ class Converter {
   void write(size_t index) {
     const WeightSpec& spec = source_.weights.specs[index];
     std::vector<float> smooth, U;
-    if (spec.linear && calibration_) fit(spec, smooth, U);
+    if (spec.linear && calibration_) fit(spec, *stored_[index].matrices[0].type, smooth, U);
     for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U);
     for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
     for (size_t i = 0; i < spec.parts.size(); ++i) {
@@ -100,18 +101,20 @@ class Converter {
     }
   }
 
-  // Smoothing factors and rounding matrix of a linear from what its inputs looked like.
-  void fit(const WeightSpec& spec, std::vector<float>& smooth, std::vector<float>& U) {
-    std::vector<float> amax(static_cast<size_t>(spec.K), 0.0f), row(static_cast<size_t>(spec.K));
+  // Smoothing factors and rounding matrix of a linear from what its inputs looked like. Its weights are in
+  // memory as f32 meanwhile.
+  void fit(const WeightSpec& spec, const TypeInfo& type, std::vector<float>& smooth, std::vector<float>& U) {
+    std::vector<float> weights(static_cast<size_t>(spec.N * spec.K));
+    float* to = weights.data();
     for (size_t i = 0; i < spec.parts.size(); ++i) {
-      const HfTensors t = tensors(spec, i);
-      for (int64_t n = 0; n < spec.parts[i].N; ++n) {
-        read_floats(*t.weight, n * spec.K, spec.K, row.data());
-        for (size_t k = 0; k < row.size(); ++k) amax[k] = std::max(amax[k], std::fabs(row[k]));
-      }
+      read_floats(*tensors(spec, i).weight, 0, spec.parts[i].N * spec.K, to);
+      to += spec.parts[i].N * spec.K;
     }
     const InputStats& stats = calibration_->stats(*spec.linear);
-    smooth = smoothing(stats, amax);
+    const std::vector<float> variance = unexplained(stats, spec.K, default_kernels());
+    const int64_t group = type.group > 0 ? type.group : spec.K;
+    smooth = smoothing({spec.K, stats.samples, weights, variance, group, type.steps}, pool_);
+    weights = {};
     U = compensation(stats, smooth, default_kernels(), pool_);
   }
 

@@ -34,6 +34,11 @@ struct TypeInfo {
   void (*decode)(const void* row, float* out, int64_t K) noexcept;
   void (*encode)(const float* x, void* row, int64_t K) noexcept;
 
+  // Panel types only, for choosing smoothing factors: how many of an output's weights share a scale (0: all), and how
+  // many steps lie between the largest and the smallest of them.
+  int64_t group = 0;
+  float steps = 0;
+
   size_t row_bytes(int64_t K) const { return arrays[0].bytes(1, K); }
 };
 

@@ -122,6 +122,8 @@ constinit const TypeInfo Q4::info = {
     .unpack = unpack,
     .decode = nullptr,
     .encode = nullptr,
+    .group = group,
+    .steps = 15,
 };
 
 }  // namespace quern

@@ -74,6 +74,7 @@ constinit const TypeInfo Q8::info = {
     .unpack = unpack,
     .decode = nullptr,
     .encode = nullptr,
+    .steps = 254,
 };
 
 }  // namespace quern

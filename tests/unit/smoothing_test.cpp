@@ -1,0 +1,65 @@
+// The search for smoothing factors: where it puts an outlier channel, and what it gives for input without sense.
+#include "convert/smoothing.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
+#include <random>
+
+namespace quern {
+namespace {
+
+constexpr size_t kK = 32, kN = 48, kRows = 64;
+
+struct Case {
+  std::vector<float> samples = std::vector<float>(kRows * kK), weights = std::vector<float>(kN * kK),
+                     variance = std::vector<float>(kK, 1.0f);
+  Pool pool{2};
+
+  Case() {
+    std::mt19937 random(7);
+    const auto value = [&] { return static_cast<float>(random() % 2001) / 1000.0f - 1.0f; };
+    for (float& v : samples) v = value();
+    for (float& v : weights) v = value();
+  }
+  std::vector<float> factors(int64_t group = kK, float steps = 254) {
+    return smoothing({kK, samples, weights, variance, group, steps}, pool);
+  }
+};
+
+TEST_CASE("smoothing shrinks an outlier channel of activations") {
+  Case c;
+  for (size_t s = 0; s < kRows; ++s) c.samples[s * kK + 5] *= 100.0f;
+  c.variance[5] = 10000.0f;
+  const std::vector<float> m = c.factors();
+  for (size_t k = 0; k < kK; ++k) CHECK((k == 5 || m[5] * 3 < m[k]));
+}
+
+TEST_CASE("smoothing keeps equal channels about equal") {
+  Case c;
+  const std::vector<float> m = c.factors();
+  for (const float v : m) {
+    CHECK(v > m[0] / 3);
+    CHECK(v < m[0] * 3);
+  }
+}
+
+TEST_CASE("smoothing does not depend on the threads") {
+  Case c;
+  Pool one(1);
+  CHECK(c.factors() == smoothing({kK, c.samples, c.weights, c.variance, kK, 254}, one));
+  CHECK(c.factors(8, 15) == smoothing({kK, c.samples, c.weights, c.variance, 8, 15}, one));
+}
+
+TEST_CASE("smoothing gives finite factors for any input") {
+  Case empty, zeros, nans;
+  empty.samples.clear();
+  CHECK(empty.factors() == std::vector<float>(kK, 1.0f));
+  for (std::vector<float>* v : {&zeros.samples, &zeros.weights, &zeros.variance}) v->assign(v->size(), 0.0f);
+  for (const float v : zeros.factors()) CHECK((std::isfinite(v) && v > 0));
+  nans.samples[3] = nans.weights[40] = std::numeric_limits<float>::quiet_NaN();
+  for (const float v : nans.factors()) CHECK((std::isfinite(v) && v > 0));
+}
+
+}  // namespace
+}  // namespace quern

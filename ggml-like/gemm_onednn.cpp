@@ -96,10 +96,10 @@ std::shared_ptr<const void> adopt_q8(const Matrix& w) {
                                    rows.data());
 }
 
-// Scratch of a thread; grows to the largest block it has seen.
+// Scratch of a thread, 64-byte aligned and with 64 bytes to spare; grows to the largest block it has seen.
 void* scratch(size_t bytes) {
   thread_local std::vector<char> buffer;
-  if (buffer.size() < bytes + 64) buffer.resize(bytes + 64);
+  if (buffer.size() < bytes + 128) buffer.resize(bytes + 128);
   const size_t begin = reinterpret_cast<uintptr_t>(buffer.data());
   return buffer.data() + ((begin + 63) / 64 * 64 - begin);
 }

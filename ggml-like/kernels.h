@@ -36,7 +36,8 @@ struct TypeKernels {
   // y[m * stride + n - n0] = epilogue(dot(x_m, w_n)) for m < M and n0 <= n < n0 + N. Panel types want n0 % 16 == 0.
   void (*multiply)(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                    int64_t stride) noexcept;
-  // What multiply does once it has q8's raw integer sums, acc: M rows of w.N. For back ends; null for other types.
+  // What multiply does once it has q8's raw integer sums, acc: M rows of w.N and 64 bytes more that may be read. For
+  // back ends; null for other types.
   void (*finish)(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
                  int64_t stride) noexcept;
   // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 (q8) or

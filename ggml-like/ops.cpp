@@ -3,13 +3,12 @@
 #include <algorithm>
 #include <cassert>
 
-#include "backend.h"
 #include "dispatch.h"
 
 namespace quern {
 namespace {
 
-constexpr int64_t kRowBlock = 96;  // rows of one task: prepared, they stay in L1 while the weights stream past
+constexpr int64_t kRowBlock = 96;  // rows of one task: prepared, they stay in L2 while the weights stream past
 
 int64_t blocks(int64_t n, int64_t size) {
   return (n + size - 1) / size;
@@ -53,12 +52,10 @@ Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, cons
   Tensor y = tensor(x.rows, w.N);
   Arena::Scope scope(arena_);
   const TypeKernels& type = kernels_.types[type_index(*w.parts[0].w.type)];
-  const Backend* backend = find_backend(*w.parts[0].w.type);
   const size_t row_bytes = type.row_bytes(w.K);
   char* rows = static_cast<char*>(arena_.take_bytes(static_cast<size_t>(x.rows) * row_bytes));
-  const auto prepare = [&](int64_t m0, int64_t M) {
-    for (int64_t m = m0; m < m0 + M; ++m)
-      type.prepare(x.row(m), w.smooth, w.K, rows + static_cast<size_t>(m) * row_bytes);
+  const auto prepare = [&](int64_t m) {
+    type.prepare(x.row(m), w.smooth, w.K, rows + static_cast<size_t>(m) * row_bytes);
   };
   const auto multiply = [&](const Linear::Part& part, int64_t m, int64_t M, int64_t n, int64_t N) {
     const Epilogue e{.bias = w.bias ? w.bias + part.first + n : nullptr,
@@ -67,24 +64,23 @@ Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, cons
                      .residual_stride = residual ? residual->stride : 0};
     float* out = y.row(m) + part.first + n;
     const char* prepared = rows + static_cast<size_t>(m) * row_bytes;
-    if (backend)
-      backend->multiply(kernels_, prepared, row_bytes, M, part.w, part.adopted.get(), n, N, e, out, y.stride);
+    if (part.backend)
+      part.backend->multiply(kernels_, prepared, row_bytes, M, part.w, part.adopted.get(), n, N, e, out, y.stride);
     else
       type.multiply(prepared, M, part.w, n, N, e, out, y.stride);
   };
-  if (!pool_) {  // block by block, so that prepared rows are still in L1 when they are multiplied
+  if (!pool_) {  // block by block, so that prepared rows are still near when they are multiplied
     for (int64_t m = 0; m < x.rows; m += kRowBlock) {
       const int64_t M = std::min(kRowBlock, x.rows - m);
-      prepare(m, M);
+      for (int64_t i = m; i < m + M; ++i) prepare(i);
       for (const Linear::Part& part : w.parts) multiply(part, m, M, 0, part.w.N);
     }
     return y;
   }
-  for_each(blocks(x.rows, 16),
-           [&](int64_t block, Arena&) { prepare(block * 16, std::min<int64_t>(16, x.rows - block * 16)); });
+  for_each_row(x.rows, prepare);
   const int64_t row_blocks = blocks(x.rows, kRowBlock);
   for (const Linear::Part& part : w.parts) {
-    const bool whole = backend && backend->adopt;
+    const bool whole = part.backend && part.backend->adopt;
     const int64_t width = whole ? part.w.N : column_block(part.w.N, row_blocks, pool_->size());
     const int64_t column_blocks = blocks(part.w.N, width);
     for_each(row_blocks * column_blocks, [&](int64_t task, Arena&) {
@@ -97,10 +93,8 @@ Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, cons
 
 Tensor Ops::layer_norm(const Tensor& x, const Norm& norm, float eps) {
   Tensor y = tensor(x.rows, x.cols);
-  for_each(blocks(x.rows, 16), [&](int64_t block, Arena&) {
-    for (int64_t t = block * 16; t < std::min(x.rows, block * 16 + 16); ++t)
-      kernels_.layer_norm(x.row(t), norm.weight, norm.bias, eps, x.cols, y.row(t));
-  });
+  for_each_row(x.rows,
+               [&](int64_t t) { kernels_.layer_norm(x.row(t), norm.weight, norm.bias, eps, x.cols, y.row(t)); });
   return y;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "arena.h"
+#include "backend.h"
 #include "kernels.h"
 #include "parallel.h"
 #include "quants/type_info.h"
@@ -19,7 +20,8 @@ struct Linear {
   struct Part {
     Matrix w;
     int64_t first = 0;                    // its first output
-    std::shared_ptr<const void> adopted;  // a back end's own copy of w, see backend.h
+    const Backend* backend = nullptr;     // null: the native kernels
+    std::shared_ptr<const void> adopted;  // the back end's own copy of w, see backend.h
   };
   int64_t N = 0, K = 0;
   std::vector<Part> parts;        // one or more, of the same type
@@ -86,6 +88,14 @@ class Ops {
                    float scale);
 
  private:
+  // f(row) for row < n, 16 rows a task.
+  template <class F>
+  void for_each_row(int64_t n, F&& f) {
+    constexpr int64_t kRows = 16;
+    for_each((n + kRows - 1) / kRows, [&](int64_t task, Arena&) {
+      for (int64_t row = task * kRows; row < n && row < (task + 1) * kRows; ++row) f(row);
+    });
+  }
   // f(task, scratch) for task < n, over the pool or here.
   template <class F>
   void for_each(int64_t n, F&& f) {

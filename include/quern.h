@@ -1,16 +1,16 @@
 /* quern: Hugging Face text models on ordinary CPUs. The whole public surface; C99.
  *
- * Errors   Every function that can fail returns a quern_status; quern_last_error() then says what happened in one
- * sentence (the file or field, what was expected, what was found). The library never prints, exits or aborts. Threads
- * A quern_model is immutable: any number of threads and sessions may use one. A quern_session belongs to one caller at
- * a time. The last error is kept per thread. Memory   What a function hands out is freed by the matching _free
- * function, which takes NULL too. Texts are UTF-8, need no terminator and may hold NUL bytes; invalid sequences are
- * read as U+FFFD and counted. File names are NUL-terminated. Versions Option structs begin with their size and are
- * filled in by their _default function, so that fields can be added.
+ * Errors   Every function that can fail returns a quern_status; quern_last_error() then says what happened in one sentence
+ *          (the file or field, what was expected, what was found). The library never prints, exits or aborts.
+ * Threads  A quern_model is immutable: any number of threads and sessions may use one. A quern_session belongs to one caller
+ *          at a time. The last error is kept per thread.
+ * Memory   What a function hands out is freed by the matching _free function, which takes NULL too. Texts are UTF-8, need no
+ *          terminator and may hold NUL bytes; invalid sequences are read as U+FFFD and counted. File names are NUL-terminated.
+ * Versions Option structs begin with their size and are filled in by their _default function, so that fields can be added.
  *
  * QUERN_ISA in the environment forces the kernels of one instruction set (scalar, avx2, avx_vnni, avx512_vnni, neon,
- * neon_i8mm), and QUERN_BACKEND the library for matrix products (native; openblas for f32; onednn for q8 and bf16).
- * They are read once; a name that cannot run here is an error that lists what can.
+ * neon_i8mm), and QUERN_BACKEND the library for matrix products (native; openblas for f32; onednn for q8 and bf16). They are
+ * to be set before the library is first used; a name that cannot run here is an error that lists what can.
  */
 #ifndef QUERN_H
 #define QUERN_H
@@ -34,81 +34,79 @@ extern "C" {
 
 typedef enum quern_status {
   QUERN_OK = 0,
-  QUERN_BAD_ARGUMENT = 1, /* wrong use: an option, a name, a size */
-  QUERN_NOT_FOUND = 2,    /* a file or folder is missing */
-  QUERN_IO = 3,           /* reading or writing failed: disk full, permissions */
-  QUERN_BAD_FILE = 4,     /* a file is there, but is not what it should be */
-  QUERN_UNSUPPORTED = 5,  /* well-formed, but quern cannot run it */
+  QUERN_BAD_ARGUMENT = 1,  /* wrong use: an option, a name, a size */
+  QUERN_NOT_FOUND = 2,     /* a file or folder is missing */
+  QUERN_IO = 3,            /* reading or writing failed: disk full, permissions */
+  QUERN_BAD_FILE = 4,      /* a file is there, but is not what it should be */
+  QUERN_UNSUPPORTED = 5,   /* well-formed, but quern cannot run it */
   QUERN_OUT_OF_MEMORY = 6,
-  QUERN_INTERNAL = 7 /* a bug in quern */
+  QUERN_INTERNAL = 7       /* a bug in quern */
 } quern_status;
 
 typedef struct quern_model quern_model;
 typedef struct quern_session quern_session;
 
 /* "0.1.0" */
-QUERN_API const char* quern_version(void);
+QUERN_API const char *quern_version(void);
 /* Why the calling thread's last failed call failed; "" before any. Valid until the thread's next failing call. */
-QUERN_API const char* quern_last_error(void);
-/* The kernels that will run, e.g. "avx512_vnni". NULL when QUERN_ISA names what cannot run here (see quern_last_error).
- */
-QUERN_API const char* quern_isa(void);
+QUERN_API const char *quern_last_error(void);
+/* The kernels that will run, e.g. "avx512_vnni". NULL when QUERN_ISA names what cannot run here (see quern_last_error). */
+QUERN_API const char *quern_isa(void);
 /* CPUs that this process may use: affinity and cgroup quota respected. */
 QUERN_API int quern_usable_cpus(void);
-/* The matrix products that will run: "native" or what QUERN_BACKEND names. */
-QUERN_API const char* quern_backend(void);
+/* Whose matrix products will run: "native" or what QUERN_BACKEND names. NULL when that is not in this build. */
+QUERN_API const char *quern_backend(void);
 /* The CPU's name as the operating system tells it. */
-QUERN_API const char* quern_cpu(void);
+QUERN_API const char *quern_cpu(void);
 /* Frees a string that this library handed out. */
-QUERN_API void quern_string_free(char* string);
+QUERN_API void quern_string_free(char *string);
 
 /* ---- models ---- */
 
 /* path: a model file made by quern_convert (or llama.cpp, of a supported architecture), a Hugging Face folder with
- * safetensors weights, or a repo id ("org/name" or "org/name@revision") in the local Hub cache. A model file is mapped,
- * not read: loading takes milliseconds, and processes share its memory. */
-QUERN_API quern_status quern_model_load(const char* path, quern_model** model);
+ * safetensors weights, or a repo id ("org/name" or "org/name@revision") in the local Hub cache. A model file is mapped, not
+ * read: loading takes milliseconds, and processes share its memory. */
+QUERN_API quern_status quern_model_load(const char *path, quern_model **model);
 /* Sessions that still use the model keep it alive. */
-QUERN_API void quern_model_free(quern_model* model);
+QUERN_API void quern_model_free(quern_model *model);
 /* The width of its hidden states: of its vectors too, unless pooling modes are concatenated. */
-QUERN_API int64_t quern_model_width(const quern_model* model);
+QUERN_API int64_t quern_model_width(const quern_model *model);
 /* Tokens of the longest text that it takes by default, special tokens included. */
-QUERN_API int64_t quern_model_max_length(const quern_model* model);
-/* Everything known about it as one JSON object: format, type, architecture, pipeline, prompts, source, fingerprint,
- * keys, tensors, and for each setting where it came from. Free with quern_string_free. */
-QUERN_API quern_status quern_model_describe(const quern_model* model, char** json);
+QUERN_API int64_t quern_model_max_length(const quern_model *model);
+/* Everything known about it as one JSON object: format, type, architecture, pipeline, prompts, source, fingerprint, keys,
+ * tensors, and for each setting where it came from. Free with quern_string_free. */
+QUERN_API quern_status quern_model_describe(const quern_model *model, char **json);
 
 /* ---- tokens ---- */
 
 typedef struct quern_tokenize_options {
   size_t size;
-  int add_special;    /* 1: with the special tokens, [CLS] and so on */
+  int add_special;   /* 1: with the special tokens, [CLS] and so on */
   int64_t max_length; /* cut to so many tokens, special ones included; 0: the model's max_length; -1: never cut */
 } quern_tokenize_options;
 QUERN_API quern_tokenize_options quern_tokenize_options_default(void);
 
-/* Token ids of one text. ids: room for `capacity` of them; *n_ids is how many there are: when it is above capacity
- * nothing is written and the status is QUERN_BAD_ARGUMENT. options may be NULL. */
-QUERN_API quern_status quern_tokenize(const quern_model* model, const char* text, size_t length,
-                                      const quern_tokenize_options* options, int32_t* ids, size_t capacity,
-                                      size_t* n_ids);
+/* Token ids of one text. ids: room for `capacity` of them; *n_ids is how many there are: when it is above capacity nothing is
+ * written and the status is QUERN_BAD_ARGUMENT. options may be NULL. */
+QUERN_API quern_status quern_tokenize(const quern_model *model, const char *text, size_t length,
+                                      const quern_tokenize_options *options, int32_t *ids, size_t capacity, size_t *n_ids);
 
 /* ---- embeddings ---- */
 
 /* n_threads: 0 for quern_usable_cpus(), else 1 to 1024. */
-QUERN_API quern_status quern_session_new(const quern_model* model, int n_threads, quern_session** session);
-QUERN_API void quern_session_free(quern_session* session);
-QUERN_API int quern_session_threads(const quern_session* session);
+QUERN_API quern_status quern_session_new(const quern_model *model, int n_threads, quern_session **session);
+QUERN_API void quern_session_free(quern_session *session);
+QUERN_API int quern_session_threads(const quern_session *session);
 
 typedef struct quern_embed_options {
   size_t size;
-  const char* pooling; /* NULL: the model's; else cls, max, mean, mean_sqrt_len_tokens, weightedmean or last */
-  int normalize;       /* -1: the model's; 0: never; 1: to length 1 */
-  int64_t dimensions;  /* 0: all; else vectors are cut to so many, and normalized again if they were */
-  const char* prompt;  /* NULL: the model's default prompt, if it has one; else put before every text ("": nothing) */
-  int64_t max_length;  /* 0: the model's; else cut texts to so many tokens, special ones included */
-  int truncate;        /* 1: longer texts are cut (and counted); 0: they are QUERN_BAD_ARGUMENT */
-  int64_t first_text;  /* the number that error messages give to the first text: 1 by default */
+  const char *pooling;  /* NULL: the model's; else cls, max, mean, mean_sqrt_len_tokens, weightedmean or last */
+  int normalize;        /* -1: the model's; 0: never; 1: to length 1 */
+  int64_t dimensions;   /* 0: all; else vectors are cut to so many, and normalized again if they were */
+  const char *prompt;   /* NULL: the model's default prompt, if it has one; else put before every text ("": nothing) */
+  int64_t max_length;   /* 0: the model's; else cut texts to so many tokens, special ones included */
+  int truncate;         /* 1: longer texts are cut (and counted); 0: they are QUERN_BAD_ARGUMENT */
+  int64_t first_text;   /* the number that error messages give to the first text: 1 by default */
 } quern_embed_options;
 QUERN_API quern_embed_options quern_embed_options_default(void);
 
@@ -120,55 +118,52 @@ typedef struct quern_embed_stats {
 } quern_embed_stats;
 
 /* Floats of one vector under these options. */
-QUERN_API quern_status quern_embed_width(quern_session* session, const quern_embed_options* options, int64_t* width);
+QUERN_API quern_status quern_embed_width(quern_session *session, const quern_embed_options *options, int64_t *width);
 
 /* Vectors of n texts.
  *
  * texts    n pointers; text i has lengths[i] bytes.
  * options  may be NULL.
  * out      n rows of quern_embed_width floats, in the texts' order; out_len is its capacity in floats, too small is
- *          QUERN_BAD_ARGUMENT. A row is the same to the bit whatever the other texts, their order and the number of
- * threads. stats    may be NULL; counts are added to what it holds. On failure `out` is unspecified. */
-QUERN_API quern_status quern_embed(quern_session* session, const char* const* texts, const size_t* lengths, size_t n,
-                                   const quern_embed_options* options, float* out, size_t out_len,
-                                   quern_embed_stats* stats);
+ *          QUERN_BAD_ARGUMENT. A row is the same to the bit whatever the other texts, their order and the number of threads.
+ * stats    may be NULL; counts are added to what it holds.
+ * On failure `out` is unspecified. */
+QUERN_API quern_status quern_embed(quern_session *session, const char *const *texts, const size_t *lengths, size_t n,
+                                   const quern_embed_options *options, float *out, size_t out_len,
+                                   quern_embed_stats *stats);
 
-/* As quern_embed, from token ids: text i is the lengths[i] ids at ids[i], special tokens included; no prompt is put
- * before it. An id that the model does not have is QUERN_BAD_ARGUMENT. */
-QUERN_API quern_status quern_embed_ids(quern_session* session, const int32_t* const* ids, const size_t* lengths,
-                                       size_t n, const quern_embed_options* options, float* out, size_t out_len,
-                                       quern_embed_stats* stats);
+/* As quern_embed, from token ids: text i is the lengths[i] ids at ids[i], special tokens included; no prompt is put before
+ * it. An id that the model does not have is QUERN_BAD_ARGUMENT. */
+QUERN_API quern_status quern_embed_ids(quern_session *session, const int32_t *const *ids, const size_t *lengths, size_t n,
+                                       const quern_embed_options *options, float *out, size_t out_len,
+                                       quern_embed_stats *stats);
 
 /* ---- measuring ---- */
 
-/* What a text of n_tokens costs, in multiply-accumulates: `products` by the weights of its layers (any of the two may
- * be NULL), `attention` between its tokens. */
-QUERN_API quern_status quern_model_macs(const quern_model* model, int64_t n_tokens, double* products,
-                                        double* attention);
-/* Runs the instruction set's fastest exact 8-bit dot product on registers alone, on all of the session's threads, for
- * about `seconds` (0 to 60): multiply-accumulates per second that no 8-bit product on this machine can pass just now.
- */
-QUERN_API quern_status quern_session_limit(quern_session* session, double seconds, double* macs_per_second);
+/* What a text of n_tokens costs, in multiply-accumulates: `products` by the weights of its layers, `attention` between its
+ * tokens. Either may be NULL. */
+QUERN_API quern_status quern_model_macs(const quern_model *model, int64_t n_tokens, double *products, double *attention);
+/* Runs the instruction set's fastest exact 8-bit dot product on registers alone, on all of the session's threads, for about
+ * `seconds` (0 to 60): multiply-accumulates per second that no 8-bit product on this machine can pass just now. */
+QUERN_API quern_status quern_session_limit(quern_session *session, double seconds, double *macs_per_second);
 
 /* ---- conversion ---- */
 
 typedef struct quern_convert_options {
   size_t size;
-  const char* type; /* q8, q4, f32, f16, bf16, q8_0 or q4_0; NULL: from the output's name (minilm.q8), else q8 */
-  const char*
-      calibration; /* a file of texts, one a line, that smoothing and rounding are fitted to; NULL: built-in ones */
-  int n_threads;   /* 0: quern_usable_cpus() */
-  const char* self_test; /* NULL, or a text whose ids and vector are kept in the file besides the built-in ones */
-  /* Called now and then with the work done of the whole, both in the same unit; a return of non-zero cancels. May be
-   * NULL. */
-  int (*progress)(void* user, double done, double total, const char* what);
-  void* user;
+  const char *type;        /* q8, q4, f32, f16, bf16, q8_0 or q4_0; NULL: from the output's name (minilm.q8), else q8 */
+  const char *calibration; /* a file of texts, one a line, that smoothing and rounding are fitted to; NULL: built-in ones */
+  int n_threads;           /* 0: quern_usable_cpus() */
+  const char *self_test;   /* NULL, or a text whose ids and vector are kept in the file besides the built-in ones */
+  /* Called now and then with the work done of the whole, both in the same unit; a return of non-zero cancels. May be NULL. */
+  int (*progress)(void *user, double done, double total, const char *what);
+  void *user;
 } quern_convert_options;
 QUERN_API quern_convert_options quern_convert_options_default(void);
 
-/* Converts a Hugging Face folder (or a repo id in the local Hub cache) to a model file. Written under a temporary name
- * and renamed at the end: `output` is never half a file. options may be NULL. */
-QUERN_API quern_status quern_convert(const char* folder, const char* output, const quern_convert_options* options);
+/* Converts a Hugging Face folder (or a repo id in the local Hub cache) to a model file. Written under a temporary name and
+ * renamed at the end: `output` is never half a file. options may be NULL. */
+QUERN_API quern_status quern_convert(const char *folder, const char *output, const quern_convert_options *options);
 
 #ifdef __cplusplus
 }

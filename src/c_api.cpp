@@ -91,6 +91,21 @@ void add(const quern::EmbedStats& s, quern_embed_stats* stats) {
   stats->repaired += s.repaired;
 }
 
+// n lists of a caller's as views; n is bounded by the room for their rows before anything is allocated.
+template <class View, class T>
+std::vector<View> views_of(const char* function, const T* const* lists, const size_t* lengths, size_t n,
+                           const float* out, size_t out_len) {
+  const auto refuse = [function](const char* why) { throw Error(Status::bad_argument, std::string(function) + why); };
+  if (n > 0 && !(lists && lengths && out)) refuse(": texts, lengths and out must not be NULL");
+  if (n > out_len) refuse(": out_len is below n rows of quern_embed_width floats");
+  std::vector<View> views(n);
+  for (size_t i = 0; i < n; ++i) {
+    if (!lists[i] && lengths[i] > 0) refuse(": a text is NULL");
+    views[i] = View(lists[i], lengths[i]);
+  }
+  return views;
+}
+
 char* copy_string(const std::string& text) {
   char* copy = static_cast<char*>(std::malloc(text.size() + 1));
   if (!copy) throw std::bad_alloc();
@@ -213,17 +228,10 @@ quern_status quern_embed_width(quern_session* session, const quern_embed_options
 quern_status quern_embed(quern_session* session, const char* const* texts, const size_t* lengths, size_t n,
                          const quern_embed_options* options, float* out, size_t out_len, quern_embed_stats* stats) {
   return guard([&] {
-    require(session && (n == 0 || (texts && lengths && out)),
-            "quern_embed: session, texts, lengths and out must not be NULL");
-    require(n <= out_len, "quern_embed: out_len is below n rows of quern_embed_width floats");  // bounds n
-    const quern::EmbedOptions o = embed_options(options);
-    std::vector<std::string_view> views(n);
-    for (size_t i = 0; i < n; ++i) {
-      require(texts[i] || lengths[i] == 0, "quern_embed: a text is NULL");
-      views[i] = {texts[i], lengths[i]};
-    }
+    require(session, "quern_embed: session must not be NULL");
+    const auto views = views_of<std::string_view>("quern_embed", texts, lengths, n, out, out_len);
     quern::EmbedStats s;
-    session->rep->embed(views, o, {out, out_len}, s);
+    session->rep->embed(views, embed_options(options), {out, out_len}, s);
     add(s, stats);
   });
 }
@@ -231,17 +239,10 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
 quern_status quern_embed_ids(quern_session* session, const int32_t* const* ids, const size_t* lengths, size_t n,
                              const quern_embed_options* options, float* out, size_t out_len, quern_embed_stats* stats) {
   return guard([&] {
-    require(session && (n == 0 || (ids && lengths && out)),
-            "quern_embed_ids: session, ids, lengths and out must not be NULL");
-    require(n <= out_len, "quern_embed_ids: out_len is below n rows of quern_embed_width floats");  // bounds n
-    const quern::EmbedOptions o = embed_options(options);
-    std::vector<std::span<const int32_t>> views(n);
-    for (size_t i = 0; i < n; ++i) {
-      require(ids[i] || lengths[i] == 0, "quern_embed_ids: a text is NULL");
-      views[i] = {ids[i], lengths[i]};
-    }
+    require(session, "quern_embed_ids: session must not be NULL");
+    const auto views = views_of<std::span<const int32_t>>("quern_embed_ids", ids, lengths, n, out, out_len);
     quern::EmbedStats s;
-    session->rep->embed_ids(views, o, {out, out_len}, s);
+    session->rep->embed_ids(views, embed_options(options), {out, out_len}, s);
     add(s, stats);
   });
 }

@@ -33,7 +33,7 @@ Pipeline effective_pipeline(const LoadedModel& model, const EmbedOptions& option
 // What all workers of one embed() share.
 struct Session::Call {
   Call(const LoadedModel& model, std::span<const std::string_view> texts,
-       std::span<const std::span<const int32_t>> tokens, const EmbedOptions& options, float* out)
+       std::span<const std::span<const int32_t>> tokens, const EmbedOptions& options, std::span<float> out)
       : texts(texts),
         tokens(tokens),
         options(options),
@@ -67,7 +67,7 @@ struct Session::Call {
   std::span<const std::span<const int32_t>> tokens;  // in place of texts
   const EmbedOptions& options;
   const Heads heads;
-  float* out;
+  const std::span<float> out;
   int64_t width = 0;
   std::string prompt;
   size_t max_length = 0;
@@ -102,7 +102,7 @@ Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
 Session::~Session() = default;
 
 int64_t Session::width(const EmbedOptions& options) const {
-  return Call(*model_, {}, {}, options, nullptr).width;
+  return Call(*model_, {}, {}, options, {}).width;
 }
 
 // Puts a text's tokens into the pack. False for a text without tokens, whose vector is zero.
@@ -126,10 +126,6 @@ bool Session::add_text(const Call& call, Pack& pack, size_t index) {
   Encoding& e = pack.encoding;
   model_->tokenizer->encode(text, {.add_special = true, .max_length = call.max_length}, e);
   pack.stats.repaired += e.n_invalid > 0;
-  for (const int32_t type : e.type_ids)
-    if (type >= model_->model->types())
-      throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
-                                        ", but the model has " + std::to_string(model_->model->types()));
   return add_tokens(call, pack, index, e.ids, e.type_ids, e.n_dropped);
 }
 
@@ -143,9 +139,13 @@ bool Session::add_tokens(const Call& call, Pack& pack, size_t index, std::span<c
   pack.stats.tokens += ids.size();
   pack.stats.truncated += dropped > 0;
   if (ids.empty()) {
-    std::fill_n(call.out + static_cast<int64_t>(index) * call.width, call.width, 0.0f);
+    std::fill_n(call.out.data() + static_cast<int64_t>(index) * call.width, call.width, 0.0f);
     return false;
   }
+  for (const int32_t type : types)
+    if (type >= model_->model->types())
+      throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
+                                        ", but the model has " + std::to_string(model_->model->types()));
   pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(ids.size())});
   pack.indices.push_back(index);
   pack.ids.insert(pack.ids.end(), ids.begin(), ids.end());
@@ -162,28 +162,29 @@ void Session::run_pack(const Call& call, Pack& pack, Ops& op) {
     const Tensor hidden{states.row(text.first), text.length, states.cols, states.stride};
     call.heads.apply(kernels_, hidden, std::min(call.skip, text.length), pack.vector.data());
     if (call.width < call.heads.width() && call.heads.normalizes()) normalize(kernels_, pack.vector.data(), call.width);
-    std::memcpy(call.out + static_cast<int64_t>(pack.indices[i]) * call.width, pack.vector.data(),
+    std::memcpy(call.out.data() + static_cast<int64_t>(pack.indices[i]) * call.width, pack.vector.data(),
                 static_cast<size_t>(call.width) * sizeof(float));
   }
 }
 
 void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, std::span<float> out,
                     EmbedStats& stats) {
-  run(Call(*model_, texts, {}, options, out.data()), out, stats);
+  run(Call(*model_, texts, {}, options, out), stats);
 }
 
 void Session::embed_ids(std::span<const std::span<const int32_t>> texts, const EmbedOptions& options,
                         std::span<float> out, EmbedStats& stats) {
-  Call call(*model_, {}, texts, options, out.data());
+  Call call(*model_, {}, texts, options, out);
   call.skip = 0;
-  run(call, out, stats);
+  run(call, stats);
 }
 
-void Session::run(const Call& call, std::span<float> out, EmbedStats& stats) {
+void Session::run(const Call& call, EmbedStats& stats) {
   const size_t n = call.size();
-  if (n > out.size() / static_cast<size_t>(call.width))
+  if (n > call.out.size() / static_cast<size_t>(call.width))
     throw Error(Status::bad_argument, "out: expected room for " + std::to_string(n) + " rows of " +
-                                          std::to_string(call.width) + " floats, found " + std::to_string(out.size()));
+                                          std::to_string(call.width) + " floats, found " +
+                                          std::to_string(call.out.size()));
   if (n == 0) return;
   for (Pack& pack : packs_) pack.stats = {};
   if (n == 1) {  // nothing to share out but the inside of the operators

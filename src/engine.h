@@ -56,7 +56,7 @@ class Session {
  private:
   struct Call;
   struct Pack;
-  void run(const Call& call, std::span<float> out, EmbedStats& stats);
+  void run(const Call& call, EmbedStats& stats);
   void run_pack(const Call& call, Pack& pack, Ops& op);
   bool add_text(const Call& call, Pack& pack, size_t index);
   bool add_tokens(const Call& call, Pack& pack, size_t index, std::span<const int32_t> ids,

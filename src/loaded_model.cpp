@@ -108,6 +108,17 @@ void load_folder(LoadedModel& m) {
   settle_max_length(m, folder.max_length);
 }
 
+// Every product's back end, and the copies of weights that back ends want.
+void hand_to_backend(const WeightMap& weights) {
+  for (const WeightSpec& spec : weights.specs) {
+    if (!spec.linear) continue;
+    for (Linear::Part& part : spec.linear->parts) {
+      part.backend = find_backend(*part.w.type);
+      if (part.backend && part.backend->adopt) part.adopted = part.backend->adopt(part.w);
+    }
+  }
+}
+
 }  // namespace
 
 std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
@@ -122,12 +133,7 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   m->tokenizer = Tokenizer::parse(m->tokenizer_json, m->path + ": tokenizer.json");
   check_tokenizer(*m);
   Heads(m->pipeline, m->model->width(), m->path);  // throws now rather than at the first text
-  for (const WeightSpec& spec : m->weights.specs) {
-    if (!spec.linear) continue;
-    for (Linear::Part& part : spec.linear->parts)
-      if (const Backend* backend = find_backend(*part.w.type); backend && backend->adopt)
-        part.adopted = backend->adopt(part.w);
-  }
+  hand_to_backend(m->weights);
   return m;
 }
 

@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import tempfile
 from pathlib import Path
 
@@ -106,8 +105,6 @@ def make_peers(o: argparse.Namespace, folder) -> tuple[list[list], dict[str, str
         add(text, Quern, o.library.resolve(), path, isa)
         if not o.latency and text not in missing:
             add(f'{text} (process)', QuernProcess, o.library.resolve(), path, isa, o.program.resolve())
-    if any(not settings[0].has_limit for settings in peers if settings[0].name.startswith('quern')):
-        print('limit not measured: this libquern.so has no quern_session_limit', file=sys.stderr)
     return peers, missing
 
 
@@ -132,9 +129,9 @@ def main() -> None:
         fail('no peer can be run: ' + '; '.join(f'{name}: {why}' for name, why in missing.items()))
     sets = [measure.set_of(name, some, folder, peers) for name, some in texts.items()]
     if o.latency:
-        measure.latency(folder, sets, o.rounds, o.burst)
+        measure.latency(sets, o.rounds, o.burst)
     else:
-        measure.throughput(folder, sets, o.rounds, o.batches)
+        measure.throughput(sets, o.rounds, o.batches)
     for a_set in sets:
         print(report.title(a_set, folder, o.threads, o.rounds, o.latency))
         print(report.table(a_set, o.latency) + '\n')

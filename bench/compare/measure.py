@@ -46,15 +46,15 @@ def set_of(name: str, texts: list[str], folder: Folder, peers: list[list[Remote]
     return TextSet(name, texts, [len(ids) for ids in folder.ids(texts)], [Row(settings, settings[0], batch=settings[0].batch) for settings in peers])
 
 
-def seconds_at_limit(peer: Remote, folder: Folder, lengths: list[int], limit: float) -> float:
+def seconds_at_limit(peer: Remote, lengths: list[int], limit: float) -> float:
     """How long the multiply-accumulates alone would take: products at the int8 rate (at the float rate in an f32 model),
     attention at the float rate, which is a quarter of it with AVX-512 and half of it elsewhere."""
     float_rate = limit / (4 if (peer.isa or '').startswith('avx512') else 2)
-    products, attention = (sum(part) for part in zip(*map(folder.products, lengths)))
+    products, attention = peer.call('macs', lengths)
     return products / (float_rate if peer.float_weights else limit) + attention / float_rate
 
 
-def turn(row: Row, folder: Folder, lengths: list[int], limit_seconds: float, work) -> None:
+def turn(row: Row, lengths: list[int], limit_seconds: float, work) -> None:
     """One peer's turn: `work` returns its times; the limit is measured before and after."""
     if row.reason:
         return
@@ -70,14 +70,14 @@ def turn(row: Row, folder: Folder, lengths: list[int], limit_seconds: float, wor
     if before and after:
         limit = (before + after) / 2
         row.limits.append(limit)
-        row.shares.append(seconds_at_limit(row.peer, folder, lengths, limit) / statistics.median(times))
+        row.shares.append(seconds_at_limit(row.peer, lengths, limit) / statistics.median(times))
 
 
 def in_turns(rows: list[Row], round_number: int) -> list[Row]:
     return rows if round_number % 2 == 0 else rows[::-1]
 
 
-def throughput(folder: Folder, sets: list[TextSet], rounds: int, batches: list[int]) -> None:
+def throughput(sets: list[TextSet], rounds: int, batches: list[int]) -> None:
     """Passes over all texts of each set, with the setting that was fastest on some of them."""
     for a_set in sets:
         some = typical(a_set)
@@ -87,7 +87,7 @@ def throughput(folder: Folder, sets: list[TextSet], rounds: int, batches: list[i
         for number in range(rounds):
             for row in in_turns(a_set.rows, number):
                 progress(f'{a_set.name}: round {number + 1} of {rounds}: {row.peer.name}')
-                turn(row, folder, a_set.lengths, LIMIT_LONG, lambda: one_pass(row, a_set.texts))
+                turn(row, a_set.lengths, LIMIT_LONG, lambda: one_pass(row, a_set.texts))
     progress('')
 
 
@@ -121,7 +121,7 @@ def one_pass(row: Row, texts: list[str]) -> list[float]:
     return [seconds]
 
 
-def latency(folder: Folder, sets: list[TextSet], rounds: int, seconds: float) -> None:
+def latency(sets: list[TextSet], rounds: int, seconds: float) -> None:
     """Bursts of single texts, all of a set's texts having the same length; a text per round."""
     for a_set in sets:
         tokens = a_set.lengths[0]
@@ -132,7 +132,7 @@ def latency(folder: Folder, sets: list[TextSet], rounds: int, seconds: float) ->
             text = a_set.texts[number % len(a_set.texts)]
             for row in in_turns(a_set.rows, number):
                 progress(f'{a_set.name}: round {number + 1} of {rounds}: {row.peer.name}')
-                turn(row, folder, [tokens], LIMIT_SHORT, lambda: row.peer.call('latencies', text, tokens, seconds))
+                turn(row, [tokens], LIMIT_SHORT, lambda: row.peer.call('latencies', text, tokens, seconds))
     progress('')
 
 

@@ -77,8 +77,3 @@ class Folder:
 
     def ids(self, texts: list[str]) -> list[list[int]]:
         return [encoding.ids for encoding in self.tokenizer.encode_batch_fast(texts)]
-
-    def products(self, length: int) -> tuple[int, int]:
-        """Multiply-accumulates of one text of so many tokens: in products with weights, and in attention."""
-        layers, width, inner = (self.config[k] for k in ('num_hidden_layers', 'hidden_size', 'intermediate_size'))
-        return length * layers * (4 * width * width + 2 * width * inner), layers * 2 * length * length * width

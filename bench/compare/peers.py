@@ -37,7 +37,6 @@ class Peer:
     isa: str | None = None
     batch: int | None = None
     float_weights = False   # its products run at the float rate
-    has_limit = False
 
     def __init__(self, setting: Setting):
         self.setting = setting

@@ -38,9 +38,8 @@ class Library:
         self.dll.quern_embed_width.argtypes = [c_void_p, POINTER(EmbedOptions), POINTER(c_int64)]
         self.dll.quern_embed.argtypes = [c_void_p, POINTER(c_char_p), POINTER(c_size_t), c_size_t, POINTER(EmbedOptions),
                                          POINTER(c_float), c_size_t, c_void_p]
-        self.has_limit = hasattr(self.dll, 'quern_session_limit')
-        if self.has_limit:
-            self.dll.quern_session_limit.argtypes = [c_void_p, c_double, POINTER(c_double)]
+        self.dll.quern_session_limit.argtypes = [c_void_p, c_double, POINTER(c_double)]
+        self.dll.quern_model_macs.argtypes = [c_void_p, c_int64, POINTER(c_double), POINTER(c_double)]
 
     def call(self, name: str, *arguments) -> None:
         if getattr(self.dll, name)(*arguments) != 0:
@@ -68,11 +67,10 @@ class Quern(Peer):
     def __init__(self, setting: Setting, library_path: Path, path: Path, isa: str | None):
         super().__init__(setting)
         self.library = library = Library(library_path)
-        self.has_limit = library.has_limit
-        self.model, self.session = c_void_p(), c_void_p()
-        library.call('quern_model_load', str(path).encode(), byref(self.model))
         if isa:
             os.environ['QUERN_ISA'] = isa
+        self.model, self.session = c_void_p(), c_void_p()
+        library.call('quern_model_load', str(path).encode(), byref(self.model))
         library.call('quern_session_new', self.model, setting.threads, byref(self.session))
         self.isa = library.isa()
         weights = library.describe(self.model)['type']
@@ -97,9 +95,16 @@ class Quern(Peer):
                           byref(self.options), vectors.ctypes.data_as(POINTER(c_float)), vectors.size, None)
         return vectors
 
+    def macs(self, lengths):
+        """Multiply-accumulates of texts of so many tokens: in products with weights, and in attention."""
+        products, attention = c_double(), c_double()
+        total = [0.0, 0.0]
+        for length in lengths:
+            self.library.call('quern_model_macs', self.model, length, byref(products), byref(attention))
+            total = [total[0] + products.value, total[1] + attention.value]
+        return total
+
     def limit(self, seconds):
-        if not self.library.has_limit:
-            return None
         rate = c_double()
         self.library.call('quern_session_limit', self.session, seconds, byref(rate))
         return rate.value

@@ -7,7 +7,7 @@ from multiprocessing.connection import Connection
 
 from model import NotMeasured
 
-ATTRIBUTES = ('name', 'int8', 'tuned', 'single_vectors', 'batch', 'isa', 'float_weights', 'has_limit')
+ATTRIBUTES = ('name', 'int8', 'tuned', 'single_vectors', 'batch', 'isa', 'float_weights')
 
 
 def reason_of(error: BaseException) -> str:

@@ -147,9 +147,7 @@ void bench(const BenchArguments& a) {
 void add_bench(CLI::App& app) {
   auto a = std::make_shared<BenchArguments>();
   CLI::App* c = app.add_subcommand("bench", "measure tokens per second, beside the machine's limit for 8-bit products");
-  c->add_option("-m,--model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")
-      ->required()
-      ->type_name("MODEL");
+  add_model_option(*c, a->model);
   c->add_option("-p,--n-prompt", a->prompts, "tokens of each text (default: 16,128,512)")
       ->type_name("N,…")
       ->delimiter(',')
@@ -158,9 +156,7 @@ void add_bench(CLI::App& app) {
       ->type_name("N,…")
       ->delimiter(',')
       ->check(CLI::Range(1, 4096));
-  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+  add_threads_option(*c, a->threads);
   c->add_option("-r,--repetitions", a->repetitions, "runs whose median counts (default: 5)")
       ->type_name("N")
       ->check(CLI::Range(1, 1000));

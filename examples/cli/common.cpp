@@ -18,6 +18,18 @@ Model load(const std::string& path) {
   return Model(model);
 }
 
+void add_model_option(CLI::App& command, std::string& model) {
+  command.add_option("-m,--model", model, "model file, Hugging Face folder, or repo id in the local Hub cache")
+      ->required()
+      ->type_name("MODEL");
+}
+
+void add_threads_option(CLI::App& command, int& threads) {
+  command.add_option("-t,--threads", threads, "threads (default: the CPUs that this process may use)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+}
+
 void add_machine_options(CLI::App& command) {
   const auto set = [](const char* name) {
     return [name](const std::string& value) { setenv(name, value.c_str(), 1); };

@@ -40,6 +40,9 @@ void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_bench(CLI::App& app);
 
+// -m and -t, as every command that runs a model takes them.
+void add_model_option(CLI::App& command, std::string& model);
+void add_threads_option(CLI::App& command, int& threads);
 // --isa and --backend: set before the library is first used.
 void add_machine_options(CLI::App& command);
 

@@ -63,9 +63,7 @@ void add_convert(CLI::App& app) {
       ->type_name("FILE");
   c->add_option("--self-test", a->self_test, "one more text whose vector the file keeps for later checks")
       ->type_name("TEXT");
-  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+  add_threads_option(*c, a->threads);
   c->add_flag("--quiet", a->quiet, "no progress bar and no summary on stderr");
   c->callback([a] { convert(*a); });
 }

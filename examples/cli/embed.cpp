@@ -92,9 +92,7 @@ void embed(const EmbedArguments& a) {
 void add_embed(CLI::App& app) {
   auto a = std::make_shared<EmbedArguments>();
   CLI::App* c = app.add_subcommand("embed", "turn texts into vectors, one row a text, in the texts' order");
-  c->add_option("-m,--model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")
-      ->required()
-      ->type_name("MODEL");
+  add_model_option(*c, a->model);
   c->add_option("-f,--file", a->file,
                 "file of texts, one a line (empty lines are texts); - is stdin; .jsonl: one object a line")
       ->type_name("FILE");
@@ -111,9 +109,7 @@ void add_embed(CLI::App& app) {
   c->add_option("--field", a->field, "the field of a JSON-lines file that holds the text (default: text)")
       ->type_name("NAME");
   c->add_flag("--jsonl", a->jsonl, "read -f as JSON lines whatever its name");
-  c->add_option("-t,--threads", a->threads, "threads (default: the CPUs that this process may use)")
-      ->type_name("N")
-      ->check(CLI::Range(1, 1024));
+  add_threads_option(*c, a->threads);
   c->add_option("--pooling", a->pooling,
                 "in place of the model's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, last")
       ->type_name("MODE");

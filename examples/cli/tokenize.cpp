@@ -55,9 +55,7 @@ void tokenize(const TokenizeArguments& a) {
 void add_tokenize(CLI::App& app) {
   auto a = std::make_shared<TokenizeArguments>();
   CLI::App* c = app.add_subcommand("tokenize", "print each text's token ids, one JSON array a line");
-  c->add_option("-m,--model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")
-      ->required()
-      ->type_name("MODEL");
+  add_model_option(*c, a->model);
   c->add_option("-f,--file", a->file, "file of texts, one a line; - is stdin; .jsonl: one object a line")
       ->type_name("FILE");
   c->add_option("-p,--text", a->texts, "a text; may be repeated")

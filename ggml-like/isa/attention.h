@@ -8,7 +8,6 @@
 // key j with j + lanes.
 #pragma once
 #include "isa/elementwise.h"
-#include "isa/finish.h"
 #include "kernels.h"
 #include "quants/tiles.h"
 
@@ -95,15 +94,18 @@ struct AttentionI16 {
   }
   static size_t scratch_bytes(int64_t L, int64_t d) noexcept { return scratch(nullptr, L, d).bytes; }
 
-  // The largest magnitude of L rows of d values.
-  static QUERN_INLINE float largest(const float* x, int64_t stride, int64_t L, int64_t d) {
+  // The largest magnitudes of columns i to i + lanes over L rows of d values.
+  static QUERN_INLINE F column_peaks(const float* x, int64_t stride, int64_t L, int64_t d, int64_t i) {
     F top = S::zero();
-    for (int64_t i = 0; i < d; i += lanes) {
-      for (int64_t j = 0; j < L; ++j) {
-        const F v = E::load_some(x + j * stride, i, d);
-        top = S::max(top, S::max(v, S::sub(S::zero(), v)));
-      }
+    for (int64_t j = 0; j < L; ++j) {
+      const F v = E::load_some(x + j * stride, i, d);
+      top = S::max(top, S::max(v, S::sub(S::zero(), v)));
     }
+    return top;
+  }
+  static QUERN_INLINE float peak(const float* x, int64_t stride, int64_t L, int64_t d) {
+    F top = S::zero();
+    for (int64_t i = 0; i < d; i += lanes) top = S::max(top, column_peaks(x, stride, L, d, i));
     return S::max_lane(top);
   }
 
@@ -128,11 +130,7 @@ struct AttentionI16 {
 
   static void pack_values(const AttentionHead& h, const Scratch& s) {
     for (int64_t c = 0; c < s.dp; c += lanes) {
-      F top = S::zero();
-      for (int64_t j = 0; j < h.L; ++j) {
-        const F v = E::load_some(h.v + j * h.stride, c, h.d);
-        top = S::max(top, S::max(v, S::sub(S::zero(), v)));
-      }
+      const F top = column_peaks(h.v, h.stride, h.L, h.d, c);
       // A column of zeros keeps a scale of its own rather than dividing by zero.
       const F inverse = S::div(S::set1(kValue), S::max(top, S::set1(1e-30f)));
       S::store(S::mul(top, S::set1(1.0f / kValue)), s.value_scale + c);
@@ -145,7 +143,7 @@ struct AttentionI16 {
     }
   }
 
-  // acc[r][v] = sum over n of a's lane n of row r, for all lanes, times b's vector v of row n.
+  // acc[r][v] = sum over i < n of row r's pair i of a, in every lane, times vector v of row i of b.
   template <int R, int V>
   static QUERN_INLINE void tile(int64_t n, const int32_t* a, int64_t a_stride, const int32_t* b, int64_t b_row,
                                 int64_t b_vector, I (&acc)[R][V]) {
@@ -219,9 +217,7 @@ struct AttentionI16 {
           I acc[R][V];
           tile<R, V>(n, s.scores + m * s.Lp + first, s.Lp, s.values + first * s.dp + c, s.dp, lanes, acc);
           QUERN_UNROLL for (int r = 0; r < R; ++r) {
-            QUERN_UNROLL for (int v = 0; v < V; ++v) {
-              out[r][v] = S::add(out[r][v], S::to_float(acc[r][v]));
-            }
+            QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::add(out[r][v], S::to_float(acc[r][v]));
           }
         }
         QUERN_UNROLL for (int r = 0; r < R; ++r) {
@@ -238,7 +234,7 @@ struct AttentionI16 {
     constexpr float kLog2e = 1.44269504f;
     const Scratch s = scratch(buffer, h.L, h.d);
     const float unit = __builtin_sqrtf(static_cast<float>(h.d)) / 32000.0f;
-    const float q_unit = largest(h.q, h.stride, h.L, h.d) * unit, k_unit = largest(h.k, h.stride, h.L, h.d) * unit;
+    const float q_unit = peak(h.q, h.stride, h.L, h.d) * unit, k_unit = peak(h.k, h.stride, h.L, h.d) * unit;
     pack_keys(h, s, k_unit > 0 ? 1.0f / k_unit : 0.0f);
     pack_values(h, s);
     alignas(64) float last[pair];

@@ -1,5 +1,5 @@
-// How every panel type's product ends: strips of columns, and what happens to a tile's results before they leave the
-// registers. Included by ISA-flagged files only.
+// How every panel type's product ends: what happens to a tile's results before they leave the registers. Included by
+// ISA-flagged files only.
 #pragma once
 #include "isa/elementwise.h"
 #include "kernels.h"
@@ -7,17 +7,7 @@
 
 namespace quern {
 
-// Calls strip<V>(first, valid) over N columns: V = MV vectors while they last, then ever narrower strips, of which the
-// last one may have fewer valid columns than lanes.
-template <class S, int MV, class Strip>
-QUERN_INLINE void for_strips(int64_t N, const Strip& strip) {
-  int64_t n = 0;
-  for (; n + MV * S::lanes <= N; n += MV * S::lanes) strip.template operator()<MV>(n, MV * S::lanes);
-  if constexpr (MV > 2)
-    for (; n + 2 * S::lanes <= N; n += 2 * S::lanes) strip.template operator()<2>(n, 2 * S::lanes);
-  for (; n < N; n += S::lanes) strip.template operator()<1>(n, N - n < S::lanes ? N - n : S::lanes);
-}
-
+// e for columns from n on.
 template <class S>
 QUERN_INLINE Epilogue from_column(const Epilogue& e, int64_t n) {
   return {e.bias ? e.bias + n : nullptr, e.activation, e.residual ? e.residual + n : nullptr, e.residual_stride};

@@ -31,4 +31,15 @@ QUERN_INLINE void for_tiles(int64_t M, const Tile& tile) {
   one_tile_of<MR - 1>(M - m, m, tile);
 }
 
+// Calls strip<V>(first, valid) over N columns: V = MV vectors while they last, then ever narrower strips, of which the
+// last one may have fewer valid columns than lanes.
+template <class S, int MV, class Strip>
+QUERN_INLINE void for_strips(int64_t N, const Strip& strip) {
+  int64_t n = 0;
+  for (; n + MV * S::lanes <= N; n += MV * S::lanes) strip.template operator()<MV>(n, MV * S::lanes);
+  if constexpr (MV > 2)
+    for (; n + 2 * S::lanes <= N; n += 2 * S::lanes) strip.template operator()<2>(n, 2 * S::lanes);
+  for (; n < N; n += S::lanes) strip.template operator()<1>(n, N - n < S::lanes ? N - n : S::lanes);
+}
+
 }  // namespace quern

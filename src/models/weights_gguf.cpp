@@ -86,7 +86,7 @@ class Binder {
       throw Error(Status::bad_file, file_.name() + ": " + name + " is of type " + type.name +
                                         ", which needs a multiple of " + std::to_string(type.k_multiple) +
                                         " inputs, and has " + std::to_string(K));
-    Linear::Part part{{&type, N, K, {}}, first, nullptr};
+    Linear::Part part{{&type, N, K, {}}, first, nullptr, nullptr};
     for (int i = 0; i < type.n_arrays; ++i) part.w.arrays[i] = array(name, type, i, N, K);
     to.parts.push_back(part);
   }

@@ -97,7 +97,7 @@ class Binder {
     int64_t at = 0;
     for (size_t i = 0; i < spec.parts.size(); ++i) {
       const HfTensors t = find_hf_tensors(file_, prefix_, spec, i);
-      to.parts.push_back({matrix(*t.weight, spec.parts[i].N, spec.K, mixed), at, nullptr});
+      to.parts.push_back({matrix(*t.weight, spec.parts[i].N, spec.K, mixed), at, nullptr, nullptr});
       if (bias) read_floats(*t.bias, 0, spec.parts[i].N, bias + at);
       at += spec.parts[i].N;
     }

@@ -4,11 +4,14 @@
 
 #include "isa/floats_xsimd.h"
 #include "isa/kernel_table.h"
+#include "isa/x86_blocks.h"
 
 namespace quern {
 namespace {
 
-struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
+// Tiles: how many accumulators, and how many outputs one of them holds.
+template <class Tiles>
+struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   static float max_lane(F a) {
     __m128 v = _mm_max_ps(_mm256_castps256_ps128(a), _mm256_extractf128_ps(a, 1));
     v = _mm_max_ps(v, _mm_movehl_ps(v, v));
@@ -19,7 +22,6 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
   }
-  static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
 
   using I = __m256i;
   static I set1_i32(int32_t v) { return _mm256_set1_epi32(v); }
@@ -59,13 +61,6 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
     return v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7];
   }
 
-  using I8x32 = __m256i;
-  static I8x32 load_i8x32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-  static I8x32 load_nibbles_minus_8(const void* p) {
-    const __m128i q = _mm_loadu_si128(static_cast<const __m128i*>(p)), mask = _mm_set1_epi8(15);
-    const __m256i both = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(q, 4), mask), _mm_and_si128(q, mask));
-    return _mm256_sub_epi8(both, _mm256_set1_epi8(8));
-  }
   static __m256i widen(__m128i v) { return _mm256_cvtepi8_epi16(v); }
   static I dot_i8x32(I8x32 a, I8x32 b) {  // exact: products of int16, pairs summed in int32
     const __m256i low = _mm256_madd_epi16(widen(_mm256_castsi256_si128(a)), widen(_mm256_castsi256_si128(b)));
@@ -88,8 +83,6 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
   // q8: maddubs would saturate with 8-bit weights, so both sides are widened to int16. Activations are stored as int16
   // u - zero; a register holds four outputs × four k, whose two partial sums meet in finish8.
   using Act8 = int16_t;
-  static constexpr bool act8_centered = true, matrix8 = false;
-  static constexpr int act8_offset = 0, cols8 = 4, rows8 = 6, vectors8 = 1;
   using A8 = __m256i;
   using W8 = __m256i;
   using Acc8 = __m256i;
@@ -104,7 +97,6 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
   }
 
   // q4: unsigned nibbles × signed activations by maddubs; the eight products of a group and output fit int16.
-  static constexpr int rows4 = 3, pieces4 = 2;
   using A4 = __m256i;
   using W4 = __m256i;
   using Acc4 = __m256i;
@@ -130,8 +122,6 @@ struct Avx2 : XsimdFloats<xsimd::fma3<xsimd::avx2>> {
                      : "ymm15");
     return acc;
   }
-
-  static constexpr int row_tile_rows = 4, row_tile_cols = 3, gemm_rows = 6, gemm_cols = 2;
 };
 
 }  // namespace

@@ -6,11 +6,12 @@
 #include "isa/floats_xsimd.h"
 #include "isa/kernel_table.h"
 #include "isa/tables.h"
+#include "isa/x86_blocks.h"
 
 namespace quern {
 namespace {
 
-struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, Avx512Tiles {
+struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }  // xsimd 8.1's multiplies and adds apart
   static float max_lane(F a) { return _mm512_reduce_max_ps(a); }
   static F load_f16(const uint16_t* p) {
@@ -20,7 +21,6 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, Avx512Tiles {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
   }
-  static float f16(uint16_t bits) { return _cvtsh_ss(bits); }
 
   using I = __m512i;
   static I set1_i32(int32_t v) { return _mm512_set1_epi32(v); }
@@ -43,13 +43,6 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, Avx512Tiles {
   static void store_i32(I a, int32_t* p) { _mm512_storeu_si512(p, a); }
   static int32_t sum_i32(I a) { return _mm512_reduce_add_epi32(a); }
 
-  using I8x32 = __m256i;
-  static I8x32 load_i8x32(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
-  static I8x32 load_nibbles_minus_8(const void* p) {
-    const __m128i q = _mm_loadu_si128(static_cast<const __m128i*>(p)), mask = _mm_set1_epi8(15);
-    const __m256i both = _mm256_set_m128i(_mm_and_si128(_mm_srli_epi16(q, 4), mask), _mm_and_si128(q, mask));
-    return _mm256_sub_epi8(both, _mm256_set1_epi8(8));
-  }
   static I dot_i8x32(I8x32 a, I8x32 b) { return _mm512_madd_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b)); }
 
   static I broadcast_i32(const int32_t* p) { return _mm512_set1_epi32(*p); }

@@ -7,9 +7,9 @@
 namespace quern {
 namespace {
 
-struct AvxVnni : Avx2 {
+struct AvxVnni : Avx2Family<AvxVnniTiles> {
   static I pinned(I acc) {
-    __asm__("" : "+x"(acc));  // see Avx2::dot16
+    __asm__("" : "+x"(acc));  // see Avx2Family::dot16
     return acc;
   }
 #if defined(__AVXVNNI__)
@@ -32,10 +32,6 @@ struct AvxVnni : Avx2 {
   }
 
   using Act8 = uint8_t;
-  using Tiles = AvxVnniTiles;
-  static constexpr bool act8_centered = Tiles::act8_centered;
-  static constexpr int act8_offset = Tiles::act8_offset, cols8 = Tiles::cols8;
-  static constexpr int rows8 = Tiles::rows8, vectors8 = Tiles::vectors8;
   static A8 broadcast8(const uint8_t* p) {
     return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
   }
@@ -56,7 +52,6 @@ struct AvxVnni : Avx2 {
     return acc;
   }
 
-  static constexpr int limit_macs = 32;
   static L8 limit_dot(L8 acc, L8 a, L8 b) {  // opaque to the compiler, which would see the zeros
     acc = dpbusd(acc, a, b);
     __asm__ volatile("" : "+x"(acc));

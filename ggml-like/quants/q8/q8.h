@@ -156,9 +156,7 @@ struct Q8 {
     const size_t x_bytes = row_bytes<S>(w.K);
     for (int64_t m = 0; m < M; ++m) {
       for_strips<S, 1>(w.N, [&]<int V>(int64_t n, int64_t valid) {
-        alignas(64) int32_t some[S::lanes] = {};
-        for (int64_t i = 0; i < valid; ++i) some[i] = acc[m * w.N + n + i];
-        typename S::I tile[1][1] = {{S::load_i32(valid == S::lanes ? acc + m * w.N + n : some)}};
+        const typename S::I tile[1][1] = {{S::load_i32(acc + m * w.N + n)}};
         finish_sums<S, 1, 1>(tile, static_cast<const char*>(rows) + m * x_bytes, x_bytes, w, n, valid,
                              from_column<S>(e, n), m, y + n, stride);
       });

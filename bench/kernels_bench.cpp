@@ -70,7 +70,7 @@ void attention(benchmark::State& state, const AttentionKernel& kernel, int64_t L
   const Buffer scratch = aligned(kernel.scratch_bytes(L, d));
   const float* x = qkv.data();
   for (auto _ : state) {
-    kernel.run({x, x + d, x + 2 * d, 3 * d, L, d, 0.125f, out.data(), d}, scratch.get());
+    kernel.run({x, x + d, x + 2 * d, 3 * d, L, d, 0.125f, out.data(), d, L, L}, scratch.get());
     benchmark::ClobberMemory();
   }
   state.counters["MAC/s"] =

@@ -46,13 +46,16 @@ struct TypeKernels {
 };
 
 // One head of one text: q, k, v and out have L rows of d values, row strides `stride` and `out_stride`.
-// out = softmax(scale · q·kᵀ) · v.
+// out = softmax(scale · q·kᵀ + bias) · v, where query i sees keys i - before … i + after.
 struct AttentionHead {
   const float *q, *k, *v;
   int64_t stride, L, d;
   float scale;
   float* out;
   int64_t out_stride;
+  int64_t before, after;        // 0 or more; L - 1 or more: no limit
+  const float* bias = nullptr;  // of query i and key j: bias[i * bias_stride + j]; null: none
+  int64_t bias_stride = 0;      // -1 for a bias that depends on j - i alone
 };
 
 struct AttentionKernel {
@@ -69,6 +72,12 @@ struct KernelTable {
   void (*epilogue)(float* y, int64_t M, int64_t N, int64_t stride, const Epilogue& e) noexcept;
   // out[i] = (x[i] - mean) / sqrt(variance + eps) * weight[i] + bias[i], i < D. bias may be null. out may be x.
   void (*layer_norm)(const float* x, const float* weight, const float* bias, float eps, int64_t D, float* out) noexcept;
+  // out[i] = x[i] / sqrt(mean of squares + eps) * weight[i], i < D. out may be x.
+  void (*rms_norm)(const float* x, const float* weight, float eps, int64_t D, float* out) noexcept;
+  // out[i] = activation(gate[i]) * up[i], i < n. out may be either.
+  void (*gate)(const float* gate, const float* up, Activation activation, int64_t n, float* out) noexcept;
+  // x, two halves a and b of `half` values each, turned in place: a·cos - b·sin, b·cos + a·sin.
+  void (*rotate)(float* x, const float* cos, const float* sin, int64_t half) noexcept;
   // x[i] = exp(scale * (x[i] - max x)), i < n; returns their sum.
   float (*softmax)(float* x, int64_t n, float scale) noexcept;
   AttentionKernel attention_f32, attention_i16;  // see isa/attention.h for what they cost and give

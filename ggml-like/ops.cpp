@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cassert>
+#include <cmath>
 
 #include "dispatch.h"
 
@@ -98,25 +99,70 @@ Tensor Ops::layer_norm(const Tensor& x, const Norm& norm, float eps) {
   return y;
 }
 
-Tensor Ops::attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts, int heads,
-                      float scale) {
+Tensor Ops::rms_norm(const Tensor& x, const Norm& norm, float eps) {
+  Tensor y = tensor(x.rows, x.cols);
+  for_each_row(x.rows, [&](int64_t t) { kernels_.rms_norm(x.row(t), norm.weight, eps, x.cols, y.row(t)); });
+  return y;
+}
+
+void Ops::gate(Tensor& gate, const Tensor& up, Activation activation) {
+  assert(gate.rows == up.rows && gate.cols == up.cols);
+  for_each_row(gate.rows,
+               [&](int64_t t) { kernels_.gate(gate.row(t), up.row(t), activation, gate.cols, gate.row(t)); });
+}
+
+Tensor Ops::angles(int64_t places, int64_t dims, float base, float factor) {
+  const int64_t half = dims / 2;
+  Tensor out = tensor(places, 2 * half);
+  for (int64_t i = 0; i < half; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(dims);
+    const float frequency = 1.0f / std::pow(base, exponent) / factor;
+    for (int64_t t = 0; t < places; ++t) {
+      const double angle = static_cast<double>(static_cast<float>(t) * frequency);
+      out.row(t)[i] = static_cast<float>(std::cos(angle));
+      out.row(t)[half + i] = static_cast<float>(std::sin(angle));
+    }
+  }
+  return out;
+}
+
+void Ops::rotate(Tensor x, const Tensor& angles, std::span<const Sequence> texts, int heads) {
+  const int64_t d = x.cols / heads, half = angles.cols / 2;
+  assert(angles.cols <= d);
+  for (const Sequence& text : texts) {
+    assert(text.length <= angles.rows);
+    for_each_row(text.length, [&](int64_t t) {
+      const float* turn = angles.row(t);
+      for (int head = 0; head < heads; ++head)
+        kernels_.rotate(x.row(text.first + t) + head * d, turn, turn + half, half);
+    });
+  }
+}
+
+Tensor Ops::attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
+                      const AttentionOptions& options) {
   Tensor out = tensor(q.rows, q.cols);
-  const int64_t d = q.cols / heads;
+  const int64_t heads = options.heads, d = q.cols / heads;
   assert(d * heads == q.cols && k.cols == q.cols && v.cols == q.cols && k.stride == q.stride && v.stride == q.stride);
   const AttentionKernel& kernel = precision_ == Precision::f32 ? kernels_.attention_f32 : kernels_.attention_i16;
   for_each(static_cast<int64_t>(texts.size()) * heads, [&](int64_t task, Arena& scratch) {
     Arena::Scope scope(scratch);
     const Sequence& text = texts[static_cast<size_t>(task / heads)];
     const int64_t column = task % heads * d;
+    const Bias bias = options.bias ? options.bias(text, static_cast<int>(task % heads), scratch) : Bias{};
     kernel.run({.q = q.row(text.first) + column,
                 .k = k.row(text.first) + column,
                 .v = v.row(text.first) + column,
                 .stride = q.stride,
                 .L = text.length,
                 .d = d,
-                .scale = scale,
+                .scale = options.scale,
                 .out = out.row(text.first) + column,
-                .out_stride = out.stride},
+                .out_stride = out.stride,
+                .before = options.before,
+                .after = options.after,
+                .bias = bias.data,
+                .bias_stride = bias.stride},
                scratch.take_bytes(kernel.scratch_bytes(text.length, d)));
   });
   return out;

@@ -2,6 +2,7 @@
 // has already checked; shapes are asserted. Glossary: T tokens, D width, F hidden, H heads, L length of one text.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <span>
 #include <vector>
@@ -53,6 +54,20 @@ class LinearObserver {
   virtual void observe(const Linear& linear, const Tensor& x) = 0;
 };
 
+// A text's scores are added to these: of query i and key j data[i * stride + j].
+struct Bias {
+  const float* data = nullptr;
+  int64_t stride = 0;
+};
+
+struct AttentionOptions {
+  int heads = 1;
+  float scale = 1;
+  int64_t before = INT32_MAX, after = INT32_MAX;  // query i sees keys i - before … i + after of its text
+  // The bias of a head in a text, if any; what it makes lives in `scratch`. Called from any thread.
+  std::function<Bias(const Sequence& text, int head, Arena& scratch)> bias = {};
+};
+
 // How attention computes: exactly, or in 16-bit integers for models whose products take 8-bit activations anyway.
 enum class Precision : uint8_t { f32, i16 };
 
@@ -83,9 +98,21 @@ class Ops {
   // (T, D) → (T, D), row by row.
   Tensor layer_norm(const Tensor& x, const Norm& norm, float eps);
 
-  // Full (bidirectional) attention within each text: q, k, v (T, D) with D = heads · head_dim, result (T, D).
-  Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts, int heads,
-                   float scale);
+  // (T, D) → (T, D), row by row: no mean is taken off, no bias added (Zhang & Sennrich, 2019, arXiv 1910.07467).
+  Tensor rms_norm(const Tensor& x, const Norm& norm, float eps);
+
+  // activation(gate) · up, value by value, into gate's place.
+  void gate(Tensor& gate, const Tensor& up, Activation activation);
+
+  // Attention within each text: q, k, v (T, D) with D = heads · head_dim, result (T, D).
+  Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
+                   const AttentionOptions& options);
+
+  // Rotary positions (Su et al., 2021, arXiv 2104.09864) in the order of Hugging Face's files: value i turns with value
+  // i + dims / 2. angles(): for each place of a text dims / 2 cosines, then as many sines; rotate(): the first `dims`
+  // values of every head of x (T, D), in place, by the token's place in its text.
+  Tensor angles(int64_t places, int64_t dims, float base, float factor = 1);
+  void rotate(Tensor x, const Tensor& angles, std::span<const Sequence> texts, int heads);
 
  private:
   // f(row) for row < n, 16 rows a task.

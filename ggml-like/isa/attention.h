@@ -6,6 +6,9 @@
 // below 2^30; V 12-bit integers scaled by each column's largest; probabilities 12-bit integers. Twice the rate of f32
 // on x86, with errors of some 1e-4 where 8-bit activations have 1e-3. Two values share a lane: element i with i + d/2,
 // key j with j + lanes.
+//
+// Queries go in blocks; a block meets only the keys that one of its queries sees, so a window of w keys costs w a query
+// however long the text is.
 #pragma once
 #include "isa/elementwise.h"
 #include "kernels.h"
@@ -27,6 +30,21 @@ struct ScratchCursor {
 
 constexpr int64_t kQueryBlock = 48;  // queries whose scores are held at a time
 
+constexpr int64_t kKeyBlock = 32;  // where a block's keys start: of every ISA alike, so that sums are cut alike
+
+// The keys that queries [m, m + M) see together, from a multiple of `align` on, and those that query i of them sees.
+struct KeyRange {
+  int64_t first, last;
+};
+template <class S>
+QUERN_INLINE KeyRange keys_of_query(const AttentionHead& h, int64_t i) {
+  return {i > h.before ? i - h.before : 0, h.L - i > h.after + 1 ? i + h.after + 1 : h.L};
+}
+template <class S>
+QUERN_INLINE KeyRange keys_of_block(const AttentionHead& h, int64_t m, int64_t M, int64_t align) {
+  return {keys_of_query<S>(h, m).first / align * align, keys_of_query<S>(h, m + M - 1).last};
+}
+
 template <class S>
 struct AttentionF32 {
   struct Scratch {
@@ -44,6 +62,21 @@ struct AttentionF32 {
   }
   static size_t scratch_bytes(int64_t L, int64_t d) noexcept { return scratch(nullptr, L, d).bytes; }
 
+  // Query i's scores of the keys in `block` → weights, zero for keys that it does not see; returns their sum.
+  static QUERN_INLINE float weights(const AttentionHead& h, int64_t i, const KeyRange& block, float* row) {
+    const KeyRange seen = keys_of_query<S>(h, i);
+    const int64_t first = seen.first - block.first, n = seen.last - seen.first, end = first + n;
+    for (int64_t j = 0; j < first; ++j) row[j] = 0;
+    for (int64_t j = end; j < block.last - block.first; ++j) row[j] = 0;
+    if (!h.bias) return Elementwise<S>::softmax(row + first, n, h.scale);
+    const float* bias = h.bias + i * h.bias_stride + seen.first;
+    const auto scale = S::set1(h.scale);
+    Elementwise<S>::map(row + first, row + first, n, 0.0f, [&](int64_t j, typename S::F v) {
+      return S::add(S::mul(v, scale), Elementwise<S>::load_some(bias, j, n));
+    });
+    return Elementwise<S>::softmax(row + first, n, 1.0f);
+  }
+
   static void run(const AttentionHead& h, void* buffer) noexcept {
     const int64_t L = h.L, d = h.d, Lp = padded(L);
     const Scratch s = scratch(buffer, L, d);
@@ -53,11 +86,13 @@ struct AttentionF32 {
     }
     for (int64_t m = 0; m < L; m += kQueryBlock) {
       const int64_t M = L - m < kQueryBlock ? L - m : kQueryBlock;
-      Elementwise<S>::gemm(M, Lp, d, h.q + m * h.stride, h.stride, s.keys, Lp, s.scores, Lp);
+      const KeyRange keys = keys_of_block<S>(h, m, M, 16);
+      const int64_t n = keys.last - keys.first;
+      Elementwise<S>::gemm(M, padded(n), d, h.q + m * h.stride, h.stride, s.keys + keys.first, Lp, s.scores, Lp);
       float sums[kQueryBlock];
-      for (int64_t i = 0; i < M; ++i) sums[i] = Elementwise<S>::softmax(s.scores + i * Lp, L, h.scale);
+      for (int64_t i = 0; i < M; ++i) sums[i] = weights(h, m + i, keys, s.scores + i * Lp);
       float* out = h.out + m * h.out_stride;
-      Elementwise<S>::gemm(M, d, L, s.scores, Lp, h.v, h.stride, out, h.out_stride);
+      Elementwise<S>::gemm(M, d, n, s.scores, Lp, h.v + keys.first * h.stride, h.stride, out, h.out_stride);
       for (int64_t i = 0; i < M; ++i)
         for (int64_t j = 0; j < d; ++j) out[i * h.out_stride + j] /= sums[i];
     }
@@ -70,13 +105,14 @@ struct AttentionI16 {
   using I = typename S::I;
   using E = Elementwise<S>;
   static constexpr int lanes = S::lanes, pair = 2 * S::lanes;
-  static constexpr float kProbability = 4095, kValue = 2047;
+  static constexpr float kProbability = 4095, kValue = 2047, kLog2e = 1.44269504f;
   static constexpr int64_t kChunk = 128 / lanes * lanes;  // pairs of keys: 256 · 4095 · 2047 < 2^31
 
   struct Scratch {
     int32_t *keys, *values, *queries;  // pairs: (Lp / lanes, half, lanes), (Lp / 2, dp), (kQueryBlock, half_stride)
     int32_t* scores;                   // (kQueryBlock, Lp); probabilities take the front of each row
     float* value_scale;                // dp
+    float *limits, *levels;            // Lp: of one query, where not all keys are seen or scores have a bias
     int64_t Lp, half, half_stride, dp;
     size_t bytes;
   };
@@ -89,6 +125,8 @@ struct AttentionI16 {
     s.queries = at.take<int32_t>(kQueryBlock * s.half_stride);
     s.scores = at.take<int32_t>(kQueryBlock * s.Lp);
     s.value_scale = at.take<float>(s.dp);
+    s.limits = at.take<float>(s.Lp);
+    s.levels = at.take<float>(s.Lp);
     s.bytes = at.used;
     return s;
   }
@@ -160,12 +198,13 @@ struct AttentionI16 {
     }
   }
 
-  static void score(const Scratch& s, int64_t M) {
-    for_strips<S, S::gemm_cols>(s.Lp, [&]<int V>(int64_t j, int64_t) {
+  // M queries by n keys from `first` on.
+  static void score(const Scratch& s, int64_t M, int64_t first, int64_t n) {
+    for_strips<S, S::gemm_cols>(n, [&]<int V>(int64_t j, int64_t) {
       for_tiles<S::gemm_rows>(M, [&]<int R>(int64_t m) {
         I acc[R][V];
-        tile<R, V>(s.half, s.queries + m * s.half_stride, s.half_stride, s.keys + j * s.half, lanes, s.half * lanes,
-                   acc);
+        tile<R, V>(s.half, s.queries + m * s.half_stride, s.half_stride, s.keys + (first + j) * s.half, lanes,
+                   s.half * lanes, acc);
         QUERN_UNROLL for (int r = 0; r < R; ++r) {
           QUERN_UNROLL for (int v = 0; v < V; ++v) S::store_i32(acc[r][v], s.scores + (m + r) * s.Lp + j + v * lanes);
         }
@@ -183,39 +222,95 @@ struct AttentionI16 {
     return S::mul(E::polynomial(C, S::sub(x, S::to_float(n))), power);
   }
 
-  // Scores of one query → 12-bit probabilities in pairs (j, j + lanes), in place; returns their sum. last: kProbability
-  // for the keys of the last pair of vectors, zero beyond L. factor: what a unit of the scores is worth, base 2.
-  static QUERN_INLINE float probabilities(int32_t* row, int64_t L, int64_t Lp, float factor, const float* last) {
-    for (int64_t j = L; j < Lp; ++j) row[j] = row[0];  // so that padding does not count as the largest
-    I top = S::load_i32(row);
-    for (int64_t j = lanes; j < Lp; j += lanes) top = S::max_i32(top, S::load_i32(row + j));
-    const I highest = S::set1_i32(S::max_lane_i32(top));
-    const F base = S::set1(factor);
+  // One query's scores and how they become probabilities.
+  struct Query {
+    int32_t* row;  // n scores, n a multiple of `pair`
+    int64_t n;
+    int64_t first, last;  // those that it sees
+    float factor;         // what a unit of the scores is worth, base 2
+  };
+
+  // levels(j): vector j of the scores, base 2, less their largest; limits(j): kProbability where it is seen, else 0.
+  // → 12-bit probabilities in pairs (j, j + lanes) at the front of the row; returns their sum.
+  template <class Levels, class Limits>
+  static QUERN_INLINE float probabilities(const Query& q, const Levels& levels, const Limits& limits) {
     I total = S::set1_i32(0);
-    const auto code = [&](int64_t j, F limit) {
-      return S::round_i32(S::mul(exp2(S::mul(S::to_float(S::sub_i32(S::load_i32(row + j), highest)), base)), limit));
-    };
-    const auto pairs = [&](int64_t j, F first, F second) {
-      const I low = code(j, first), high = code(j + lanes, second);
+    for (int64_t j = 0; j < q.n; j += pair) {
+      const I low = S::round_i32(S::mul(exp2(levels(j)), limits(j)));
+      const I high = S::round_i32(S::mul(exp2(levels(j + lanes)), limits(j + lanes)));
       total = S::add_i32(total, S::add_i32(low, high));
-      S::store_i32(S::pack16(low, high), row + j / 2);
-    };
-    for (int64_t j = 0; j < Lp - pair; j += pair) pairs(j, S::set1(kProbability), S::set1(kProbability));
-    pairs(Lp - pair, S::load(last), S::load(last + lanes));
+      S::store_i32(S::pack16(low, high), q.row + j / 2);
+    }
     return static_cast<float>(S::sum_i32(total));
   }
 
-  static void weigh(const AttentionHead& h, const Scratch& s, int64_t m0, int64_t M, const float* sums) {
+  // Scores that are not seen become one that is, so that they do not count as the largest.
+  template <class T>
+  static QUERN_INLINE void hide(T* row, const Query& q) {
+    for (int64_t j = 0; j < q.first; ++j) row[j] = row[q.first];
+    for (int64_t j = q.last; j < q.n; ++j) row[j] = row[q.first];
+  }
+
+  static QUERN_INLINE void fill_limits(const Query& q, float* limits) {
+    for (int64_t j = 0; j < q.n; ++j) limits[j] = j >= q.first && j < q.last ? kProbability : 0.0f;
+  }
+
+  template <class Limits>
+  static QUERN_INLINE float plain(const Query& q, const Limits& limits) {
+    hide(q.row, q);
+    I top = S::load_i32(q.row);
+    for (int64_t j = lanes; j < q.n; j += lanes) top = S::max_i32(top, S::load_i32(q.row + j));
+    const I highest = S::set1_i32(S::max_lane_i32(top));
+    const F base = S::set1(q.factor);
+    return probabilities(
+        q, [&](int64_t j) { return S::mul(S::to_float(S::sub_i32(S::load_i32(q.row + j), highest)), base); }, limits);
+  }
+
+  // bias: what is added to the scores, from the first that is seen on.
+  static QUERN_INLINE float biased(const Query& q, const float* bias, const Scratch& s) {
+    const int64_t n = q.last - q.first;
+    const F base = S::set1(q.factor), unit = S::set1(kLog2e);
+    for (int64_t j = 0; j < n; j += lanes) {
+      alignas(64) int32_t scores[lanes] = {};
+      for (int64_t i = 0; i < lanes && j + i < n; ++i) scores[i] = q.row[q.first + j + i];
+      const F level = S::add(S::mul(S::to_float(S::load_i32(scores)), base), S::mul(E::load_some(bias, j, n), unit));
+      E::store_some(level, s.levels + q.first, j, n);
+    }
+    hide(s.levels, q);
+    F tops = S::load(s.levels);
+    for (int64_t j = lanes; j < q.n; j += lanes) tops = S::max(tops, S::load(s.levels + j));
+    const F top = S::set1(S::max_lane(tops));
+    return probabilities(
+        q, [&](int64_t j) { return S::sub(S::load(s.levels + j), top); },
+        [&](int64_t j) { return S::load(s.limits + j); });
+  }
+
+  // last: kProbability for the keys of the text's last pair of vectors, zero beyond its end.
+  static QUERN_INLINE float weights(const AttentionHead& h, int64_t i, const Query& q, const float* last,
+                                    const Scratch& s) {
+    const KeyRange seen = keys_of_query<S>(h, i);
+    const bool all_seen = q.first == 0 && seen.last == h.L;  // but for what lies beyond the text's end
+    if (h.bias || !all_seen) fill_limits(q, s.limits);
+    if (h.bias) return biased(q, h.bias + i * h.bias_stride + seen.first, s);
+    if (!all_seen) return plain(q, [&](int64_t j) { return S::load(s.limits + j); });
+    const F all = S::set1(kProbability);
+    return plain(q, [&](int64_t j) { return j < q.n - pair ? all : S::load(last + (j - (q.n - pair))); });
+  }
+
+  // Queries [m0, m0 + M), whose probabilities of n keys from first_key on are in the rows of scores.
+  static void weigh(const AttentionHead& h, const Scratch& s, int64_t m0, int64_t M, int64_t first_key, int64_t n_keys,
+                    const float* sums) {
+    const int32_t* values = s.values + first_key / 2 * s.dp;
     for_strips<S, S::gemm_cols>(s.dp, [&]<int V>(int64_t c, int64_t) {
       for_tiles<S::gemm_rows>(M, [&]<int R>(int64_t m) {
         F out[R][V];
         QUERN_UNROLL for (int r = 0; r < R; ++r) {
           QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::zero();
         }
-        for (int64_t first = 0; first < s.Lp / 2; first += kChunk) {
-          const int64_t n = s.Lp / 2 - first < kChunk ? s.Lp / 2 - first : kChunk;
+        for (int64_t first = 0; first < n_keys / 2; first += kChunk) {
+          const int64_t n = n_keys / 2 - first < kChunk ? n_keys / 2 - first : kChunk;
           I acc[R][V];
-          tile<R, V>(n, s.scores + m * s.Lp + first, s.Lp, s.values + first * s.dp + c, s.dp, lanes, acc);
+          tile<R, V>(n, s.scores + m * s.Lp + first, s.Lp, values + first * s.dp + c, s.dp, lanes, acc);
           QUERN_UNROLL for (int r = 0; r < R; ++r) {
             QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::add(out[r][v], S::to_float(acc[r][v]));
           }
@@ -231,24 +326,29 @@ struct AttentionI16 {
   }
 
   static void run(const AttentionHead& h, void* buffer) noexcept {
-    constexpr float kLog2e = 1.44269504f;
     const Scratch s = scratch(buffer, h.L, h.d);
     const float unit = __builtin_sqrtf(static_cast<float>(h.d)) / 32000.0f;
     const float q_unit = peak(h.q, h.stride, h.L, h.d) * unit, k_unit = peak(h.k, h.stride, h.L, h.d) * unit;
     pack_keys(h, s, k_unit > 0 ? 1.0f / k_unit : 0.0f);
     pack_values(h, s);
+    const float factor = q_unit * k_unit * h.scale * kLog2e;
     alignas(64) float last[pair];
     for (int64_t j = 0; j < pair; ++j) last[j] = s.Lp - pair + j < h.L ? kProbability : 0.0f;
     for (int64_t m = 0; m < h.L; m += kQueryBlock) {
       const int64_t M = h.L - m < kQueryBlock ? h.L - m : kQueryBlock;
+      const KeyRange keys = keys_of_block<S>(h, m, M, kKeyBlock);
+      const int64_t n = round_up(keys.last - keys.first, pair);
       float sums[kQueryBlock];
       for (int64_t i = 0; i < M; ++i)
         pairs_of(h.q + (m + i) * h.stride, h.d, s.half, q_unit > 0 ? 1.0f / q_unit : 0.0f,
                  s.queries + i * s.half_stride);
-      score(s, M);
-      for (int64_t i = 0; i < M; ++i)
-        sums[i] = probabilities(s.scores + i * s.Lp, h.L, s.Lp, q_unit * k_unit * h.scale * kLog2e, last);
-      weigh(h, s, m, M, sums);
+      score(s, M, keys.first, n);
+      for (int64_t i = 0; i < M; ++i) {
+        const KeyRange seen = keys_of_query<S>(h, m + i);
+        sums[i] = weights(h, m + i, {s.scores + i * s.Lp, n, seen.first - keys.first, seen.last - keys.first, factor},
+                          last, s);
+      }
+      weigh(h, s, m, M, keys.first, n, sums);
     }
   }
 };

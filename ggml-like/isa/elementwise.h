@@ -86,21 +86,42 @@ struct Elementwise {
     }
   }
 
-  static void epilogue(float* y, int64_t M, int64_t N, int64_t stride, const Epilogue& e) noexcept {
-    switch (e.activation) {
+  // f.template operator()<A>() for the activation's own A.
+  template <class Fn>
+  static QUERN_INLINE void with_activation(Activation activation, const Fn& f) {
+    switch (activation) {
       case Activation::none:
-        if (e.bias || e.residual) rows<Activation::none>(y, M, N, stride, e);
-        return;
+        return f.template operator()<Activation::none>();
       case Activation::gelu:
-        return rows<Activation::gelu>(y, M, N, stride, e);
+        return f.template operator()<Activation::gelu>();
       case Activation::gelu_tanh:
-        return rows<Activation::gelu_tanh>(y, M, N, stride, e);
+        return f.template operator()<Activation::gelu_tanh>();
       case Activation::relu:
-        return rows<Activation::relu>(y, M, N, stride, e);
+        return f.template operator()<Activation::relu>();
       case Activation::silu:
-        return rows<Activation::silu>(y, M, N, stride, e);
+        return f.template operator()<Activation::silu>();
       case Activation::tanh:
-        return rows<Activation::tanh>(y, M, N, stride, e);
+        return f.template operator()<Activation::tanh>();
+    }
+  }
+
+  static void epilogue(float* y, int64_t M, int64_t N, int64_t stride, const Epilogue& e) noexcept {
+    if (e.activation == Activation::none && !e.bias && !e.residual) return;
+    with_activation(e.activation, [&]<Activation A>() { rows<A>(y, M, N, stride, e); });
+  }
+
+  static void gate(const float* gate, const float* up, Activation activation, int64_t n, float* out) noexcept {
+    with_activation(activation, [&]<Activation A>() {
+      map(gate, out, n, 0.0f, [&](int64_t i, F v) { return S::mul(activate<A>(v), load_some(up, i, n)); });
+    });
+  }
+
+  static void rotate(float* x, const float* cos, const float* sin, int64_t half) noexcept {
+    for (int64_t i = 0; i < half; i += L) {
+      const F a = load_some(x, i, half), b = load_some(x + half, i, half);
+      const F c = load_some(cos, i, half), s = load_some(sin, i, half);
+      store_some(S::sub(S::mul(a, c), S::mul(b, s)), x, i, half);
+      store_some(S::add(S::mul(b, c), S::mul(a, s)), x + half, i, half);
     }
   }
 
@@ -124,6 +145,16 @@ struct Elementwise {
       const F normed = S::mul(S::mul(S::sub(v, center), scale), load_some(weight, at, D));
       return bias ? S::add(normed, load_some(bias, at, D)) : normed;
     });
+  }
+
+  static void rms_norm(const float* x, const float* weight, float eps, int64_t D, float* out) noexcept {
+    F squares = S::zero();
+    for (int64_t i = 0; i < D; i += L) {
+      const F v = load_some(x, i, D);
+      squares = S::fma(v, v, squares);
+    }
+    const F scale = S::set1(1.0f / __builtin_sqrtf(S::sum(squares) / static_cast<float>(D) + eps));
+    map(x, out, D, 0.0f, [&](int64_t i, F v) { return S::mul(S::mul(v, scale), load_some(weight, i, D)); });
   }
 
   static float softmax(float* x, int64_t n, float scale) noexcept {

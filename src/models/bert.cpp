@@ -82,7 +82,7 @@ struct Bert final : Model {
     const Layer& l = blocks[static_cast<size_t>(i)];
     const Tensor qkv = op.linear(x, l.qkv);
     const Tensor a = op.attention(qkv.columns(0, D), qkv.columns(D, D), qkv.columns(2 * D, D), batch.texts,
-                                  static_cast<int>(H), 1.0f / std::sqrt(static_cast<float>(D / H)));
+                                  {.heads = static_cast<int>(H), .scale = 1.0f / std::sqrt(static_cast<float>(D / H))});
     const Tensor y = op.layer_norm(op.linear(a, l.out, Activation::none, &x), l.attn_norm, eps);
     const Tensor h = op.linear(y, l.up, act);
     return op.layer_norm(op.linear(h, l.down, Activation::none, &y), l.ffn_norm, eps);

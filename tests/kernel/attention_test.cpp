@@ -17,9 +17,12 @@ namespace {
 struct Head {
   int64_t L, d;
   float scale;
-  std::vector<float> qkv;  // rows of q, k, v and one value that belongs to nobody
+  int64_t before, after;
+  std::vector<float> bias;  // empty, or of key j and query i at L - 1 + j - i
+  std::vector<float> qkv;   // rows of q, k, v and one value that belongs to nobody
 
-  Head(int64_t L, int64_t d, float spread, unsigned seed) : L(L), d(d), scale(1 / std::sqrt(static_cast<float>(d))) {
+  Head(int64_t L, int64_t d, float spread, unsigned seed)
+      : L(L), d(d), scale(1 / std::sqrt(static_cast<float>(d))), before(L), after(L) {
     std::mt19937 random(seed);
     std::normal_distribution<float> normal(0, spread);
     qkv.resize(static_cast<size_t>(L * stride()));
@@ -32,7 +35,9 @@ struct Head {
     const int64_t out_stride = d + 2;
     std::vector<float> out(static_cast<size_t>(L * out_stride), -777.0f);
     const Buffer scratch(kernel.scratch_bytes(L, d));
-    kernel.run({row(0, 0), row(1, 0), row(2, 0), stride(), L, d, scale, out.data(), out_stride}, scratch.get());
+    kernel.run({row(0, 0), row(1, 0), row(2, 0), stride(), L, d, scale, out.data(), out_stride, before, after,
+                bias.empty() ? nullptr : bias.data() + L - 1, -1},
+               scratch.get());
     std::vector<float> rows;
     for (int64_t i = 0; i < L; ++i) {
       const auto at = out.begin() + i * out_stride;
@@ -46,13 +51,17 @@ struct Head {
     std::vector<double> out(static_cast<size_t>(L * d)), p(static_cast<size_t>(L));
     for (int64_t i = 0; i < L; ++i) {
       double top = -1e300, total = 0;
-      for (int64_t j = 0; j < L; ++j) {
+      const int64_t first = std::max<int64_t>(0, i - before), last = std::min(L, i + after + 1);
+      std::fill(p.begin(), p.end(), 0.0);
+      for (int64_t j = first; j < last; ++j) {
         double dot = 0;
         for (int64_t c = 0; c < d; ++c) dot += static_cast<double>(row(0, i)[c]) * static_cast<double>(row(1, j)[c]);
         p[static_cast<size_t>(j)] = dot * static_cast<double>(scale);
+        if (!bias.empty()) p[static_cast<size_t>(j)] += static_cast<double>(bias[static_cast<size_t>(L - 1 + j - i)]);
         top = std::max(top, p[static_cast<size_t>(j)]);
       }
-      for (double& v : p) total += v = std::exp(v - top);
+      for (int64_t j = first; j < last; ++j)
+        total += p[static_cast<size_t>(j)] = std::exp(p[static_cast<size_t>(j)] - top);
       for (int64_t j = 0; j < L; ++j)
         for (int64_t c = 0; c < d; ++c)
           out[static_cast<size_t>(i * d + c)] += p[static_cast<size_t>(j)] / total * static_cast<double>(row(2, j)[c]);
@@ -68,22 +77,43 @@ double worst(const std::vector<float>& found, const std::vector<double>& exact) 
   return error;
 }
 
+// Every ISA's attention against double arithmetic, and the 16-bit one against the scalar one.
+void check(const Head& head, double size) {
+  const auto exact = head.exact();
+  const auto reference = head.run(find_kernels("scalar").attention_i16);
+  for (const KernelTable* table : tested_kernels()) {
+    INFO(table->name << ": L " << head.L << " d " << head.d << " size " << size << " before " << head.before
+                     << " after " << head.after << (head.bias.empty() ? "" : " with a bias"));
+    CHECK(worst(head.run(table->attention_f32), exact) < 2e-6 * size);
+    const auto i16 = head.run(table->attention_i16);
+    CHECK(worst(i16, exact) < 6e-4 * size);
+    REQUIRE(std::memcmp(i16.data(), reference.data(), i16.size() * sizeof(float)) == 0);
+  }
+}
+
+double size_of(float spread) {
+  return static_cast<double>(spread) * 4 * static_cast<double>(1 + spread * spread);
+}
+
 }  // namespace
 
 TEST_CASE("attention agrees with double arithmetic on every ISA", "[kernel]") {
   for (const auto& [L, d] : std::vector<std::pair<int64_t, int64_t>>{
-           {1, 1}, {1, 32}, {2, 7}, {3, 64}, {15, 32}, {16, 32}, {17, 33}, {49, 8}, {64, 128}, {130, 32}, {600, 16}}) {
-    for (const float spread : {0.1f, 1.0f, 3.0f}) {
-      const Head head(L, d, spread, static_cast<unsigned>(L * 1000 + d));
-      const auto exact = head.exact();
-      const double size = static_cast<double>(spread) * 4;
-      const auto reference = head.run(find_kernels("scalar").attention_i16);
-      for (const KernelTable* table : tested_kernels()) {
-        INFO(table->name << ": L " << L << " d " << d << " spread " << spread);
-        CHECK(worst(head.run(table->attention_f32), exact) < 2e-6 * size * static_cast<double>(1 + spread * spread));
-        const auto i16 = head.run(table->attention_i16);
-        CHECK(worst(i16, exact) < 6e-4 * size * static_cast<double>(1 + spread * spread));
-        REQUIRE(std::memcmp(i16.data(), reference.data(), i16.size() * sizeof(float)) == 0);
+           {1, 1}, {1, 32}, {2, 7}, {3, 64}, {15, 32}, {16, 32}, {17, 33}, {49, 8}, {64, 128}, {130, 32}, {600, 16}})
+    for (const float spread : {0.1f, 1.0f, 3.0f})
+      check(Head(L, d, spread, static_cast<unsigned>(L * 1000 + d)), size_of(spread));
+}
+
+TEST_CASE("attention sees its window alone, and adds its bias", "[kernel]") {
+  for (const int64_t L : {1, 2, 31, 33, 64, 130, 300, 700}) {
+    for (const auto& [before, after] : std::vector<std::pair<int64_t, int64_t>>{
+             {L, L}, {0, 0}, {1, 1}, {2, 5}, {64, 64}, {40, 0}, {L, 0}, {0, L}, {INT32_MAX, INT32_MAX}}) {
+      for (const bool biased : {false, true}) {
+        Head head(L, 16, 1, static_cast<unsigned>(L));
+        head.before = before, head.after = after;
+        if (biased)
+          for (int64_t i = 0; i < 2 * L - 1; ++i) head.bias.push_back(static_cast<float>(i % 7) - 3);
+        check(head, size_of(1));
       }
     }
   }

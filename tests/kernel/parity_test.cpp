@@ -223,6 +223,31 @@ TEST_CASE("a product's epilogue adds bias, applies the activation and adds the r
   }
 }
 
+namespace {
+
+double activated(Activation a, double v) {
+  switch (a) {
+    case Activation::none:
+      return v;
+    case Activation::gelu:
+      return v * 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
+    case Activation::gelu_tanh:
+      return 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
+    case Activation::relu:
+      return std::max(v, 0.0);
+    case Activation::silu:
+      return v / (1 + std::exp(-v));
+    case Activation::tanh:
+      return std::tanh(v);
+  }
+  return v;
+}
+
+constexpr Activation kAllActivations[] = {Activation::none, Activation::gelu, Activation::gelu_tanh,
+                                          Activation::relu, Activation::silu, Activation::tanh};
+
+}  // namespace
+
 TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[kernel]") {
   for (const KernelTable* table : tested_kernels()) {
     for (const int n : {1, 3, 7, 8, 15, 16, 17, 31, 64, 100, 384}) {
@@ -231,22 +256,14 @@ TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[ke
       const size_t size = static_cast<size_t>(n);
       auto x = values(random, size, Values::outlier);
       const auto weight = values(random, size, Values::normal), bias = values(random, size, Values::normal);
-      for (const Activation a : {Activation::none, Activation::gelu, Activation::gelu_tanh, Activation::relu,
-                                 Activation::silu, Activation::tanh}) {
+      for (const Activation a : kAllActivations) {
         auto y = x;
         table->epilogue(y.data(), 1, n, n,
                         {.bias = bias.data(), .activation = a, .residual = weight.data(), .residual_stride = n});
         for (size_t i = 0; i < size; ++i) {
           const double v = static_cast<double>(x[i] + bias[i]);
-          double e = v;
-          if (a == Activation::gelu) e = v * 0.5 * (1 + std::erf(v / std::sqrt(2.0)));
-          if (a == Activation::gelu_tanh)
-            e = 0.5 * v * (1 + std::tanh(std::sqrt(2 / M_PI) * (v + 0.044715 * v * v * v)));
-          if (a == Activation::relu) e = std::max(v, 0.0);
-          if (a == Activation::silu) e = v / (1 + std::exp(-v));
-          if (a == Activation::tanh) e = std::tanh(v);
           CAPTURE(static_cast<int>(a), v);
-          REQUIRE(y[i] == Approx(e + static_cast<double>(weight[i])).epsilon(2e-6).margin(2e-6));
+          REQUIRE(y[i] == Approx(activated(a, v) + static_cast<double>(weight[i])).epsilon(2e-6).margin(2e-6));
         }
       }
       double mean = 0, variance = 0;
@@ -273,6 +290,41 @@ TEST_CASE("element-wise kernels agree with double arithmetic on every ISA", "[ke
       for (size_t i = 0; i < size; ++i)
         product += static_cast<double>(x[i] * weight[i]), absolute += std::fabs(x[i] * weight[i]);
       REQUIRE(std::fabs(table->dot(x.data(), weight.data(), n) - product) <= 1e-6 * absolute + 1e-6);
+    }
+  }
+}
+
+TEST_CASE("gates, rotations and root mean squares agree with double arithmetic on every ISA", "[kernel]") {
+  for (const KernelTable* table : tested_kernels()) {
+    for (const int n : {1, 3, 8, 16, 17, 32, 100}) {
+      INFO(table->name << ", n " << n);
+      std::mt19937 random(static_cast<unsigned>(n));
+      const size_t size = static_cast<size_t>(n);
+      const auto x = values(random, 2 * size, Values::normal), y = values(random, 2 * size, Values::normal);
+      std::vector<float> out(size + 1, -777.0f);
+      for (const Activation a : kAllActivations) {
+        table->gate(x.data(), y.data(), a, n, out.data());
+        for (size_t i = 0; i < size; ++i)
+          REQUIRE(
+              out[i] ==
+              Approx(activated(a, static_cast<double>(x[i])) * static_cast<double>(y[i])).epsilon(2e-6).margin(2e-6));
+      }
+      double squares = 0;
+      for (size_t i = 0; i < size; ++i) squares += static_cast<double>(x[i]) * static_cast<double>(x[i]) / n;
+      table->rms_norm(x.data(), y.data(), 1e-6f, n, out.data());
+      for (size_t i = 0; i < size; ++i)
+        REQUIRE(out[i] == Approx(static_cast<double>(x[i] * y[i]) / std::sqrt(squares + 1e-6)).epsilon(1e-5));
+      REQUIRE(out[size] == -777.0f);
+      auto turned = x;
+      turned.push_back(-777.0f);
+      table->rotate(turned.data(), y.data(), y.data() + size, n);
+      for (size_t i = 0; i < size; ++i) {
+        const double a = static_cast<double>(x[i]), b = static_cast<double>(x[i + size]);
+        const double c = static_cast<double>(y[i]), s = static_cast<double>(y[i + size]);
+        REQUIRE(turned[i] == Approx(a * c - b * s).epsilon(1e-5).margin(1e-6));
+        REQUIRE(turned[i + size] == Approx(b * c + a * s).epsilon(1e-5).margin(1e-6));
+      }
+      REQUIRE(turned.back() == -777.0f);
     }
   }
 }

@@ -89,7 +89,9 @@ Calibration::Calibration(const LoadedModel& source, const std::vector<std::strin
   for (Pack& pack : packs_) {
     Arena::Scope scope(arena_);
     Ops op(default_kernels(), arena_, Precision::f32, &pool_);
-    const Tensor x = source.model->embed(op, {pack.ids, pack.types, pack.texts});
+    Batch batch{pack.ids, pack.types, pack.texts};
+    source.model->prepare(op, batch);
+    const Tensor x = source.model->embed(op, batch);
     pack.states.assign(x.data, x.data + x.rows * x.cols);
   }
 }
@@ -101,7 +103,9 @@ void Calibration::run_layer(int i) {
     Arena::Scope scope(arena_);
     Ops op(default_kernels(), arena_, Precision::f32, &pool_, this);
     const Tensor x{pack.states.data(), static_cast<int64_t>(pack.ids.size()), D, D};
-    const Tensor y = source_.model->layer(op, {pack.ids, pack.types, pack.texts}, i, x);
+    Batch batch{pack.ids, pack.types, pack.texts};
+    source_.model->prepare(op, batch);
+    const Tensor y = source_.model->layer(op, batch, i, x);
     std::memcpy(x.data, y.data, pack.states.size() * sizeof(float));
   }
 }

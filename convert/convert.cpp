@@ -23,7 +23,6 @@ class Converter {
  public:
   Converter(const LoadedModel& source, const std::string& output, const TypeInfo& type, const ConvertOptions& options)
       : source_(source),
-        prefix_(find_hf_prefix(*source.safetensors, source.architecture->prefixes, source.weights.specs)),
         type_(type),
         options_(options),
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
@@ -58,10 +57,8 @@ class Converter {
   }
 
  private:
-  HfTensors tensors(const WeightSpec& spec, size_t part) const {
-    return find_hf_tensors(*source_.safetensors, prefix_, spec, part);
-  }
-  static double source_bytes(const HfTensors& t) { return static_cast<double>(t.weight->data.size()); }
+  HfTensors tensors(const WeightSpec& spec, size_t part) const { return source_.hf->find(spec, part); }
+  static double source_bytes(const HfTensors& t) { return static_cast<double>(t.weight.data.size()); }
 
   void report(double bytes, const std::string& what) {
     done_ = what == "done" ? total_ : done_ + bytes;
@@ -74,14 +71,14 @@ class Converter {
     for (const WeightSpec& spec : source_.weights.specs) {
       for (size_t i = 0; i < spec.parts.size(); ++i) {
         const HfTensors t = tensors(spec, i);
-        for (const StTensor* tensor : {t.weight, t.bias}) {
+        for (const StTensor* tensor : {&t.weight, t.bias ? &*t.bias : nullptr}) {
           if (!tensor) continue;
           const std::string head =
               spec.parts[i].gguf + ' ' + tensor->dtype + ' ' + shape_text(tensor->shape.data(), tensor->shape.size());
           hash.update(head.data(), head.size() + 1);
           hash.update(tensor->data.data(), tensor->data.size());
-          source_.safetensors->release(*tensor);
         }
+        source_.hf->release(t);
         report(source_bytes(t), "reading " + spec.name);
       }
     }
@@ -96,7 +93,7 @@ class Converter {
     for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
     for (size_t i = 0; i < spec.parts.size(); ++i) {
       const HfTensors t = tensors(spec, i);
-      source_.safetensors->release(*t.weight);
+      source_.hf->release(t);
       report(source_bytes(t), "writing " + spec.name);
     }
   }
@@ -107,7 +104,7 @@ class Converter {
     std::vector<float> weights(static_cast<size_t>(spec.N * spec.K));
     float* to = weights.data();
     for (size_t i = 0; i < spec.parts.size(); ++i) {
-      read_floats(*tensors(spec, i).weight, 0, spec.parts[i].N * spec.K, to);
+      read_floats(tensors(spec, i).weight, 0, spec.parts[i].N * spec.K, to);
       to += spec.parts[i].N * spec.K;
     }
     const InputStats& stats = calibration_->stats(*spec.linear);
@@ -137,9 +134,9 @@ class Converter {
       float* rows = scratch.take<float>((n1 - n0) * m.K);
       int64_t first = 0;
       for (const HfTensors& t : parts) {
-        const int64_t N = t.weight->shape[0];
+        const int64_t N = t.weight.shape[0];
         const int64_t from = std::max(n0, first), to = std::min(n1, first + N);
-        if (from < to) read_floats(*t.weight, (from - first) * m.K, (to - from) * m.K, rows + (from - n0) * m.K);
+        if (from < to) read_floats(t.weight, (from - first) * m.K, (to - from) * m.K, rows + (from - n0) * m.K);
         first += N;
       }
       if (!smooth.empty())
@@ -159,7 +156,7 @@ class Converter {
       if (v.name != spec.name + ".bias" && v.name != spec.name + ".weight" && v.name != spec.parts[i].gguf + ".bias")
         continue;
       const HfTensors t = tensors(spec, i);
-      const StTensor& tensor = v.name.ends_with(".bias") ? *t.bias : *t.weight;
+      const StTensor& tensor = v.name.ends_with(".bias") ? *t.bias : t.weight;
       values.resize(values.size() + static_cast<size_t>(tensor.elements()));
       read_floats(tensor, 0, tensor.elements(), values.data() + values.size() - tensor.elements());
     }
@@ -167,7 +164,6 @@ class Converter {
   }
 
   const LoadedModel& source_;
-  const std::string prefix_;
   const TypeInfo& type_;
   const ConvertOptions& options_;
   Pool pool_;
@@ -193,7 +189,7 @@ const TypeInfo& choose_type(const std::string& wanted, const std::string& output
 void convert(const std::string& folder, const std::string& output, const ConvertOptions& options) {
   const TypeInfo& type = choose_type(options.type, output);
   const std::unique_ptr<LoadedModel> source = load_model(folder);
-  if (!source->safetensors)
+  if (!source->hf)
     throw Error(Status::unsupported, source->path +
                                          ": expected a Hugging Face folder with safetensors weights, found a model "
                                          "file; convert the folder that it came from");

@@ -28,13 +28,12 @@ nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::s
   Arena arena;
   Ops op(default_kernels(), arena, Precision::f32, &pool);
   const WeightMap& map = source.weights;
-  const std::string prefix = find_hf_prefix(*source.safetensors, source.architecture->prefixes, map.specs);
   const auto release = [&](int layer, const Tensor&) {
     if (layer < 0) return;
     const WeightMap::Range range = map.layers[static_cast<size_t>(layer)];
     for (size_t s = range.begin; s < range.end; ++s)
       for (size_t part = 0; part < map.specs[s].parts.size(); ++part)
-        source.safetensors->release(*find_hf_tensors(*source.safetensors, prefix, map.specs[s], part).weight);
+        source.hf->release(source.hf->find(map.specs[s], part));
   };
   const Tensor states = forward(*source.model, op, {ids, types, packed}, release);
   const Heads heads(source.pipeline, source.model->width(), source.path);

@@ -105,10 +105,11 @@ Tensor Ops::rms_norm(const Tensor& x, const Norm& norm, float eps) {
   return y;
 }
 
-void Ops::gate(Tensor& gate, const Tensor& up, Activation activation) {
+Tensor Ops::gate(const Tensor& gate, const Tensor& up, Activation activation) {
   assert(gate.rows == up.rows && gate.cols == up.cols);
   for_each_row(gate.rows,
                [&](int64_t t) { kernels_.gate(gate.row(t), up.row(t), activation, gate.cols, gate.row(t)); });
+  return gate;
 }
 
 Tensor Ops::angles(int64_t places, int64_t dims, float base, float factor) {

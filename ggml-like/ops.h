@@ -101,8 +101,8 @@ class Ops {
   // (T, D) → (T, D), row by row: no mean is taken off, no bias added (Zhang & Sennrich, 2019, arXiv 1910.07467).
   Tensor rms_norm(const Tensor& x, const Norm& norm, float eps);
 
-  // activation(gate) · up, value by value, into gate's place.
-  void gate(Tensor& gate, const Tensor& up, Activation activation);
+  // activation(gate) · up, value by value, into gate's place, which is the result.
+  Tensor gate(const Tensor& gate, const Tensor& up, Activation activation);
 
   // Attention within each text: q, k, v (T, D) with D = heads · head_dim, result (T, D).
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,

@@ -58,7 +58,7 @@ std::string describe_model(const LoadedModel& m) {
               {"source", {{"repo", m.repo}, {"revision", m.revision}}},
               {"fingerprint", m.fingerprint},
               {"decisions", decisions}};
-  out["file"] = m.gguf ? gguf_contents(*m.gguf) : safetensors_contents(*m.safetensors);
+  out["file"] = m.gguf ? gguf_contents(*m.gguf) : safetensors_contents(m.hf->transformer());
   return dump(out);
 }
 

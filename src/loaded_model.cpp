@@ -89,12 +89,12 @@ void load_folder(LoadedModel& m) {
   m.format = "folder";
   HfFolder folder = HfFolder::open(m.path);
   m.architecture = &architecture_of_hf(folder.model_type, m.path + "/config.json");
-  m.safetensors = std::make_unique<Safetensors>(Safetensors::open_folder(folder.weights_dir()));
+  m.hf = std::make_unique<HfWeights>(folder.dir, folder.transformer_folder, m.architecture->prefixes);
   m.model = m.architecture->make();
   JsonConfig config(folder.config_json, folder.weights_dir() + "/config.json");
   m.model->config(config);
   m.model->weights(m.weights);
-  bind_weights(*m.safetensors, m.architecture->prefixes, m.weights.specs, m.store);
+  m.hf->bind(m.weights.specs, m.store);
   for (const WeightSpec& spec : m.weights.specs)
     if (m.type.empty() && spec.linear) m.type = spec.linear->parts[0].w.type->name;
   m.pipeline = std::move(folder.pipeline);

@@ -9,8 +9,8 @@
 #include "gguf/reader.h"
 #include "hub/hf_folder.h"
 #include "io/mapped_file.h"
+#include "models/hf_weights.h"
 #include "models/model.h"
-#include "safetensors/safetensors.h"
 #include "tokenizers/tokenizer.h"
 
 namespace quern {
@@ -38,7 +38,7 @@ struct LoadedModel {
   // What the weights' bytes lie in.
   MappedFile file;
   std::unique_ptr<GgufReader> gguf;
-  std::unique_ptr<Safetensors> safetensors;
+  std::unique_ptr<HfWeights> hf;
   WeightStore store;
 };
 

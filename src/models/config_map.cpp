@@ -1,5 +1,6 @@
 #include "models/config_map.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "error.h"
@@ -66,27 +67,63 @@ void GgufConfig::activation(const char* gguf, const char*, Activation& value, Ac
       file_.has(key) ? activation_named(std::string(file_.get_string(key)), file_.name() + ": key " + key) : fallback;
 }
 
+void GgufConfig::every(const char* gguf, const char*, const char*, const char*, int64_t& value) {
+  integer(gguf, nullptr, value, 1, 1 << 10, {});
+}
+
 std::string GgufConfig::source() const {
   return file_.name();
 }
 
 struct JsonConfig::Json {
   nlohmann::json value;
+  std::string name;  // of the file
+
+  // The first spelling of "a|b.c" that is there and not null; nullptr when none is. where: for messages.
+  const nlohmann::json* find(const char* key, std::string& where) const {
+    if (!key) return nullptr;
+    const std::string_view spellings = key;
+    where = name + ": " + std::string(spellings.substr(0, spellings.find('|')));
+    for (size_t begin = 0; begin <= spellings.size();) {
+      const size_t end = std::min(spellings.find('|', begin), spellings.size());
+      const std::string_view path = spellings.substr(begin, end - begin);
+      if (const nlohmann::json* found = follow(path)) {
+        where = name + ": " + std::string(path);
+        return found;
+      }
+      begin = end + 1;
+    }
+    return nullptr;
+  }
+
+ private:
+  const nlohmann::json* follow(std::string_view path) const {
+    const nlohmann::json* at = &value;
+    while (true) {
+      const size_t dot = std::min(path.find('.'), path.size());
+      if (!at->is_object()) return nullptr;
+      const auto found = at->find(std::string(path.substr(0, dot)));
+      if (found == at->end() || found->is_null()) return nullptr;
+      at = &*found;
+      if (dot == path.size()) return at;
+      path.remove_prefix(dot + 1);
+    }
+  }
 };
 
 JsonConfig::JsonConfig(std::string_view config, std::string name) : name_(std::move(name)) {
   nlohmann::json parsed = parse_json(config, name_);
   if (!parsed.is_object()) throw Error(Status::bad_file, name_ + ": expected a JSON object");
-  json_ = std::make_unique<Json>(Json{std::move(parsed)});
+  json_ = std::make_unique<Json>(Json{std::move(parsed), name_});
 }
 
 JsonConfig::~JsonConfig() = default;
 
 void JsonConfig::integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high,
                          std::optional<int64_t> fallback) {
-  const std::string where = name_ + ": " + hf;
-  const auto found = json_->value.find(hf);
-  if (found == json_->value.end() || found->is_null()) {
+  std::string where;
+  const nlohmann::json* found = json_->find(hf, where);
+  if (!found) {
     if (!fallback) throw Error(Status::bad_file, where + " is missing");
     value = *fallback;
   } else {
@@ -103,10 +140,10 @@ void JsonConfig::integer(const char*, const char* hf, int64_t& value, int64_t lo
 
 void JsonConfig::real(const char*, const char* hf, float& value, double low, double high,
                       std::optional<double> fallback) {
-  const std::string where = name_ + ": " + hf;
-  const auto found = json_->value.find(hf);
+  std::string where;
+  const nlohmann::json* found = json_->find(hf, where);
   double v;
-  if (found == json_->value.end() || found->is_null()) {
+  if (!found) {
     if (!fallback) throw Error(Status::bad_file, where + " is missing");
     v = *fallback;
   } else {
@@ -118,14 +155,54 @@ void JsonConfig::real(const char*, const char* hf, float& value, double low, dou
 }
 
 void JsonConfig::activation(const char*, const char* hf, Activation& value, Activation fallback) {
-  const auto found = json_->value.find(hf);
-  if (found == json_->value.end() || found->is_null()) {
+  std::string where;
+  const nlohmann::json* found = json_->find(hf, where);
+  if (!found) {
     value = fallback;
     return;
   }
-  const std::string where = name_ + ": " + hf;
   if (!found->is_string()) throw Error(Status::bad_file, where + ": expected a string, found " + found->type_name());
   value = activation_named(found->get<std::string>(), where);
+}
+
+void JsonConfig::every(const char*, const char* hf, const char* hf_list, const char* kind, int64_t& value) {
+  std::string where;
+  const nlohmann::json* list = json_->find(hf_list, where);
+  if (!list || json_->find(hf, where)) return integer(nullptr, hf, value, 1, 1 << 10, {});
+  if (!list->is_array() || list->size() > 1 << 10)
+    throw Error(Status::bad_file, where + ": expected a list of the layers' kinds");
+  value = static_cast<int64_t>(list->size());
+  for (size_t i = list->size(); i-- > 1;)
+    if ((*list)[i] == kind) value = static_cast<int64_t>(i);
+  for (size_t i = 0; i < list->size(); ++i)
+    if (((*list)[i] == kind) != (static_cast<int64_t>(i) % value == 0))
+      throw Error(Status::unsupported, where + ": expected every " + std::to_string(value) + " layers to be \"" + kind +
+                                           "\", which layer " + std::to_string(i) + " contradicts");
+}
+
+bool JsonConfig::hf_real(const char* hf, double& value, double low, double high) {
+  std::string where;
+  const nlohmann::json* found = json_->find(hf, where);
+  if (!found) return false;
+  if (!found->is_number()) throw Error(Status::bad_file, where + ": expected a number, found " + found->type_name());
+  value = found->get<double>();
+  check(value, low, high, where);
+  return true;
+}
+
+bool JsonConfig::hf_is(const char* hf, const char* json) {
+  std::string where;
+  const nlohmann::json* found = json_->find(hf, where);
+  return found && *found == nlohmann::json::parse(json);
+}
+
+void JsonConfig::hf_expect(const char* hf, const char* json) {
+  std::string where;
+  const nlohmann::json* found = json_->find(hf, where);
+  if (found && *found != nlohmann::json::parse(json))
+    throw Error(Status::unsupported,
+                where + ": quern runs this architecture with " + json + " only, found " +
+                    printable(found->dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)));
 }
 
 void GgufConfigWriter::integer(const char* gguf, const char*, int64_t& value, int64_t, int64_t,
@@ -145,6 +222,10 @@ void GgufConfigWriter::activation(const char* gguf, const char*, Activation& val
       return;
     }
   }
+}
+
+void GgufConfigWriter::every(const char* gguf, const char*, const char*, const char*, int64_t& value) {
+  file_.set_u32(prefix_ + gguf, static_cast<uint32_t>(value));
 }
 
 void GgufConfigWriter::constant(const char* gguf, bool value) {

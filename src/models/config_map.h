@@ -18,14 +18,24 @@ class ConfigMap {
  public:
   virtual ~ConfigMap() = default;
 
-  // gguf: the key after "<architecture>."; hf: the key in config.json. A value outside [low, high], of the wrong type,
-  // or missing without a fallback is Error{bad_file} naming file and key.
+  // gguf: the key after "<architecture>."; hf: the key in config.json, or several spellings of it, "rope_theta|
+  // rope_parameters.rope_theta", of which the first that is there counts; nullptr: none. A value outside [low, high],
+  // of the wrong type, or missing without a fallback is Error{bad_file} naming file and key.
   virtual void integer(const char* gguf, const char* hf, int64_t& value, int64_t low, int64_t high,
                        std::optional<int64_t> fallback = {}) = 0;
   virtual void real(const char* gguf, const char* hf, float& value, double low, double high,
                     std::optional<double> fallback = {}) = 0;
   // Hugging Face's names: gelu (exact), gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh.
   virtual void activation(const char* gguf, const char* hf, Activation& value, Activation fallback) = 0;
+  // Every so many layers is of the kind `kind`, from the first on: a number in GGUF and in older config.json; newer
+  // ones have a list `hf_list` with the kind of each layer.
+  virtual void every(const char* gguf, const char* hf, const char* hf_list, const char* kind, int64_t& value) = 0;
+  // A number that only config.json has, for what is settled when a model is converted. False elsewhere: value stays.
+  virtual bool hf_real(const char* /*hf*/, double& /*value*/, double /*low*/, double /*high*/) { return false; }
+  virtual bool hf_is(const char* /*hf*/, const char* /*json*/) { return false; }  // config.json says so
+  virtual bool is_hf() const { return false; }                                    // reads config.json
+  // config.json must lack the key or have this value (as JSON, '"absolute"' or 'false'); else Error{unsupported}.
+  virtual void hf_expect(const char* /*hf*/, const char* /*json*/) {}
   // A fact of the architecture that GGUF states and config.json does not.
   virtual void constant(const char* gguf, bool value) = 0;
   // The file, for messages.
@@ -41,6 +51,7 @@ class GgufConfig final : public ConfigMap {
   void real(const char* gguf, const char*, float& value, double low, double high,
             std::optional<double> fallback) override;
   void activation(const char* gguf, const char*, Activation& value, Activation fallback) override;
+  void every(const char* gguf, const char*, const char*, const char*, int64_t& value) override;
   void constant(const char*, bool) override {}
   std::string source() const override;
 
@@ -59,6 +70,11 @@ class JsonConfig final : public ConfigMap {
   void real(const char*, const char* hf, float& value, double low, double high,
             std::optional<double> fallback) override;
   void activation(const char*, const char* hf, Activation& value, Activation fallback) override;
+  void every(const char*, const char* hf, const char* hf_list, const char* kind, int64_t& value) override;
+  bool hf_real(const char* hf, double& value, double low, double high) override;
+  void hf_expect(const char* hf, const char* json) override;
+  bool hf_is(const char* hf, const char* json) override;
+  bool is_hf() const override { return true; }
   void constant(const char*, bool) override {}
   std::string source() const override { return name_; }
 
@@ -75,6 +91,7 @@ class GgufConfigWriter final : public ConfigMap {
   void integer(const char* gguf, const char*, int64_t& value, int64_t, int64_t, std::optional<int64_t>) override;
   void real(const char* gguf, const char*, float& value, double, double, std::optional<double>) override;
   void activation(const char* gguf, const char*, Activation& value, Activation fallback) override;
+  void every(const char* gguf, const char*, const char*, const char*, int64_t& value) override;
   void constant(const char* gguf, bool value) override;
   std::string source() const override { return "the file being written"; }
 

@@ -18,7 +18,23 @@ namespace quern {
 struct Batch {
   std::span<const int32_t> ids, types;
   std::span<const Sequence> texts;
+  Tensor shared[2] = {};  // what Model::prepare made, for all layers
+
+  int64_t longest() const;  // tokens of the longest text
 };
+
+// What a task's weights do with last hidden states: dense → activation → norm → out. dense and norm may be missing.
+struct HeadLayers {
+  bool dense = false, dense_bias = true, norm = false, norm_bias = true, out_bias = true;
+  Activation activation = Activation::none;  // after dense
+  float eps = 0;                             // of norm
+  bool mean = false;                         // a text's tokens are averaged first; else its first token is taken
+  struct Names {
+    std::string dense, norm, out, out_bias;  // in Hugging Face files, as WeightSpec spells them
+  } hf;
+};
+enum class Task { sequence_classification, token_classification, masked_lm };
+const char* task_name(Task task);  // "sequence classification"
 
 class Model {
  public:
@@ -33,6 +49,11 @@ class Model {
   virtual int64_t types() const = 0;       // segment types must be below
   virtual int layers() const = 0;
 
+  // The head that the architecture's Hugging Face classes have for a task. Throws Error{unsupported}.
+  virtual HeadLayers head(Task task) const;
+
+  // What all layers of a pass share (rotary angles, position biases), into batch.shared, on op's arena.
+  virtual void prepare(Ops&, Batch&) const {}
   // (T, D) each. The layers are the graph: embed, then layer(0) … layer(layers() - 1), then finish.
   virtual Tensor embed(Ops& op, const Batch& batch) const = 0;
   virtual Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const = 0;
@@ -40,7 +61,7 @@ class Model {
 };
 
 // Last hidden states (T, D). `after`, when given, sees the states after embed (layer -1) and after each layer.
-Tensor forward(const Model& model, Ops& op, const Batch& batch,
+Tensor forward(const Model& model, Ops& op, Batch batch,
                const std::function<void(int layer, const Tensor& states)>& after = {});
 
 struct Architecture {

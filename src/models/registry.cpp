@@ -8,7 +8,8 @@ namespace quern {
 namespace {
 
 const Architecture* const kArchitectures[] = {
-    &bert_architecture,
+    &bert_architecture,       &roberta_architecture, &distilbert_architecture, &mpnet_architecture,
+    &nomic_bert_architecture, &gte_architecture,     &modernbert_architecture, &t5_encoder_architecture,
 };
 
 }  // namespace
@@ -17,7 +18,7 @@ const Architecture& architecture_of_gguf(const std::string& name, const std::str
   std::string known;
   for (const Architecture* a : kArchitectures) {
     if (name == a->gguf) return *a;
-    known += (known.empty() ? "" : ", ") + std::string(a->gguf);
+    if (known.find(a->gguf) == std::string::npos) known += (known.empty() ? "" : ", ") + std::string(a->gguf);
   }
   throw Error(Status::unsupported,
               file + ": general.architecture \"" + printable(name) + "\" is not supported (supported: " + known + ")");

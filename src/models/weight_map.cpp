@@ -2,7 +2,8 @@
 
 namespace quern {
 
-void WeightMap::linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K, bool bias) {
+WeightSpec& WeightMap::linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K,
+                              bool bias, const std::string& hf_whole) {
   WeightSpec spec{
       .kind = WeightSpec::Kind::linear, .name = gguf_ + gguf, .parts = std::move(parts), .N = 0, .K = K, .bias = bias};
   for (WeightSpec::Part& part : spec.parts) {
@@ -10,8 +11,9 @@ void WeightMap::linear(Linear& to, const std::string& gguf, std::vector<WeightSp
     part.hf = hf_ + part.hf;
     spec.N += part.N;
   }
+  if (!hf_whole.empty()) spec.hf_whole = hf_ + hf_whole;
   spec.linear = &to;
-  specs.push_back(std::move(spec));
+  return specs.emplace_back(std::move(spec));
 }
 
 void WeightMap::norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias) {
@@ -25,8 +27,8 @@ void WeightMap::norm(Norm& to, const std::string& gguf, const std::string& hf, i
   specs.push_back(std::move(spec));
 }
 
-void WeightMap::table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
-                      bool always_f32) {
+WeightSpec& WeightMap::table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
+                             bool always_f32) {
   WeightSpec spec{.kind = WeightSpec::Kind::table,
                   .name = gguf_ + gguf,
                   .parts = {{gguf_ + gguf, hf_ + hf, rows}},
@@ -35,7 +37,7 @@ void WeightMap::table(Table& to, const std::string& gguf, const std::string& hf,
                   .bias = false,
                   .always_f32 = always_f32};
   spec.table = &to;
-  specs.push_back(std::move(spec));
+  return specs.emplace_back(std::move(spec));
 }
 
 void WeightMap::begin_layer(int i, const std::string& hf) {

@@ -1,8 +1,9 @@
 // A model's weights, each named once: its GGUF name, its Hugging Face name, its shape, and where the model keeps it.
-// The loaders (weights_gguf.cpp, weights_hf.cpp) bind these, the converter writes them.
+// The loaders (weights_gguf.cpp, hf_weights.cpp) bind these, the converter writes them.
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -12,7 +13,8 @@ namespace quern {
 
 struct WeightSpec {
   enum class Kind { linear, norm, table };
-  // A piece of the weight in files that keep it in pieces; names without ".weight" and ".bias".
+  // A piece of the weight in files that keep it in pieces; names without ".weight" and ".bias". Where a Hugging Face
+  // tensor has several spellings, "decoder|word_embeddings", the first that is there counts.
   struct Part {
     std::string gguf, hf;
     int64_t N;
@@ -22,7 +24,12 @@ struct WeightSpec {
   std::vector<Part> parts;  // stacked along N; one for norms and tables
   int64_t N, K;             // linear: outputs × inputs; table: rows (0: the file's) × width; norm: N = width, K = 1
   bool bias;
-  bool always_f32 = false;  // small tables that no file type rounds
+  bool always_f32 = false;     // small weights that no file type rounds
+  bool row_type = false;       // a linear that is stored row by row even in files of panel types, see heads/
+  int64_t hf_skip = 0;         // rows of the Hugging Face table before the first that is used
+  std::string hf_whole = {};   // the Hugging Face tensor that holds all parts one after the other, where there is one
+  std::string hf_bias = {};    // the bias's full name in Hugging Face files, if it is not the weight's
+  std::string hf_folder = {};  // of the Hugging Face folder, relative; empty: the transformer's own
   Linear* linear = nullptr;
   Norm* norm = nullptr;
   Table* table = nullptr;
@@ -31,15 +38,18 @@ struct WeightSpec {
 class WeightMap {
  public:
   // A linear layer of one part.
-  void linear(Linear& to, const std::string& gguf, const std::string& hf, int64_t N, int64_t K, bool bias = true) {
-    linear(to, gguf, {{gguf, hf, N}}, K, bias);
+  WeightSpec& linear(Linear& to, const std::string& gguf, const std::string& hf, int64_t N, int64_t K,
+                     bool bias = true) {
+    return linear(to, gguf, {{gguf, hf, N}}, K, bias);
   }
   // `gguf` is the name of the whole where a file holds it fused; the parts' own names serve where it does not.
-  void linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K, bool bias = true);
+  // hf_whole: where Hugging Face's files hold it fused too.
+  WeightSpec& linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K,
+                     bool bias = true, const std::string& hf_whole = {});
   void norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias = true);
   // rows = 0: as many as the file has.
-  void table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
-             bool always_f32 = false);
+  WeightSpec& table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
+                    bool always_f32 = false);
 
   // Names that follow are inside this layer: gguf "blk.<i>." and hf + "<i>.". end_layer() goes back to none.
   void begin_layer(int i, const std::string& hf);
@@ -66,28 +76,10 @@ class WeightStore {
 };
 
 class GgufReader;
-class Safetensors;
-struct StTensor;
 
-// Bind every spec to the file's tensors; the file must outlive the model. Throw Error{bad_file} naming tensor, expected
+// Bind specs to a GGUF file's tensors; the file must outlive the model. Throw Error{bad_file} naming tensor, expected
 // and found shape or type; {unsupported} for a type that quern does not run.
-void bind_weights(const GgufReader& file, std::vector<WeightSpec>& specs, WeightStore& store);
-// prefixes: what may stand before every name ("", "bert."); the first that fits is taken.
-void bind_weights(const Safetensors& file, const std::vector<std::string>& prefixes, std::vector<WeightSpec>& specs,
-                  WeightStore& store);
-
-// The tensors of a part in a Hugging Face file: weight (or gamma) and bias (or beta), checked against the spec's shape;
-// bias is null where the spec has none.
-struct HfTensors {
-  const StTensor* weight = nullptr;
-  const StTensor* bias = nullptr;
-};
-HfTensors find_hf_tensors(const Safetensors& file, const std::string& prefix, const WeightSpec& spec, size_t part);
-std::string find_hf_prefix(const Safetensors& file, const std::vector<std::string>& prefixes,
-                           const std::vector<WeightSpec>& specs);
-
-// n elements of a float tensor (F32, F16, BF16; bytes need not be aligned) from element `first` on, as f32.
-void read_floats(const StTensor& tensor, int64_t first, int64_t n, float* out);
+void bind_weights(const GgufReader& file, std::span<const WeightSpec> specs, WeightStore& store);
 
 std::string shape_text(const int64_t* extents, size_t n);  // "[384, 1536]"
 

@@ -123,7 +123,7 @@ class Binder {
 
 }  // namespace
 
-void bind_weights(const GgufReader& file, std::vector<WeightSpec>& specs, WeightStore& store) {
+void bind_weights(const GgufReader& file, std::span<const WeightSpec> specs, WeightStore& store) {
   Binder binder(file, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
 }

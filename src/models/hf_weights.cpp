@@ -1,0 +1,207 @@
+// Binds a model's weights to the tensors of a Hugging Face folder. Matrices of aligned F32, F16 and BF16 are used where
+// they lie; the rest (vectors, biases in pieces) is copied as f32.
+#include "models/hf_weights.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "dispatch.h"
+#include "error.h"
+#include "quants/half.h"
+
+namespace quern {
+namespace {
+
+struct FloatDtype {
+  const char* dtype;
+  const char* type;
+  size_t bytes;
+};
+constexpr FloatDtype kFloats[] = {{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16", "bf16", 2}};
+
+const FloatDtype& float_dtype(const StTensor& tensor) {
+  for (const FloatDtype& d : kFloats)
+    if (tensor.dtype == d.dtype) return d;
+  throw Error(Status::unsupported, *tensor.file + ": tensor " + tensor.name + " has dtype " + tensor.dtype +
+                                       "; quern reads F32, F16 and BF16");
+}
+
+void check_shape(const StTensor& tensor, const std::vector<int64_t>& shape) {
+  if (tensor.shape != shape)
+    throw Error(Status::bad_file, *tensor.file + ": tensor " + tensor.name + ": expected shape " +
+                                      shape_text(shape.data(), shape.size()) + ", found " +
+                                      shape_text(tensor.shape.data(), tensor.shape.size()));
+  float_dtype(tensor);
+}
+
+bool usable_in_place(const StTensor& t) {
+  return reinterpret_cast<uintptr_t>(t.data.data()) % float_dtype(t).bytes == 0;
+}
+
+// Rows [first, first + n) of a matrix, or as many elements of a vector.
+StTensor rows_of(const StTensor& tensor, int64_t first, int64_t n) {
+  StTensor part = tensor;
+  const int64_t row = tensor.shape[0] > 0 ? tensor.elements() / tensor.shape[0] : 0;
+  const size_t bytes = static_cast<size_t>(row) * float_dtype(tensor).bytes;
+  part.shape[0] = n;
+  part.data = tensor.data.subspan(static_cast<size_t>(first) * bytes, static_cast<size_t>(n) * bytes);
+  return part;
+}
+
+class Binder {
+ public:
+  Binder(const HfWeights& file, WeightStore& store) : file_(file), store_(store) {}
+
+  void bind(const WeightSpec& spec) {
+    switch (spec.kind) {
+      case WeightSpec::Kind::linear:
+        return linear(spec);
+      case WeightSpec::Kind::norm: {
+        const HfTensors t = file_.find(spec, 0);
+        spec.norm->weight = vector(t.weight);
+        spec.norm->bias = t.bias ? vector(*t.bias) : nullptr;
+        return;
+      }
+      case WeightSpec::Kind::table: {
+        const StTensor weight = file_.find(spec, 0).weight;
+        const int64_t rows = weight.shape[0];
+        const Matrix m = matrix(weight, rows, spec.K, spec.always_f32);
+        *spec.table = {m.type, m.arrays[0], rows, spec.K};
+        return;
+      }
+    }
+  }
+
+ private:
+  const float* vector(const StTensor& tensor) {
+    float* out = store_.floats(static_cast<size_t>(tensor.elements()));
+    read_floats(tensor, 0, tensor.elements(), out);
+    return out;
+  }
+
+  Matrix matrix(const StTensor& tensor, int64_t N, int64_t K, bool as_f32) {
+    Matrix m{.type = find_type(float_dtype(tensor).type), .N = N, .K = K, .arrays = {tensor.data.data()}};
+    if (as_f32 || !usable_in_place(tensor)) {
+      m.type = find_type("f32");
+      m.arrays[0] = vector(tensor);
+    }
+    return m;
+  }
+
+  void linear(const WeightSpec& spec) {
+    Linear& to = *spec.linear;
+    to = {.N = spec.N, .K = spec.K, .parts = {}, .bias = nullptr, .smooth = nullptr};
+    std::vector<HfTensors> tensors;
+    for (size_t i = 0; i < spec.parts.size(); ++i) tensors.push_back(file_.find(spec, i));
+    bool as_f32 = spec.always_f32;  // parts of different dtypes, or not all aligned: then all as f32
+    for (const HfTensors& t : tensors)
+      as_f32 =
+          as_f32 || t.weight.dtype != tensors[0].weight.dtype || (!usable_in_place(t.weight) && tensors.size() > 1);
+    float* bias = spec.bias ? store_.floats(static_cast<size_t>(spec.N)) : nullptr;
+    int64_t at = 0;
+    for (size_t i = 0; i < spec.parts.size(); ++i) {
+      to.parts.push_back({matrix(tensors[i].weight, spec.parts[i].N, spec.K, as_f32), at, nullptr, nullptr});
+      if (bias) read_floats(*tensors[i].bias, 0, spec.parts[i].N, bias + at);
+      at += spec.parts[i].N;
+    }
+    to.bias = bias;
+  }
+
+  const HfWeights& file_;
+  WeightStore& store_;
+};
+
+// f(spelling) for each of "a|b" until it gives something.
+template <class F>
+const StTensor* first_of(const std::string& spellings, const F& f) {
+  for (size_t begin = 0; begin <= spellings.size();) {
+    const size_t end = std::min(spellings.find('|', begin), spellings.size());
+    if (const StTensor* found = f(spellings.substr(begin, end - begin))) return found;
+    begin = end + 1;
+  }
+  return nullptr;
+}
+
+}  // namespace
+
+HfWeights::HfWeights(std::string dir, const std::string& transformer, std::vector<std::string> prefixes)
+    : dir_(std::move(dir)),
+      prefixes_(std::move(prefixes)),
+      prefix_(prefixes_[0]),
+      transformer_(Safetensors::open_folder(transformer.empty() ? dir_ : dir_ + '/' + transformer)) {}
+
+const StTensor* HfWeights::find(const Safetensors& file, const std::string& spellings,
+                                std::initializer_list<const char*> suffixes) const {
+  return first_of(spellings, [&](const std::string& name) -> const StTensor* {
+    for (const std::string& prefix : prefixes_)
+      for (const char* suffix : suffixes)
+        if (const StTensor* found = file.find(prefix + name + suffix)) return found;
+    return nullptr;
+  });
+}
+
+bool HfWeights::has(const std::string& name) const {
+  return find(transformer_, name, {".weight"}) != nullptr;
+}
+
+const Safetensors& HfWeights::file_of(const WeightSpec& spec) const {
+  return spec.hf_folder.empty() ? transformer_ : folders_.at(spec.hf_folder);
+}
+
+HfTensors HfWeights::find(const WeightSpec& spec, size_t index) const {
+  const Safetensors& file = file_of(spec);
+  const WeightSpec::Part& part = spec.parts[index];
+  const std::string first_name = part.hf.substr(0, part.hf.find('|'));
+  int64_t first = spec.hf_skip;
+  const StTensor* whole = spec.hf_whole.empty() ? nullptr : find(file, spec.hf_whole, {".weight"});
+  for (size_t i = 0; whole && i < index; ++i) first += spec.parts[i].N;
+  const StTensor* weight = whole ? whole : find(file, part.hf, {".weight", ".gamma"});
+  if (!weight) weight = &file.tensor(prefix_ + first_name + ".weight");  // throws, naming the present spelling
+  const int64_t file_rows = weight->shape.empty() ? 0 : weight->shape[0];
+  if (file_rows < first)
+    throw Error(Status::bad_file, *weight->file + ": tensor " + weight->name + ": expected more than " +
+                                      std::to_string(first) + " rows, found " + std::to_string(file_rows));
+  const int64_t n = part.N == 0 ? file_rows - first : part.N;
+  const int64_t rows = whole ? spec.N : first + n;
+  check_shape(*weight, spec.kind == WeightSpec::Kind::norm ? std::vector{rows} : std::vector{rows, spec.K});
+  HfTensors found{rows_of(*weight, first, n), {}};
+  if (!spec.bias) return found;
+  const StTensor* bias = !spec.hf_bias.empty() ? find(file, spec.hf_bias, {""})
+                         : whole               ? find(file, spec.hf_whole, {".bias"})
+                                               : find(file, part.hf, {".bias", ".beta"});
+  if (!bias) bias = &file.tensor(prefix_ + (spec.hf_bias.empty() ? first_name + ".bias" : spec.hf_bias));
+  check_shape(*bias, {rows});
+  found.bias = rows_of(*bias, first, n);
+  return found;
+}
+
+void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
+  for (const std::string& prefix : prefixes_)
+    if (!specs.empty() && transformer_.find(prefix + specs[0].parts[0].hf + ".weight")) prefix_ = prefix;
+  for (const WeightSpec& spec : specs)
+    if (!spec.hf_folder.empty() && !folders_.count(spec.hf_folder))
+      folders_.emplace(spec.hf_folder, Safetensors::open_folder(dir_ + '/' + spec.hf_folder));
+  Binder binder(*this, store);
+  for (const WeightSpec& spec : specs) binder.bind(spec);
+}
+
+void HfWeights::release(const HfTensors& tensors) const noexcept {
+  transformer_.release(tensors.weight);
+}
+
+void read_floats(const StTensor& tensor, int64_t first, int64_t n, float* out) {
+  const FloatDtype& dtype = float_dtype(tensor);
+  const std::byte* in = tensor.data.data() + static_cast<size_t>(first) * dtype.bytes;
+  if (dtype.bytes == 4) {
+    std::memcpy(out, in, static_cast<size_t>(n) * 4);
+    return;
+  }
+  const bool bf16 = tensor.dtype == "BF16";
+  for (int64_t i = 0; i < n; ++i) {
+    uint16_t half;
+    std::memcpy(&half, in + i * 2, 2);
+    out[i] = bf16 ? bf16_to_f32(half) : f16_to_f32(half);
+  }
+}
+
+}  // namespace quern

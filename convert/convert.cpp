@@ -88,7 +88,7 @@ class Converter {
   void write(size_t index) {
     const WeightSpec& spec = source_.weights.specs[index];
     std::vector<float> smooth, U;
-    if (spec.linear && calibration_) fit(spec, *stored_[index].matrices[0].type, smooth, U);
+    if (spec.linear && calibration_ && spec.calibrated) fit(spec, *stored_[index].matrices[0].type, smooth, U);
     for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U);
     for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
     for (size_t i = 0; i < spec.parts.size(); ++i) {

@@ -13,7 +13,10 @@ const TypeInfo& named(const char* name) {
   return *type;
 }
 
-const TypeInfo& linear_type(const TypeInfo& wanted, int64_t K) {
+const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted) {
+  const int64_t K = spec.K;
+  if (spec.always_f32) return named("f32");
+  if (!spec.calibrated && !wanted.rows) return named("q8");
   if (K % wanted.k_multiple == 0) return wanted;
   return wanted.rows ? named("f16") : named("q8");
 }
@@ -51,10 +54,10 @@ Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t rows) {
       if (spec.bias) vector(spec.name + ".bias", spec.N);
       break;
     case WeightSpec::Kind::linear: {
-      const TypeInfo& stored = linear_type(type, spec.K);
+      const TypeInfo& stored = linear_type(spec, type);
       if (!stored.rows) {
         s.matrices.push_back(matrix(spec.name, stored, 0, spec.parts.size(), spec.N, spec.K));
-        vector(spec.name + ".smooth", spec.K);
+        if (spec.calibrated) vector(spec.name + ".smooth", spec.K);
         if (spec.bias) vector(spec.name + ".bias", spec.N);
         break;
       }

@@ -1,13 +1,14 @@
+// Packs: how texts share out over threads and go through the model together. What is asked of them: engine_*.cpp.
 #include "engine.h"
 
 #include <algorithm>
 #include <atomic>
 #include <chrono>
-#include <cstring>
 #include <numeric>
 
 #include "cpu.h"
 #include "dispatch.h"
+#include "engine_jobs.h"
 #include "error.h"
 
 namespace quern {
@@ -16,77 +17,27 @@ namespace {
 // Tokens of a pack: enough rows to amortize reading a layer's weights, few enough for its activations to stay in L2.
 constexpr size_t kPackTokens = 128;
 
-Pipeline effective_pipeline(const LoadedModel& model, const EmbedOptions& options) {
-  Pipeline p = model.pipeline;
-  if (!options.pooling.empty())
-    for (Pipeline::Module& module : p.modules)
-      if (module.type == "Pooling") module.pooling.modes = {options.pooling == "last" ? "lasttoken" : options.pooling};
-  if (options.normalize) {
-    std::erase_if(p.modules, [](const Pipeline::Module& m) { return m.type == "Normalize"; });
-    if (*options.normalize) p.modules.push_back({.type = "Normalize", .folder = {}, .pooling = {}, .dense = {}});
-  }
-  return p;
+std::string text_name(const Session::Job& job, size_t index) {
+  return "text " + std::to_string(job.first_text + index);
 }
 
 }  // namespace
 
-// What all workers of one embed() share.
-struct Session::Call {
-  Call(const LoadedModel& model, std::span<const std::string_view> texts,
-       std::span<const std::span<const int32_t>> tokens, const EmbedOptions& options, std::span<float> out)
-      : texts(texts),
-        tokens(tokens),
-        options(options),
-        heads(effective_pipeline(model, options), model.model->width(), model.path),
-        out(out) {
-    width = options.dimensions > 0 ? options.dimensions : heads.width();
-    if (options.dimensions < 0 || options.dimensions > heads.width())
-      throw Error(Status::bad_argument, "dimensions: expected 1 to " + std::to_string(heads.width()) + ", found " +
-                                            std::to_string(options.dimensions));
-    if (options.prompt) {
-      prompt = *options.prompt;
-    } else if (const auto found = model.prompts.find(model.default_prompt); found != model.prompts.end()) {
-      prompt = found->second;
-    }
-    max_length = options.max_length == 0 ? model.max_length : options.max_length;
-    const size_t least = model.tokenizer->n_special(false);
-    if (max_length > static_cast<size_t>(model.model->positions()) || max_length < least)
-      throw Error(Status::bad_argument, "max_length: expected " + std::to_string(least) + " to " +
-                                            std::to_string(model.model->positions()) + " tokens, found " +
-                                            std::to_string(max_length));
-    if (heads.skips_prompt() && !prompt.empty()) {
-      Encoding e;
-      model.tokenizer->encode(prompt, {.add_special = true}, e);
-      skip = static_cast<int64_t>(e.ids.size()) - 1;  // less the closing special token
-    }
-  }
-
-  size_t size() const { return texts.empty() ? tokens.size() : texts.size(); }
-
-  std::span<const std::string_view> texts;
-  std::span<const std::span<const int32_t>> tokens;  // in place of texts
-  const EmbedOptions& options;
-  const Heads heads;
-  const std::span<float> out;
-  int64_t width = 0;
-  std::string prompt;
-  size_t max_length = 0;
-  int64_t skip = 0;
-};
-
 // Texts that go through the model together, and one worker's memory.
 struct Session::Pack {
   std::vector<int32_t> ids, types;
+  std::vector<Span> offsets;
+  std::vector<uint8_t> special_mask;
   std::vector<Sequence> texts;
   std::vector<size_t> indices;  // of the texts in the call
   Encoding encoding;
-  std::string prompted;
-  std::vector<float> vector;
   EmbedStats stats;
 
   void clear() {
     ids.clear();
     types.clear();
+    offsets.clear();
+    special_mask.clear();
     texts.clear();
     indices.clear();
   }
@@ -101,98 +52,94 @@ Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
 
 Session::~Session() = default;
 
-int64_t Session::width(const EmbedOptions& options) const {
-  return Call(*model_, {}, {}, options, {}).width;
+void settle(Session::Job& job, const LoadedModel& model, const TextOptions& options, bool pair) {
+  job.max_length = options.max_length == 0 ? model.max_length : options.max_length;
+  job.truncates = options.long_texts != LongTexts::error;
+  job.first_text = options.first_text;
+  const size_t least = model.tokenizer->n_special(pair);
+  if (job.max_length > static_cast<size_t>(model.model->positions()) || job.max_length < least)
+    throw Error(Status::bad_argument, "max_length: expected " + std::to_string(least) + " to " +
+                                          std::to_string(model.model->positions()) + " tokens, found " +
+                                          std::to_string(job.max_length));
 }
 
-// Puts a text's tokens into the pack. False for a text without tokens, whose vector is zero.
-bool Session::add_text(const Call& call, Pack& pack, size_t index) {
-  if (call.texts.empty()) {
-    const std::span<const int32_t> ids = call.tokens[index];
-    const size_t kept = std::min(ids.size(), call.max_length);
-    for (const int32_t id : ids)
-      if (id < 0 || id >= model_->model->vocabulary())
-        throw Error(Status::bad_argument,
-                    "text " + std::to_string(call.options.first_text + index) + ": expected token ids 0 to " +
-                        std::to_string(model_->model->vocabulary() - 1) + ", found " + std::to_string(id));
-    pack.encoding.type_ids.assign(kept, 0);
-    return add_tokens(call, pack, index, ids.first(kept), pack.encoding.type_ids, ids.size() - kept);
-  }
-  std::string_view text = call.texts[index];
-  if (!call.prompt.empty()) {
-    pack.prompted.assign(call.prompt).append(text);
-    text = pack.prompted;
-  }
+std::string prompt_of(const LoadedModel& model, const TextOptions& options) {
+  if (options.prompt) return *options.prompt;
+  const auto found = model.prompts.find(model.default_prompt);
+  return found == model.prompts.end() ? "" : found->second;
+}
+
+void refuse_task(const LoadedModel& model, const char* wanted) {
+  const Pipeline& p = model.pipeline;
+  std::string makes;
+  const auto add = [&](bool there, const char* what) {
+    if (there) makes += (makes.empty() ? "" : ", ") + std::string(what);
+  };
+  add(!p.modules.empty(), "vectors (embed)");
+  add(p.sparse.has_value(), "sparse weights (embed --sparse)");
+  add(p.multi_vector.has_value(), "a vector a token (embed --multi-vector)");
+  add(p.classifier && !p.classifier->per_token && p.classifier->labels.size() == 1, "scores of pairs (rerank)");
+  add(p.classifier && !p.classifier->per_token, "label scores (classify)");
+  add(p.classifier && p.classifier->per_token, "label scores of tokens (classify)");
+  throw Error(Status::bad_argument, model.path + ": this model makes no " + wanted + "; it makes " + makes);
+}
+
+// Puts a text's tokens into the pack.
+void Session::add_text(const Job& job, Pack& pack, size_t index) {
   Encoding& e = pack.encoding;
-  model_->tokenizer->encode(text, {.add_special = true, .max_length = call.max_length}, e);
+  job.tokens(index, e);
   pack.stats.repaired += e.n_invalid > 0;
-  return add_tokens(call, pack, index, e.ids, e.type_ids, e.n_dropped);
-}
-
-bool Session::add_tokens(const Call& call, Pack& pack, size_t index, std::span<const int32_t> ids,
-                         std::span<const int32_t> types, size_t dropped) {
-  if (dropped > 0 && !call.options.truncate)
-    throw Error(Status::bad_argument, "text " + std::to_string(call.options.first_text + index) + " has " +
-                                          std::to_string(ids.size() + dropped) + " tokens, the limit is " +
-                                          std::to_string(call.max_length) + " and truncation is off");
+  if (e.n_dropped > 0 && !job.truncates)
+    throw Error(Status::bad_argument, text_name(job, index) + " has " + std::to_string(e.ids.size() + e.n_dropped) +
+                                          " tokens, the limit is " + std::to_string(job.max_length) +
+                                          " and truncation is off");
   pack.stats.texts += 1;
-  pack.stats.tokens += ids.size();
-  pack.stats.truncated += dropped > 0;
-  if (ids.empty()) {
-    std::fill_n(call.out.data() + static_cast<int64_t>(index) * call.width, call.width, 0.0f);
-    return false;
-  }
-  for (const int32_t type : types)
+  pack.stats.tokens += e.ids.size();
+  pack.stats.truncated += e.n_dropped > 0;
+  if (e.ids.empty()) return job.finish_empty(index);
+  for (const int32_t id : e.ids)
+    if (id < 0 || id >= model_->model->vocabulary())
+      throw Error(Status::bad_argument, text_name(job, index) + ": expected token ids 0 to " +
+                                            std::to_string(model_->model->vocabulary() - 1) + ", found " +
+                                            std::to_string(id));
+  for (const int32_t type : e.type_ids)
     if (type >= model_->model->types())
       throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
                                         ", but the model has " + std::to_string(model_->model->types()));
-  pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(ids.size())});
+  pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(e.ids.size())});
   pack.indices.push_back(index);
-  pack.ids.insert(pack.ids.end(), ids.begin(), ids.end());
-  pack.types.insert(pack.types.end(), types.begin(), types.end());
-  return true;
+  pack.ids.insert(pack.ids.end(), e.ids.begin(), e.ids.end());
+  pack.types.insert(pack.types.end(), e.type_ids.begin(), e.type_ids.end());
+  if (!job.want_offsets) return;
+  pack.offsets.insert(pack.offsets.end(), e.offsets.begin(), e.offsets.end());
+  pack.special_mask.insert(pack.special_mask.end(), e.special_mask.begin(), e.special_mask.end());
 }
 
-void Session::run_pack(const Call& call, Pack& pack, Ops& op) {
+void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
   Arena::Scope scope(op.arena());
   const Tensor states = forward(*model_->model, op, {pack.ids, pack.types, pack.texts});
-  pack.vector.resize(static_cast<size_t>(call.heads.width()));
   for (size_t i = 0; i < pack.texts.size(); ++i) {
-    const Sequence& text = pack.texts[i];
-    const Tensor hidden{states.row(text.first), text.length, states.cols, states.stride};
-    call.heads.apply(kernels_, hidden, std::min(call.skip, text.length), pack.vector.data());
-    if (call.width < call.heads.width() && call.heads.normalizes()) normalize(kernels_, pack.vector.data(), call.width);
-    std::memcpy(call.out.data() + static_cast<int64_t>(pack.indices[i]) * call.width, pack.vector.data(),
-                static_cast<size_t>(call.width) * sizeof(float));
+    const auto [first, length] = pack.texts[i];
+    const size_t at = static_cast<size_t>(first), n = static_cast<size_t>(length);
+    Finished text{pack.indices[i], {states.row(first), length, states.cols, states.stride}, {&pack.ids[at], n}, {}, {}};
+    if (job.want_offsets) {
+      text.offsets = {&pack.offsets[at], n};
+      text.special_mask = {&pack.special_mask[at], n};
+    }
+    job.finish(op, text);
   }
 }
 
-void Session::embed(std::span<const std::string_view> texts, const EmbedOptions& options, std::span<float> out,
-                    EmbedStats& stats) {
-  run(Call(*model_, texts, {}, options, out), stats);
-}
-
-void Session::embed_ids(std::span<const std::span<const int32_t>> texts, const EmbedOptions& options,
-                        std::span<float> out, EmbedStats& stats) {
-  Call call(*model_, {}, texts, options, out);
-  call.skip = 0;
-  run(call, stats);
-}
-
-void Session::run(const Call& call, EmbedStats& stats) {
-  const size_t n = call.size();
-  if (n > call.out.size() / static_cast<size_t>(call.width))
-    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(n) + " rows of " +
-                                          std::to_string(call.width) + " floats, found " +
-                                          std::to_string(call.out.size()));
+void Session::run(const Job& job, size_t n, EmbedStats& stats) {
   if (n == 0) return;
   for (Pack& pack : packs_) pack.stats = {};
   if (n == 1) {  // nothing to share out but the inside of the operators
     Pack& pack = packs_[0];
     pack.clear();
-    if (add_text(call, pack, 0)) {
+    add_text(job, pack, 0);
+    if (!pack.texts.empty()) {
       Ops op(kernels_, arena_, precision_, &pool_);
-      run_pack(call, pack, op);
+      run_pack(job, pack, op);
     }
   } else {
     // Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.
@@ -208,9 +155,9 @@ void Session::run(const Call& call, EmbedStats& stats) {
           const size_t index = next.fetch_add(1, std::memory_order_relaxed);
           more = index < n;
           if (!more) break;
-          add_text(call, pack, index);
+          add_text(job, pack, index);
         }
-        if (!pack.texts.empty()) run_pack(call, pack, op);
+        if (!pack.texts.empty()) run_pack(job, pack, op);
       }
     });
   }

@@ -1,4 +1,4 @@
-// text → ids → packed batch → model → head → vectors: the whole path.
+// text → ids → packed batch → model → heads → vectors, weights, scores: the whole path.
 #pragma once
 #include <cstdint>
 #include <memory>
@@ -8,29 +8,65 @@
 #include <string_view>
 #include <vector>
 
-#include "heads/heads.h"
+#include "heads/scores.h"
+#include "heads/vector_head.h"
 #include "loaded_model.h"
 #include "parallel.h"
 
 namespace quern {
 
-struct EmbedOptions {
-  std::string pooling;                // a mode in place of the model's; empty: the model's
-  std::optional<bool> normalize;      // in place of the model's
-  int64_t dimensions = 0;             // cut vectors to this many, then normalize again if they were; 0: all
+// What becomes of a text that is longer than max_length.
+enum class LongTexts : uint8_t {
+  error,
+  truncate,    // its end is cut off
+  chunk_mean,  // it goes through in pieces of max_length; the vector is the mean of theirs, weighted by their tokens
+  chunks,      // as many vectors as pieces
+};
+
+struct TextOptions {
+  size_t max_length = 0;  // tokens; 0: the model's
+  LongTexts long_texts = LongTexts::truncate;
+  size_t overlap = 0;                 // tokens that two neighbouring pieces share
   std::optional<std::string> prompt;  // put before every text; unset: the model's default prompt
-  size_t max_length = 0;              // tokens; 0: the model's
-  bool truncate = true;               // false: a longer text is an error
   size_t first_text = 1;              // number of the first text in messages
+};
+
+struct EmbedOptions : TextOptions {
+  std::string pooling;            // a mode in place of the model's; empty: the model's
+  std::optional<bool> normalize;  // in place of the model's
+  int64_t dimensions = 0;         // cut vectors to this many, then normalize again if they were; 0: all
 };
 
 struct EmbedStats {
   uint64_t texts = 0, tokens = 0;
   uint64_t truncated = 0;  // texts that lost tokens
+  uint64_t chunked = 0;    // texts that went through in pieces
   uint64_t repaired = 0;   // texts with invalid UTF-8, read as U+FFFD
 };
 
-// One caller's threads and scratch memory over a shared model. Not thread-safe: one call at a time.
+// What Session::encode is asked for.
+struct Wanted {
+  bool dense = false, sparse = false, multi_vector = false;
+};
+struct Encoded {
+  std::vector<float> dense;  // one row, or a row a piece
+  std::vector<SparseWeight> sparse;
+  std::vector<float> multi_vector;  // rows of the head's width
+};
+
+// A token with its label scores.
+struct TokenScores {
+  int32_t id;
+  Span bytes;    // of the text
+  bool special;  // put in by the tokenizer
+};
+struct TokenLabels {
+  std::vector<TokenScores> tokens;
+  std::vector<float> scores;  // a row of all labels for each token
+};
+
+// One caller's threads and scratch memory over a shared model. Not thread-safe: one call at a time. What comes of a text
+// does not depend on the other texts nor on the number of threads, to the bit. All throw Error.
 class Session {
  public:
   // threads = 0: as many as this process may use.
@@ -42,25 +78,35 @@ class Session {
   int threads() const { return pool_.size(); }
   int64_t width(const EmbedOptions& options) const;  // floats of one vector
 
-  // out: room for one row of width(options) floats a text, in the texts' order. A row does not depend on the other
-  // texts nor on the number of threads, to the bit. Throws Error.
+  // out: room for one row of width(options) floats a text, in the texts' order. Not with LongTexts::chunks.
   void embed(std::span<const std::string_view> texts, const EmbedOptions& options, std::span<float> out,
              EmbedStats& stats);
-  // The same from token ids, special tokens included. No prompt is put before them.
+  // The same from token ids, special tokens included. No prompt is put before them; longer texts are cut or an error.
   void embed_ids(std::span<const std::span<const int32_t>> texts, const EmbedOptions& options, std::span<float> out,
                  EmbedStats& stats);
+  // Everything that is wanted from one pass through the model.
+  std::vector<Encoded> encode(std::span<const std::string_view> texts, const EmbedOptions& options, Wanted wanted,
+                              EmbedStats& stats);
+
+  // Label scores of texts, or of pairs (texts[i], pairs[i]) where pairs is not empty; out: a row of all labels a text.
+  // raw: before the activation.
+  void classify(std::span<const std::string_view> texts, std::span<const std::string_view> pairs,
+                const TextOptions& options, bool raw, std::span<float> out, EmbedStats& stats);
+  // Label scores of each token.
+  std::vector<TokenLabels> classify_tokens(std::span<const std::string_view> texts, const TextOptions& options, bool raw,
+                                           EmbedStats& stats);
 
   // Multiply-accumulates per second of the kernels' int8_limit on all threads, over about `seconds`.
   double int8_limit(double seconds);
 
- private:
-  struct Call;
+  // Texts on their way through the model, see engine.cpp.
+  struct Job;
   struct Pack;
-  void run(const Call& call, EmbedStats& stats);
-  void run_pack(const Call& call, Pack& pack, Ops& op);
-  bool add_text(const Call& call, Pack& pack, size_t index);
-  bool add_tokens(const Call& call, Pack& pack, size_t index, std::span<const int32_t> ids,
-                  std::span<const int32_t> types, size_t dropped);
+
+ private:
+  void run(const Job& job, size_t n, EmbedStats& stats);
+  void run_pack(const Job& job, Pack& pack, Ops& op);
+  void add_text(const Job& job, Pack& pack, size_t index);
 
   std::shared_ptr<const LoadedModel> model_;
   const KernelTable& kernels_;

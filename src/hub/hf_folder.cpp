@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "hub/hf_heads.h"
 #include "hub/hf_json.h"
 #include "hub/hf_modules.h"
 #include "hub/snapshot.h"
@@ -245,6 +246,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
       folder.architectures.push_back(entry.get<std::string>());
     }
   }
+  read_heads(read_file, config, read_file("modules.json", max_config_bytes).has_value(), folder);
   read_lengths(read_file, config, folder);
   read_prompts(read_file, folder);
   identify(read_file, config, folder);

@@ -125,14 +125,37 @@ void add_module(const HfFolder::ReadFile& read, const std::string& type, const s
     const std::string value = std::to_string(module.dense.in_features) + " -> " +
                               std::to_string(module.dense.out_features) + ", " + module.dense.activation;
     folder.decisions.push_back({"dense", value, join_path(path, "config.json")});
+  } else if (type == "LayerNorm") {
+    const JsonFile file = require_config(read, folder, path);
+    const auto width = file.count("dimension", 1, max_features);
+    if (!width) throw Error(Status::bad_file, file.name() + ": 'dimension' is missing");
+    module.folder = path;
+    module.dense = {static_cast<int64_t>(*width), static_cast<int64_t>(*width), true, "identity"};
+    folder.decisions.push_back({"layer_norm", std::to_string(*width), join_path(path, "config.json")});
+  } else if (type == "SpladePooling") {
+    const JsonFile file = require_config(read, folder, path);
+    SparseConfig sparse{.over_vocabulary = true};
+    const std::string pooling = file.string("pooling_strategy").value_or("max");
+    const std::string activation = file.string("activation_function").value_or("relu");
+    if (pooling != "max" && pooling != "sum")
+      file.wrong("pooling_strategy", "max or sum: '" + printable(pooling) + "'");
+    if (activation != "relu" && activation != "log1p_relu")
+      file.wrong("activation_function", "relu or log1p_relu: '" + printable(activation) + "'");
+    sparse.sum = pooling == "sum";
+    sparse.twice = activation == "log1p_relu";
+    folder.pipeline.sparse = sparse;
+    folder.decisions.push_back({"sparse", "SPLADE, " + pooling + ", " + activation, join_path(path, "config.json")});
+    return;
   } else if (type == "Normalize") {
     if (const auto file = read_json(folder.dir, read, join_path(path, "config.json"))) check_input(*file);
     folder.decisions.push_back({"normalize", "true", "modules.json"});
   } else if (type == "Dropout") {
     return;  // does nothing outside training
   } else {
-    throw Error(Status::unsupported, list + ": the module " + printable(type) +
-                                         " is not supported, quern runs Transformer, Pooling, Dense and Normalize");
+    throw Error(Status::unsupported,
+                list + ": the module " + printable(type) +
+                    " is not supported, quern runs Transformer, Pooling, Dense, LayerNorm, Normalize, "
+                    "MLMTransformer and SpladePooling");
   }
   folder.pipeline.modules.push_back(std::move(module));
 }
@@ -168,7 +191,7 @@ void read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
     normalized = normalized || type == "Normalize";
     if (i > 0) {
       add_module(read, type, path, list->name(), folder);
-    } else if (type == "Transformer") {
+    } else if (type == "Transformer" || type == "MLMTransformer") {
       folder.transformer_folder = path;
     } else {
       throw Error(Status::unsupported,

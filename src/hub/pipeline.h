@@ -1,11 +1,14 @@
-// What follows the transformer in a sentence-transformers model: pooling, dense layers, normalization. The description
-// only, and its JSON form in the model file; heads/ does the arithmetic.
+// What follows the transformer: the modules that make a text's vector, as sentence-transformers has them, and the heads
+// of other tasks. The description only, and its JSON form in the model file; heads/ does the arithmetic.
 #pragma once
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "models/head_layers.h"
 
 namespace quern {
 
@@ -26,16 +29,52 @@ struct DenseConfig {
   bool operator==(const DenseConfig&) const = default;
 };
 
+// Scores of labels: of a text or a pair of texts, or of each token.
+struct ClassifierConfig {
+  bool per_token = false;
+  std::vector<std::string> labels;  // 1 to 2^20
+  std::string activation;           // of the scores: none sigmoid softmax
+  HeadLayers layers;
+
+  bool operator==(const ClassifierConfig&) const = default;
+};
+
+// A weight for each token of the vocabulary that matters to a text.
+struct SparseConfig {
+  // True: from the masked language model's logits (SPLADE, Formal et al., 2021, arXiv 2107.05720): log(1 + relu(x)),
+  // its largest over the text or its sum. False: one weight for each token of the text, its largest where it stands
+  // twice (bge-m3, Chen et al., 2024, arXiv 2402.03216).
+  bool over_vocabulary = false;
+  bool sum = false;
+  bool twice = false;     // log(1 + log(1 + relu(x)))
+  HeadLayers layers;      // over_vocabulary
+  std::string hf_folder;  // else: the file that holds "weight" [1, D] and "bias"
+
+  bool operator==(const SparseConfig&) const = default;
+};
+
+// A vector of length 1 for each token but the first (ColBERT's; Khattab & Zaharia, 2020, arXiv 2004.12832).
+struct MultiVectorConfig {
+  int64_t width = 0;
+  std::string hf_folder;  // the file that holds "weight" [width, D] and "bias"
+
+  bool operator==(const MultiVectorConfig&) const = default;
+};
+
 struct Pipeline {
   struct Module {
-    std::string type;    // Pooling Normalize Dense
-    std::string folder;  // relative to the model's folder; holds model.safetensors with linear.weight [out, in]
+    std::string type;  // Pooling Normalize Dense LayerNorm
+    std::string
+        folder;  // relative to the model's folder; its model.safetensors holds linear.weight [out, in] or norm.*
     PoolingConfig pooling;
-    DenseConfig dense;
+    DenseConfig dense;  // LayerNorm: in_features alone
 
     bool operator==(const Module&) const = default;
   };
-  std::vector<Module> modules;
+  std::vector<Module> modules;  // empty: the model makes no vectors
+  std::optional<ClassifierConfig> classifier;
+  std::optional<SparseConfig> sparse;
+  std::optional<MultiVectorConfig> multi_vector;
 
   bool operator==(const Pipeline&) const = default;
 };

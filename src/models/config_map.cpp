@@ -16,20 +16,11 @@ struct Named {
   Activation activation;
 };
 constexpr Named kActivations[] = {
-    {"gelu", Activation::gelu}, {"gelu_new", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
-    {"relu", Activation::relu}, {"silu", Activation::silu},          {"swish", Activation::silu},
-    {"tanh", Activation::tanh},
+    {"none", Activation::none},          {"gelu", Activation::gelu},
+    {"gelu_new", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"relu", Activation::relu},          {"silu", Activation::silu},
+    {"swish", Activation::silu},         {"tanh", Activation::tanh},
 };
-
-Activation activation_named(const std::string& name, const std::string& where) {
-  std::string known;
-  for (const Named& a : kActivations) {
-    if (name == a.name) return a.activation;
-    known += (known.empty() ? "" : ", ") + std::string(a.name);
-  }
-  throw Error(Status::unsupported,
-              where + ": activation \"" + printable(name) + "\" is not supported (supported: " + known + ")");
-}
 
 std::string range(double low, double high) {
   char text[80];
@@ -45,6 +36,22 @@ void check(T value, double low, double high, const std::string& where) {
 }
 
 }  // namespace
+
+Activation activation_named(const std::string& name, const std::string& where) {
+  std::string known;
+  for (const Named& a : kActivations) {
+    if (name == a.name) return a.activation;
+    known += (known.empty() ? "" : ", ") + std::string(a.name);
+  }
+  throw Error(Status::unsupported,
+              where + ": activation \"" + printable(name) + "\" is not supported (supported: " + known + ")");
+}
+
+const char* activation_name(Activation activation) {
+  for (const Named& a : kActivations)
+    if (a.activation == activation) return a.name;
+  return "none";
+}
 
 void GgufConfig::integer(const char* gguf, const char*, int64_t& value, int64_t low, int64_t high,
                          std::optional<int64_t> fallback) {
@@ -215,13 +222,7 @@ void GgufConfigWriter::real(const char* gguf, const char*, float& value, double,
 }
 
 void GgufConfigWriter::activation(const char* gguf, const char*, Activation& value, Activation fallback) {
-  if (value == fallback) return;
-  for (const Named& a : kActivations) {
-    if (a.activation == value) {
-      file_.set_string(prefix_ + gguf, a.name);
-      return;
-    }
-  }
+  if (value != fallback) file_.set_string(prefix_ + gguf, activation_name(value));
 }
 
 void GgufConfigWriter::every(const char* gguf, const char*, const char*, const char*, int64_t& value) {

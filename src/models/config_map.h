@@ -14,6 +14,10 @@ namespace quern {
 class GgufReader;
 class GgufWriter;
 
+// Hugging Face's name of an activation, and back. Throws Error{unsupported}; where: for the message.
+const char* activation_name(Activation activation);
+Activation activation_named(const std::string& name, const std::string& where);
+
 class ConfigMap {
  public:
   virtual ~ConfigMap() = default;

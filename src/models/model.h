@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "models/config_map.h"
+#include "models/head_layers.h"
 #include "models/weight_map.h"
 #include "ops.h"
 
@@ -22,19 +23,6 @@ struct Batch {
 
   int64_t longest() const;  // tokens of the longest text
 };
-
-// What a task's weights do with last hidden states: dense → activation → norm → out. dense and norm may be missing.
-struct HeadLayers {
-  bool dense = false, dense_bias = true, norm = false, norm_bias = true, out_bias = true;
-  Activation activation = Activation::none;  // after dense
-  float eps = 0;                             // of norm
-  bool mean = false;                         // a text's tokens are averaged first; else its first token is taken
-  struct Names {
-    std::string dense, norm, out, out_bias;  // in Hugging Face files, as WeightSpec spells them
-  } hf;
-};
-enum class Task { sequence_classification, token_classification, masked_lm };
-const char* task_name(Task task);  // "sequence classification"
 
 class Model {
  public:

@@ -16,7 +16,7 @@ WeightSpec& WeightMap::linear(Linear& to, const std::string& gguf, std::vector<W
   return specs.emplace_back(std::move(spec));
 }
 
-void WeightMap::norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias) {
+WeightSpec& WeightMap::norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias) {
   WeightSpec spec{.kind = WeightSpec::Kind::norm,
                   .name = gguf_ + gguf,
                   .parts = {{gguf_ + gguf, hf_ + hf, D}},
@@ -24,7 +24,7 @@ void WeightMap::norm(Norm& to, const std::string& gguf, const std::string& hf, i
                   .K = 1,
                   .bias = bias};
   spec.norm = &to;
-  specs.push_back(std::move(spec));
+  return specs.emplace_back(std::move(spec));
 }
 
 WeightSpec& WeightMap::table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,

@@ -25,7 +25,7 @@ struct WeightSpec {
   int64_t N, K;             // linear: outputs × inputs; table: rows (0: the file's) × width; norm: N = width, K = 1
   bool bias;
   bool always_f32 = false;     // small weights that no file type rounds
-  bool row_type = false;       // a linear that is stored row by row even in files of panel types, see heads/
+  bool calibrated = true;      // the conversion sees this linear's inputs; else its type is q8 in files of panel types
   int64_t hf_skip = 0;         // rows of the Hugging Face table before the first that is used
   std::string hf_whole = {};   // the Hugging Face tensor that holds all parts one after the other, where there is one
   std::string hf_bias = {};    // the bias's full name in Hugging Face files, if it is not the weight's
@@ -46,7 +46,7 @@ class WeightMap {
   // hf_whole: where Hugging Face's files hold it fused too.
   WeightSpec& linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K,
                      bool bias = true, const std::string& hf_whole = {});
-  void norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias = true);
+  WeightSpec& norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias = true);
   // rows = 0: as many as the file has.
   WeightSpec& table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
                     bool always_f32 = false);

@@ -1,4 +1,4 @@
-#include "heads/heads.h"
+#include "heads/pooling.h"
 
 #include <algorithm>
 #include <cmath>
@@ -50,7 +50,7 @@ void weighted_mean(const KernelTable& kernels, const Tensor& h, float* out) {  /
 
 struct Mode {
   const char* name;
-  void (*pool)(const KernelTable&, const Tensor&, float*);
+  Pool pool;
 };
 // In the order of concatenation; a new mode is a function and its line here.
 constexpr Mode kModes[] = {{"cls", cls},
@@ -68,49 +68,14 @@ std::vector<std::string> pooling_modes() {
   return names;
 }
 
-Heads::Heads(const Pipeline& pipeline, int64_t D, const std::string& name) : width_(0) {
-  for (const Pipeline::Module& module : pipeline.modules) {
-    if (module.type == "Pooling") {
-      for (const std::string& wanted : module.pooling.modes) {
-        const Mode* mode =
-            std::find_if(std::begin(kModes), std::end(kModes), [&](const Mode& m) { return wanted == m.name; });
-        if (mode == std::end(kModes)) {
-          std::string known;
-          for (const Mode& m : kModes) known += (known.empty() ? "" : ", ") + std::string(m.name);
-          throw Error(Status::bad_argument,
-                      name + ": pooling mode \"" + wanted + "\" does not exist (there are: " + known + ")");
-        }
-        pools_.push_back(mode->pool);
-        width_ += D;
-      }
-      skips_prompt_ = !module.pooling.include_prompt;
-    } else if (module.type == "Normalize") {
-      normalize_ = true;
-    } else {
-      throw Error(Status::unsupported, name + ": the pipeline has a module " + module.type +
-                                           ", which quern does not run yet (it runs Pooling and Normalize)");
-    }
+Pool find_pool(const std::string& mode, const std::string& name) {
+  std::string known;
+  for (const Mode& m : kModes) {
+    if (mode == m.name) return m.pool;
+    known += (known.empty() ? "" : ", ") + std::string(m.name);
   }
-  if (pools_.empty())
-    throw Error(Status::bad_file, name + ": the pipeline has no Pooling module, so a text has no vector");
-}
-
-void Heads::apply(const KernelTable& kernels, const Tensor& hidden, int64_t skip, float* out) const {
-  Tensor used = hidden;
-  if (skips_prompt_ && skip > 0) {
-    used.data += skip * used.stride;
-    used.rows -= skip;
-  }
-  if (used.rows < 1) {  // nothing but the prompt: the reference's sum over no tokens
-    std::fill(out, out + width_, 0.0f);
-    return;
-  }
-  float* at = out;
-  for (const Pool pool : pools_) {
-    pool(kernels, used, at);
-    at += hidden.cols;
-  }
-  if (normalize_) normalize(kernels, out, width_);
+  throw Error(Status::bad_argument,
+              name + ": pooling mode \"" + mode + "\" does not exist (there are: " + known + ")");
 }
 
 void normalize(const KernelTable& kernels, float* x, int64_t n) {

@@ -1,0 +1,91 @@
+// Texts, pairs and tokens → scores of labels.
+#include <algorithm>
+
+#include "engine_jobs.h"
+#include "error.h"
+
+namespace quern {
+namespace {
+
+struct ClassifyJob : Session::Job {
+  ClassifyJob(const LoadedModel& model, std::span<const std::string_view> texts,
+              std::span<const std::string_view> pairs, const TextOptions& options, bool raw)
+      : model(model), texts(texts), pairs(pairs), prompt(prompt_of(model, options)), raw(raw) {
+    settle(*this, model, options, !pairs.empty());
+    if (options.long_texts > LongTexts::truncate)
+      throw Error(Status::bad_argument, "long texts: a classifier cuts them or refuses them, pieces have no label");
+  }
+  void tokens(size_t index, Encoding& out) const override {
+    const EncodeOptions options{.add_special = true, .max_length = max_length, .want_offsets = want_offsets};
+    if (!pairs.empty()) return model.tokenizer->encode_pair(texts[index], pairs[index], options, out);
+    if (prompt.empty()) return model.tokenizer->encode(texts[index], options, out);
+    thread_local std::string buffer;
+    model.tokenizer->encode(buffer.assign(prompt).append(texts[index]), options, out);
+  }
+  const ClassifierConfig& config() const { return *model.pipeline.classifier; }
+
+  const LoadedModel& model;
+  std::span<const std::string_view> texts, pairs;
+  const std::string prompt;
+  const bool raw;
+};
+
+struct TextJob final : ClassifyJob {
+  using ClassifyJob::ClassifyJob;
+  float* row(size_t index) const { return out.data() + index * config().labels.size(); }
+  void finish(Ops& op, const Finished& text) const override {
+    score_text(op, config(), model.heads->classifier, text.hidden, raw, row(text.index));
+  }
+  void finish_empty(size_t index) const override { std::fill_n(row(index), config().labels.size(), 0.0f); }
+
+  std::span<float> out;
+};
+
+struct TokenJob final : ClassifyJob {
+  using ClassifyJob::ClassifyJob;
+  void finish(Ops& op, const Finished& text) const override {
+    TokenLabels& to = made[text.index];
+    const uint32_t shift = static_cast<uint32_t>(prompt.size());
+    for (size_t i = 0; i < text.ids.size(); ++i) {
+      Span bytes = text.offsets[i];
+      bytes.begin -= std::min(bytes.begin, shift);
+      bytes.end -= std::min(bytes.end, shift);
+      to.tokens.push_back({text.ids[i], bytes, text.special_mask[i] != 0});
+    }
+    to.scores.resize(text.ids.size() * config().labels.size());
+    score_tokens(op, config(), model.heads->classifier, text.hidden, raw, to.scores.data());
+  }
+
+  mutable std::vector<TokenLabels> made;  // each element written by one thread
+};
+
+}  // namespace
+
+void Session::classify(std::span<const std::string_view> texts, std::span<const std::string_view> pairs,
+                       const TextOptions& options, bool raw, std::span<float> out, EmbedStats& stats) {
+  const auto& classifier = model_->pipeline.classifier;
+  if (!classifier || classifier->per_token) refuse_task(*model_, pairs.empty() ? "label scores" : "scores of pairs");
+  if (!pairs.empty() && pairs.size() != texts.size())
+    throw Error(Status::bad_argument, "pairs: expected as many as there are texts, " + std::to_string(texts.size()) +
+                                          ", found " + std::to_string(pairs.size()));
+  if (texts.size() > out.size() / classifier->labels.size())
+    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(texts.size()) + " rows of " +
+                                          std::to_string(classifier->labels.size()) + " scores, found " +
+                                          std::to_string(out.size()));
+  TextJob job(*model_, texts, pairs, options, raw);
+  job.out = out;
+  run(job, texts.size(), stats);
+}
+
+std::vector<TokenLabels> Session::classify_tokens(std::span<const std::string_view> texts, const TextOptions& options,
+                                                  bool raw, EmbedStats& stats) {
+  const auto& classifier = model_->pipeline.classifier;
+  if (!classifier || !classifier->per_token) refuse_task(*model_, "label scores of tokens");
+  TokenJob job(*model_, texts, {}, options, raw);
+  job.want_offsets = true;
+  job.made.resize(texts.size());
+  run(job, texts.size(), stats);
+  return std::move(job.made);
+}
+
+}  // namespace quern

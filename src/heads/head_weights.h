@@ -1,0 +1,27 @@
+// The weights of everything that follows the transformer.
+#pragma once
+#include <vector>
+
+#include "hub/pipeline.h"
+#include "models/weight_map.h"
+
+namespace quern {
+
+struct HeadWeights {
+  struct Module {
+    Linear dense;  // of a Dense
+    Norm norm;     // of a LayerNorm
+  };
+  struct Layers {  // see HeadLayers
+    Linear dense, out;
+    Norm norm;
+  };
+  std::vector<Module> modules;  // one for each of the pipeline's
+  Layers classifier, sparse;    // sparse: `out` alone, (1, D), where it is not over the vocabulary
+  Linear multi_vector;          // (width, D)
+
+  // Adds what the pipeline needs to the map, which points into this afterwards. D: the model's width.
+  void declare(WeightMap& map, const Pipeline& pipeline, int64_t D, int64_t vocabulary);
+};
+
+}  // namespace quern

@@ -1,0 +1,32 @@
+// The heads of tasks other than a text's one vector: label scores, sparse weights, a vector a token. Thread-safe: they
+// keep nothing.
+#pragma once
+#include <cstdint>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "heads/head_weights.h"
+
+namespace quern {
+
+// Label scores of one text from its last hidden states (L, D), L >= 1: labels.size() floats. raw: before the activation.
+void score_text(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
+                bool raw, float* out);
+// The same of each token: L rows.
+void score_tokens(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
+                  bool raw, float* out);
+
+struct SparseWeight {
+  int32_t id;
+  float weight;  // above 0
+};
+// By falling weight, then id. ids: the text's tokens; unused: ids that never get a weight of their own.
+std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
+                                         const Tensor& hidden, const int32_t* ids,
+                                         const std::unordered_set<int32_t>& unused);
+
+// (L - 1) rows of length 1: the first token has none.
+std::vector<float> token_vectors(Ops& op, const Linear& weights, const Tensor& hidden);
+
+}  // namespace quern

@@ -44,6 +44,11 @@ bool JsonField::boolean() const {
   return value_->get<bool>();
 }
 
+double JsonField::number() const {
+  if (!value_->is_number()) fail_type("a number");
+  return value_->get<double>();
+}
+
 uint64_t JsonField::integer(uint64_t max) const {
   if (!value_->is_number_unsigned()) fail_type("a whole number");
   const uint64_t number = value_->get<uint64_t>();

@@ -26,6 +26,7 @@ class JsonField {
 
   std::string string() const;
   bool boolean() const;
+  double number() const;
   uint64_t integer(uint64_t max) const;                            // 0 … max
   std::vector<JsonField> items() const;                            // of an array
   std::vector<std::pair<std::string, JsonField>> members() const;  // of an object

@@ -244,13 +244,22 @@ void share_budget(size_t budget, size_t& a, size_t& b) {
 Tokenizer::Tokenizer(std::unique_ptr<const Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
 Tokenizer::~Tokenizer() = default;
 
-std::unique_ptr<const Tokenizer> Tokenizer::parse(std::string_view json, const std::string& name, bool fast_path) {
+std::unique_ptr<const Tokenizer> Tokenizer::parse(std::string_view json, const std::string& name, bool fast_path,
+                                                  const TableSource* tables) {
   try {
-    TokenizerDocument document(json, name);
+    TokenizerDocument document(json, name, tables);
     return std::unique_ptr<const Tokenizer>(new Tokenizer(std::make_unique<const Pipeline>(document, fast_path)));
   } catch (const nlohmann::json::exception& e) {
     throw Error(Status::bad_file, clip_message(name + ": " + e.what()));
   }
+}
+
+std::string Tokenizer::outline(std::string_view json, const std::string& name) {
+  return TokenizerDocument(json, name).outline();
+}
+
+void Tokenizer::save(const TableSink& sink) const {
+  pipeline_->model->save(sink);
 }
 
 void Tokenizer::encode(std::string_view text, const EncodeOptions& options, Encoding& out) const {

@@ -3,13 +3,17 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace quern {
+
+struct TableSource;
 
 // A half-open range: bytes of a text, unless said otherwise.
 struct Span {
@@ -37,7 +41,13 @@ class Tokenizer {
  public:
   // json: the bytes of a tokenizer.json; name: the file's name for messages. Throws Error: bad_file or unsupported.
   // fast_path = false makes every text take the general path: for tests.
-  static std::unique_ptr<const Tokenizer> parse(std::string_view json, const std::string& name, bool fast_path = true);
+  // tables: where the vocabulary lies if json is an outline; its memory is used in place and must outlive the
+  // tokenizer.
+  static std::unique_ptr<const Tokenizer> parse(std::string_view json, const std::string& name, bool fast_path = true,
+                                                const TableSource* tables = nullptr);
+  // A tokenizer.json without its vocabulary and merges, which save() gives in the form that is used in place.
+  static std::string outline(std::string_view json, const std::string& name);
+  void save(const std::function<void(std::string_view name, std::span<const std::byte> bytes)>& sink) const;
   ~Tokenizer();
 
   // Any bytes will do as a text. The file's own truncation and padding are not applied. Reuses out's memory.

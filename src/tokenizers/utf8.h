@@ -13,6 +13,12 @@ struct Utf8Char {
   uint32_t size;  // bytes, 1 to 4
 };
 
+// Bytes of the character that starts with this one, in a valid text.
+inline size_t utf8_size(char first) noexcept {
+  const uint8_t byte = static_cast<uint8_t>(first);
+  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
 // The character at p, which must start a valid sequence.
 inline Utf8Char decode_utf8(const char* p) noexcept {
   const auto b = [p](int i) { return static_cast<uint32_t>(static_cast<uint8_t>(p[i])); };

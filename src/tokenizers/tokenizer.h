@@ -1,5 +1,5 @@
-// Text to token ids, by a tokenizer.json executed as it is written. This is all that the rest of quern
-// includes of this folder. Not for training, and not for ids to text.
+// Text to token ids and back, by a tokenizer.json executed as it is written. This is all that the rest of quern
+// includes of this folder. Not for training.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -56,6 +56,9 @@ class Tokenizer {
   // A pair too long loses tokens of the longer text first, as the reference's LongestFirst does.
   void encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const;
 
+  // The text of ids. Ids that there are not are left out, and, with skip_special, added tokens that are special.
+  std::string decode(std::span<const int32_t> ids, bool skip_special) const;
+
   size_t vocab_size() const;                      // ids are 0 … vocab_size - 1; added tokens count
   std::string_view piece(int32_t id) const;       // "" for an id out of range
   int32_t id(std::string_view piece) const;       // -1 when absent
@@ -63,9 +66,25 @@ class Tokenizer {
   std::optional<size_t> file_max_length() const;  // truncation.max_length of the file: for the caller to use or not
 
  private:
+  friend class TokenDecoder;
   struct Pipeline;
   explicit Tokenizer(std::unique_ptr<const Pipeline> pipeline);
   std::unique_ptr<const Pipeline> pipeline_;
+};
+
+// The text of ids that come one after the other. All that push() and finish() append together is decode() of all ids;
+// each part ends with a whole character.
+class TokenDecoder {
+ public:
+  TokenDecoder(const Tokenizer& tokenizer, bool skip_special);  // the tokenizer must outlive it
+  ~TokenDecoder();
+  void push(int32_t id, std::string& out);
+  // Appends what was held back. After it a new text begins.
+  void finish(std::string& out);
+
+ private:
+  struct Work;
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace quern

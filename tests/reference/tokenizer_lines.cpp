@@ -1,5 +1,6 @@
 // tokenizer_lines FILE [--offsets] [--tables] [--decode] [--time N] < TEXTS: what quern's tokenizer makes of each line,
-// for compare_tokenizer.py and speed_tokenizer.py. FILE is a tokenizer.json, a GGUF file, or a folder without tokenizer.json.
+// for compare_tokenizer.py and speed_tokenizer.py. FILE is a tokenizer.json, a GGUF file, or a folder without
+// tokenizer.json.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -113,10 +114,14 @@ int main(int argc, char** argv) {
   Options o;
   for (int i = 1; i < argc; ++i) {
     const std::string argument = argv[i];
-    if (argument == "--offsets") o.offsets = true;
-    else if (argument == "--tables") o.tables = true;
-    else if (argument == "--time" && i + 1 < argc) o.repeats = std::atoi(argv[++i]);
-    else o.file = argument;
+    if (argument == "--offsets")
+      o.offsets = true;
+    else if (argument == "--tables")
+      o.tables = true;
+    else if (argument == "--time" && i + 1 < argc)
+      o.repeats = std::atoi(argv[++i]);
+    else
+      o.file = argument;
   }
   try {
     run(o);

@@ -117,7 +117,7 @@ void load_tokenizer(LoadedModel& m) {
     return;
   }
   const GgufReader& file = *m.gguf;
-  const TableSource tables = {m.path + ": " + kTablePrefix + "*",
+  const TableSource tables = {m.path, kTablePrefix,
                               [&](std::string_view table) -> std::optional<std::span<const std::byte>> {
                                 const std::string key = kTablePrefix + std::string(table);
                                 if (!file.has(key)) return std::nullopt;

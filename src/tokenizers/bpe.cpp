@@ -36,7 +36,7 @@ class Bpe final : public Model {
   }
 
   MergeTable merges_;
-  Table<uint8_t> whole_;  // a bit a piece: the merges make the piece alone of its own text
+  PackedTable<uint8_t> whole_;  // a bit a piece: the merges make the piece alone of its own text
   std::string prefix_, suffix_;
   int32_t unknown_ = -1;
   bool fuse_unknown_, ignore_merges_;
@@ -124,7 +124,7 @@ void Bpe::find_whole_pieces() {
       bits[id >> 3] = static_cast<uint8_t>(bits[id >> 3] | 1 << (id & 7));
     }
   }
-  whole_ = Table<uint8_t>(std::move(bits));
+  whole_ = PackedTable<uint8_t>(std::move(bits));
 }
 
 // The piece of a character as it stands in its word, or -1; bytes: its text where it is not in direct_.

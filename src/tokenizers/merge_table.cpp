@@ -16,7 +16,7 @@ void MergeTable::build(const std::vector<Merge>& merges) {
     }
     slots[i] = merge;
   }
-  slots_ = Table<Merge>(std::move(slots));
+  slots_ = PackedTable<Merge>(std::move(slots));
 }
 
 void MergeTable::view(size_t n_pieces, const TableSource& tables) {

@@ -39,7 +39,7 @@ class MergeTable {
     key = (key ^ key >> 32) * 0xD6E8FEB86659FD93;
     return key >> shift_;
   }
-  Table<Merge> slots_;  // a power of two, at most two thirds full; free where rank is no_rank
+  PackedTable<Merge> slots_;  // a power of two, at most two thirds full; free where rank is no_rank
   int shift_ = 63;
 };
 

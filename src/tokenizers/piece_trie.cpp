@@ -80,7 +80,7 @@ void PieceTrie::build(const Vocab& vocab) {
       open.push_back(child);
     }
   }
-  units_ = Table<uint64_t>(std::move(units));
+  units_ = PackedTable<uint64_t>(std::move(units));
 }
 
 void PieceTrie::view(const Vocab& vocab, const TableSource& tables) {

@@ -39,7 +39,7 @@ class PieceTrie {
   static int32_t id(uint64_t unit) { return static_cast<int32_t>(unit >> 9 & 0x7FFFFF) - 1; }
   static uint32_t label(uint64_t unit) { return static_cast<uint32_t>(unit & 511); }
 
-  Table<uint64_t> units_;  // whole blocks of 256, so that no base ^ byte leaves them
+  PackedTable<uint64_t> units_;  // whole blocks of 256, so that no base ^ byte leaves them
 };
 
 }  // namespace quern

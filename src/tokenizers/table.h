@@ -17,16 +17,16 @@
 namespace quern {
 
 template <class T>
-class Table {
+class PackedTable {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  Table() = default;
-  explicit Table(std::vector<T> own)
+  PackedTable() = default;
+  explicit PackedTable(std::vector<T> own)
       : own_(std::move(own)), data_(reinterpret_cast<const std::byte*>(own_.data())), size_(own_.size()) {}
-  explicit Table(std::span<const std::byte> bytes) : data_(bytes.data()), size_(bytes.size() / sizeof(T)) {}
-  Table(Table&&) noexcept = default;  // a moved vector keeps its memory
-  Table& operator=(Table&&) noexcept = default;
+  explicit PackedTable(std::span<const std::byte> bytes) : data_(bytes.data()), size_(bytes.size() / sizeof(T)) {}
+  PackedTable(PackedTable&&) noexcept = default;  // a moved vector keeps its memory
+  PackedTable& operator=(PackedTable&&) noexcept = default;
 
   size_t size() const noexcept { return size_; }
   T operator[](size_t i) const noexcept {
@@ -45,21 +45,21 @@ class Table {
 // Where tables lie by name: a model file's keys. Whatever takes tables from it checks every number in them, so that a
 // broken file is an Error and never a read out of bounds.
 struct TableSource {
-  std::string file;  // for messages
+  std::string file, prefix;  // for messages: of the file, and of the names in it
   std::function<std::optional<std::span<const std::byte>>(std::string_view name)> find;
 
   template <class T>
-  Table<T> get(std::string_view name) const {
+  PackedTable<T> get(std::string_view name) const {
     const auto bytes = find(name);
     if (!bytes) fail(name, "is missing");
     if (bytes->size() % sizeof(T) != 0) {
       fail(name, "should hold entries of " + std::to_string(sizeof(T)) + " bytes, but has " +
                      std::to_string(bytes->size()) + " bytes");
     }
-    return Table<T>(*bytes);
+    return PackedTable<T>(*bytes);
   }
   [[noreturn]] void fail(std::string_view name, const std::string& what) const {
-    throw Error(Status::bad_file, file + ": " + std::string(name) + " " + what);
+    throw Error(Status::bad_file, file + ": " + prefix + std::string(name) + " " + what);
   }
 };
 

@@ -27,7 +27,7 @@ class Unigram final : public Model {
   void add_fused(std::string_view bytes, Token token, std::vector<Token>& out) const;
 
   PieceTrie trie_;
-  Table<double> scores_;
+  PackedTable<double> scores_;
   double unknown_score_ = 0;
   int32_t unknown_ = -1;
   std::string no_unknown_;                         // why a text with an unknown character cannot be encoded
@@ -43,7 +43,7 @@ Unigram::Unigram(const JsonField& field, TokenizerDocument& document) : Model(st
   no_unknown_ = document.file + ": " + field.path() + " has no unk_id, and a text has a character that is in no piece";
   if (field.boolean_or("byte_fallback", false)) byte_pieces_ = std::make_unique<const BytePieces>(vocab_);
   if (document.tables == nullptr) {
-    scores_ = Table<double>(std::move(document.scores));
+    scores_ = PackedTable<double>(std::move(document.scores));
     trie_.build(vocab_);
   } else {
     scores_ = document.tables->get<double>("scores");

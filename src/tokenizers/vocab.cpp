@@ -26,7 +26,7 @@ void PieceTable::build(const Vocab& vocab, std::string_view prefix) {
     slots[i] = {static_cast<uint32_t>(mixed), id};
     longest_ = std::max(longest_, rest.size());
   }
-  slots_ = Table<Slot>(std::move(slots));
+  slots_ = PackedTable<Slot>(std::move(slots));
 }
 
 void PieceTable::view(const Vocab& vocab, std::string_view prefix, const TableSource& tables, std::string_view name) {
@@ -81,9 +81,9 @@ std::string Vocab::finish() {
   }
   entries_ = {};
   bytes_ = {};
-  own_ = Table<char>(std::move(text));
+  own_ = PackedTable<char>(std::move(text));
   text_ = reinterpret_cast<const char*>(own_.bytes().data());
-  ends_ = Table<uint32_t>(std::move(ends));
+  ends_ = PackedTable<uint32_t>(std::move(ends));
   table_.build(*this, "");
   for (size_t id = 0; id < n_; ++id) {
     const std::string_view p = piece(static_cast<int32_t>(id));

@@ -43,7 +43,7 @@ class PieceTable {
     int32_t id;  // -1: free
   };
   static uint64_t mix(uint64_t hash) noexcept { return (hash ^ hash >> 32) * 0xD6E8FEB86659FD93; }
-  Table<Slot> slots_;  // a power of two, at most half full
+  PackedTable<Slot> slots_;  // a power of two, at most half full
   int shift_ = 63;
   size_t prefix_size_ = 0, longest_ = 0;
 };
@@ -80,9 +80,9 @@ class Vocab {
   };
   std::vector<Entry> entries_;  // until finished
   std::string bytes_;           // likewise
-  Table<char> own_;
+  PackedTable<char> own_;
   const char* text_ = nullptr;  // of all pieces, by id
-  Table<uint32_t> ends_;        // of each piece in text_
+  PackedTable<uint32_t> ends_;  // of each piece in text_
   size_t n_ = 0;
   PieceTable table_;
 };

@@ -76,7 +76,7 @@ void run(const Options& o) {
     saved[std::string(name)].assign(table.begin(), table.end());
     bytes += table.size();
   });
-  const TableSource tables = {o.file, [&](std::string_view name) -> std::optional<std::span<const std::byte>> {
+  const TableSource tables = {o.file, "", [&](std::string_view name) -> std::optional<std::span<const std::byte>> {
                                 const auto found = saved.find(name);
                                 if (found == saved.end()) return std::nullopt;
                                 return std::span<const std::byte>(found->second);

@@ -21,7 +21,8 @@ struct SavedTables {
   std::map<std::string, std::vector<std::byte>, std::less<>> tables;
 
  private:
-  quern::TableSource source_ = {"tables", [this](std::string_view name) -> std::optional<std::span<const std::byte>> {
+  quern::TableSource source_ = {"file", "tables.",
+                                [this](std::string_view name) -> std::optional<std::span<const std::byte>> {
                                   const auto found = tables.find(name);
                                   if (found == tables.end()) return std::nullopt;
                                   return std::span<const std::byte>(found->second).subspan(1);

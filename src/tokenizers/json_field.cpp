@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "utf8.h"
+
 namespace quern {
 
 std::string clip_message(std::string message) {
@@ -37,6 +39,12 @@ JsonField JsonField::at(const char* key) const {
 std::string JsonField::string() const {
   if (!value_->is_string()) fail_type("a string");
   return value_->get<std::string>();
+}
+
+char32_t JsonField::character() const {
+  const std::u32string chars = decode_utf8(string());
+  if (chars.size() != 1) fail("should be one character");
+  return chars[0];
 }
 
 bool JsonField::boolean() const {

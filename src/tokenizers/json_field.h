@@ -25,6 +25,7 @@ class JsonField {
   std::optional<JsonField> find(const char* key) const;
 
   std::string string() const;
+  char32_t character() const;  // of a string that holds one
   bool boolean() const;
   double number() const;
   uint64_t integer(uint64_t max) const;                            // 0 … max

@@ -137,6 +137,8 @@ void Tokenizer::Pipeline::tokenize_general(std::string_view text, Span part, Scr
     s.chars.push_back({c.code, i, i + c.size});
     i += c.size;
   }
+  s.words.most = s.normalizer.most = max_chars(s.chars.size());
+  s.normalizer.begin = part.begin;
   if (normalizer) normalizer->apply(s.chars, s.normalizer);
   if (added->normalized.empty()) {
     s.words.text.swap(s.chars);

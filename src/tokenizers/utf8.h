@@ -41,6 +41,9 @@ inline size_t encode_utf8(char32_t c, char* out) noexcept {
          4;
 }
 
+// The characters of a valid text.
+std::u32string decode_utf8(std::string_view text);
+
 // Where the first invalid sequence starts; text.size() if there is none.
 size_t find_invalid_utf8(std::string_view text) noexcept;
 

@@ -87,7 +87,11 @@ void check_pre_tokenizer(const json& line) {
     if (!words.text.empty()) words.spans = {{0, static_cast<uint32_t>(words.text.size())}};
     pre_tokenizer->apply(words);
     json got = json::array();
-    for (const Span& s : words.spans) got.push_back({encode(words.text, s), s.begin, s.end});
+    const auto in_chars = [&](uint32_t byte) { return decode(c[0].get<std::string>().substr(0, byte)).size(); };
+    for (const Span& s : words.spans) {
+      const Char &first = words.text[s.begin], &last = words.text[s.end - 1];
+      got.push_back({encode(words.text, s), in_chars(first.begin), in_chars(last.end)});
+    }
     CHECK(got == c[1]);
   }
 }
@@ -100,6 +104,7 @@ void check_pipeline(const json& line) {
   if (conf["truncation"].is_object()) {
     options.max_length = tokenizer->file_max_length().value();
     options.truncate_left = conf["truncation"]["direction"] == "Left";
+    if (conf["truncation"]["strategy"] != "LongestFirst") return;
   }
   for (const json& c : line["cases"]) {
     INFO(conf["truncation"].dump() << " on " << c[0].dump() << " " << c[1].dump());

@@ -38,20 +38,25 @@ void PieceTable::view(const Vocab& vocab, std::string_view prefix, const TableSo
   }
   shift_ = 64 - std::countr_zero(n);
   const int32_t n_pieces = static_cast<int32_t>(vocab.size());
-  bool has_free = false;
+  size_t n_used = 0, n_wanted = 0;
   int32_t largest = -1;
   for (size_t i = 0; i < n; ++i) {
-    has_free |= slots_[i].id < 0;
+    n_used += slots_[i].id >= 0;
     largest = std::max(largest, slots_[i].id);
   }
   if (largest >= n_pieces) {
     tables.fail(name, "names the piece " + std::to_string(largest) + " of " + std::to_string(n_pieces));
   }
-  if (!has_free) tables.fail(name, "has no free slot");  // a search for what is absent would not end
   longest_ = 0;
   for (int32_t id = 0; id < n_pieces; ++id) {
     const std::string_view piece = vocab.piece(id);
-    if (piece.size() > longest_ + prefix_size_ && piece.starts_with(prefix)) longest_ = piece.size() - prefix_size_;
+    if (!piece.starts_with(prefix)) continue;
+    ++n_wanted;
+    longest_ = std::max(longest_, piece.size() - prefix_size_);
+  }
+  if (n_used != n_wanted || n_used == n) {  // without a free slot a search for what is absent would not end
+    tables.fail(name, "holds " + std::to_string(n_used) + " pieces in " + std::to_string(n) + " slots, expected " +
+                          std::to_string(n_wanted) + " and a free slot");
   }
 }
 

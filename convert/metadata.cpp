@@ -47,6 +47,15 @@ nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::s
   return all;
 }
 
+// What is executed: tokenizer.json without its vocabulary, and the tables that take the vocabulary's place.
+void write_tokenizer(GgufWriter& file, const LoadedModel& source) {
+  file.set_string("quern.tokenizer.json", Tokenizer::outline(source.tokenizer_json, source.path + ": tokenizer.json"));
+  source.tokenizer->save([&](std::string_view name, std::span<const std::byte> bytes) {
+    file.set_array(kTablePrefix + std::string(name),
+                   std::span<const uint8_t>(reinterpret_cast<const uint8_t*>(bytes.data()), bytes.size()));
+  });
+}
+
 // llama.cpp's keys for a BERT vocabulary, which it stores with "▁" before words and without "##".
 void write_llama_tokenizer(GgufWriter& file, const LoadedModel& source) {
   const nlohmann::json json = nlohmann::json::parse(source.tokenizer_json);
@@ -118,7 +127,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   GgufConfigWriter config(file, architecture);
   source.model->config(config);
   file.set_u32(architecture + ".pooling_type", pooling_type(source.pipeline));
-  file.set_string("tokenizer.huggingface.json", source.tokenizer_json);
+  write_tokenizer(file, source);
   if (type.rows) write_llama_tokenizer(file, source);
   file.set_u32("quern.layout_version", kLayoutVersion);
   file.set_string("quern.type", type.name);

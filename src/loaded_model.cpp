@@ -8,6 +8,7 @@
 #include "hub/snapshot.h"
 #include "io/sha256.h"
 #include "tokenizers/from_gguf.h"
+#include "tokenizers/table.h"
 
 namespace quern {
 namespace {
@@ -46,7 +47,7 @@ void load_gguf_settings(LoadedModel& m) {
     m.fingerprint = f.get_string_or("quern.fingerprint", "");
     m.self_test = f.get_string_or("quern.self_test", "");
     m.decisions = decisions_from_json(f.get_string_or("quern.decisions", "[]"), m.path + ": quern.decisions");
-    m.tokenizer_json = f.get_string("tokenizer.huggingface.json");
+    m.tokenizer_json = f.get_string(layout == 1 ? "tokenizer.huggingface.json" : "quern.tokenizer.json");
     settle_max_length(m, f.get_uint_or("quern.max_length", 0));
     return;
   }
@@ -108,6 +109,23 @@ void load_folder(LoadedModel& m) {
   settle_max_length(m, folder.max_length);
 }
 
+// Over the tables of a model file, where it has them: they are used in place.
+void load_tokenizer(LoadedModel& m) {
+  const std::string name = m.path + ": tokenizer.json";
+  if (!m.gguf || m.gguf->get_uint_or("quern.layout_version", 0) < 2) {
+    m.tokenizer = Tokenizer::parse(m.tokenizer_json, name);
+    return;
+  }
+  const GgufReader& file = *m.gguf;
+  const TableSource tables = {m.path, kTablePrefix,
+                              [&](std::string_view table) -> std::optional<std::span<const std::byte>> {
+                                const std::string key = kTablePrefix + std::string(table);
+                                if (!file.has(key)) return std::nullopt;
+                                return file.get_array<uint8_t>(key).bytes();
+                              }};
+  m.tokenizer = Tokenizer::parse(m.tokenizer_json, name, true, &tables);
+}
+
 // Every product's back end, and the copies of weights that back ends want.
 void hand_to_backend(const WeightMap& weights) {
   for (const WeightSpec& spec : weights.specs) {
@@ -130,7 +148,7 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
     refuse_pickle(m->path);
     load_gguf(*m);
   }
-  m->tokenizer = Tokenizer::parse(m->tokenizer_json, m->path + ": tokenizer.json");
+  load_tokenizer(*m);
   check_tokenizer(*m);
   Heads(m->pipeline, m->model->width(), m->path);  // throws now rather than at the first text
   hand_to_backend(m->weights);

@@ -15,7 +15,9 @@
 
 namespace quern {
 
-constexpr uint32_t kLayoutVersion = 1;  // of quern's own tensors and keys in a model file
+// Of quern's own tensors and keys in a model file. 1: tokenizer.json as it was; 2: its vocabulary in tables.
+constexpr uint32_t kLayoutVersion = 2;
+constexpr const char* kTablePrefix = "quern.tokenizer.";
 
 struct LoadedModel {
   std::string path;    // as resolved
@@ -25,7 +27,7 @@ struct LoadedModel {
   std::unique_ptr<Model> model;
   WeightMap weights;
   std::unique_ptr<const Tokenizer> tokenizer;
-  std::string tokenizer_json;  // verbatim
+  std::string tokenizer_json;  // verbatim, or rebuilt, or without the vocabulary, which lies in a model file's tables
 
   Pipeline pipeline;
   size_t max_length = 0;  // tokens of a text, special ones included

@@ -61,6 +61,7 @@ class GgufArray {
     std::memcpy(&value, data_ + i * sizeof(T), sizeof(T));
     return value;
   }
+  std::span<const std::byte> bytes() const { return {data_, count_ * sizeof(T)}; }
   std::vector<T> to_vector() const {
     std::vector<T> values(count_);
     if (count_ != 0) std::memcpy(values.data(), data_, count_ * sizeof(T));

@@ -139,6 +139,7 @@ AddedTokens::AddedTokens(const std::optional<JsonField>& field, const Vocab& voc
       if (is_new) extra_.push_back(token.content);
       token.id = it->second;
     }
+    if (special) special_ids_.insert(token.id);
     (special ? specials : others).push_back(std::move(token));
   }
   specials.insert(specials.end(), others.begin(), others.end());

@@ -3,6 +3,7 @@
 #pragma once
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "json_field.h"
@@ -50,10 +51,12 @@ class AddedTokens {
   TokenMatcher raw, normalized;
   size_t vocab_size() const { return vocab_size_ + extra_.size(); }
   int32_t find(std::string_view content) const;  // of those outside the vocabulary; -1 when absent
+  bool is_special(int32_t id) const { return special_ids_.contains(id); }
   std::string_view piece(int32_t id) const { return extra_[static_cast<size_t>(id) - vocab_size_]; }
 
  private:
   size_t vocab_size_;
+  std::unordered_set<int32_t> special_ids_;
   std::vector<std::string> extra_;  // tokens outside the vocabulary, by id
 };
 

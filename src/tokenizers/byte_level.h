@@ -27,8 +27,12 @@ inline constexpr auto bytes = [] {
   return table;
 }();
 
-constexpr char32_t to_char(uint8_t byte) noexcept { return chars[byte]; }
+constexpr char32_t to_char(uint8_t byte) noexcept {
+  return chars[byte];
+}
 // The byte that a character names, or -1.
-constexpr int to_byte(char32_t code) noexcept { return code < bytes.size() ? bytes[code] : -1; }
+constexpr int to_byte(char32_t code) noexcept {
+  return code < bytes.size() ? bytes[code] : -1;
+}
 
 }  // namespace quern::byte_level

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "model.h"
+
 namespace quern {
 namespace {
 
@@ -18,26 +20,43 @@ class Reader final : public nlohmann::json_sax<json> {
 
   bool null() override { return value(nullptr); }
   bool boolean(bool v) override { return value(v); }
-  bool number_integer(int64_t v) override { return in_vocab() ? piece(v) : value(v); }
+  bool number_integer(int64_t v) override { return long_part_ == LongPart::none ? value(v) : number(v, double(v)); }
   bool number_unsigned(uint64_t v) override {
-    return in_vocab() ? piece(v > INT64_MAX ? INT64_MAX : static_cast<int64_t>(v)) : value(v);
+    if (long_part_ == LongPart::none) return value(v);
+    return number(v > INT64_MAX ? INT64_MAX : static_cast<int64_t>(v), static_cast<double>(v));
   }
-  bool number_float(double v, const std::string&) override { return value(v); }
-  bool string(std::string& v) override { return value(std::move(v)); }
+  bool number_float(double v, const std::string&) override {
+    if (long_part_ == LongPart::scores && inside_ == 1) return number(0, v);
+    return value(v);
+  }
+  bool string(std::string& v) override {
+    if (long_part_ == LongPart::none) return value(std::move(v));
+    if (long_part_ == LongPart::scores && inside_ == 1 && n_parts_++ == 0) {
+      first_ = std::move(v);
+      return true;
+    }
+    return long_part_ == LongPart::merges ? merge_part(v) : wrong_item();
+  }
   bool binary(json::binary_t&) override { return false; }
   bool key(std::string& v) override {
-    if (in_vocab() || skipping_ == 0) key_ = std::move(v);
+    key_ = std::move(v);
     return true;
   }
   bool start_object(size_t) override {
-    if (at_model_member("vocab")) return open_vocab(TokenizerDocument::VocabKind::object);
+    if (at_model_member("vocab")) return open_vocab(TokenizerDocument::VocabKind::object, LongPart::ids);
     return open(json::object());
   }
   bool start_array(size_t) override {
-    if (at_model_member("vocab")) return open_vocab(TokenizerDocument::VocabKind::array);
+    if (at_model_member("vocab")) return open_vocab(TokenizerDocument::VocabKind::array, LongPart::scores);
     if (at_model_member("merges")) {
+      if (document_.has_merges) return fail("model has \"merges\" twice");
       document_.has_merges = true;
-      ++skipping_;
+      long_part_ = LongPart::merges;
+      return true;
+    }
+    if ((long_part_ == LongPart::scores || long_part_ == LongPart::merges) && inside_ == 0) {
+      inside_ = 1;
+      n_parts_ = 0;
       return true;
     }
     return open(json::array());
@@ -50,32 +69,64 @@ class Reader final : public nlohmann::json_sax<json> {
   }
 
  private:
+  // What is being read that is left out of the JSON value: {piece: id}, [[piece, score]], ["a b" or ["a", "b"]].
+  enum class LongPart { none, ids, scores, merges };
+
   // Depth 2 is a member of the root's "model".
   bool at_model_member(const char* name) const {
-    return skipping_ == 0 && open_.size() == 2 && in_model_ && open_.back()->is_object() && key_ == name;
+    return long_part_ == LongPart::none && open_.size() == 2 && in_model_ && open_.back()->is_object() && key_ == name;
   }
-  bool in_vocab() const { return reading_vocab_ && skipping_ == 1; }
 
-  bool piece(int64_t id) {
-    document_.vocab.add(key_, id);
+  bool number(int64_t id, double score) {
+    if (long_part_ == LongPart::ids) {
+      document_.vocab.add(key_, id);
+      return true;
+    }
+    if (long_part_ != LongPart::scores || inside_ != 1 || n_parts_++ != 1) return wrong_item();
+    document_.vocab.add(first_, static_cast<int64_t>(document_.scores.size()));
+    document_.scores.push_back(score);
     return true;
   }
 
-  bool open_vocab(TokenizerDocument::VocabKind kind) {
+  bool merge_part(std::string& text) {
+    if (inside_ == 1) {
+      if (n_parts_++ == 0) {
+        first_ = std::move(text);
+        return true;
+      }
+      if (n_parts_ != 2) return wrong_item();
+      document_.merges.add(first_, text);
+      return true;
+    }
+    if (text.starts_with("#version")) return true;
+    const size_t space = text.find(' ');
+    if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) return wrong_item();
+    document_.merges.add(std::string_view(text).substr(0, space), std::string_view(text).substr(space + 1));
+    return true;
+  }
+
+  bool wrong_item() {
+    switch (long_part_) {
+      case LongPart::ids:
+        return fail("model.vocab[\"" + key_ + "\"] should be a whole number");
+      case LongPart::scores:
+        return fail("model.vocab[" + std::to_string(document_.scores.size()) + "] should be [piece, score]");
+      default:
+        return fail("model.merges[" + std::to_string(document_.merges.size()) +
+                    "] should be \"a b\" or [\"a\", \"b\"]");
+    }
+  }
+
+  bool open_vocab(TokenizerDocument::VocabKind kind, LongPart part) {
     if (document_.vocab_kind != TokenizerDocument::VocabKind::none) return fail("model has \"vocab\" twice");
     document_.vocab_kind = kind;
-    reading_vocab_ = kind == TokenizerDocument::VocabKind::object;
-    ++skipping_;
+    long_part_ = part;
     return true;
   }
 
   bool open(json&& container) {
-    if (open_.size() + skipping_ >= max_depth) return fail("is nested deeper than 64 levels");
-    if (in_vocab()) return fail("model.vocab[\"" + key_ + "\"] should be a whole number");
-    if (skipping_ > 0) {
-      ++skipping_;
-      return true;
-    }
+    if (open_.size() >= max_depth) return fail("is nested deeper than 64 levels");
+    if (long_part_ != LongPart::none) return wrong_item();
     in_model_ = open_.size() == 1 ? key_ == "model" : in_model_;
     json* place = put(std::move(container));
     if (place == nullptr) return false;
@@ -84,19 +135,19 @@ class Reader final : public nlohmann::json_sax<json> {
   }
 
   bool close() {
-    if (skipping_ > 0) {
-      --skipping_;
-      reading_vocab_ = reading_vocab_ && skipping_ > 0;
+    if (inside_ == 1) {
+      inside_ = 0;
+      return n_parts_ == 2 || wrong_item();
+    }
+    if (long_part_ != LongPart::none) {
+      long_part_ = LongPart::none;
     } else {
       open_.pop_back();
     }
     return true;
   }
 
-  bool value(json&& v) {
-    if (in_vocab()) return fail("model.vocab[\"" + key_ + "\"] should be a whole number");
-    return skipping_ > 0 || put(std::move(v)) != nullptr;
-  }
+  bool value(json&& v) { return long_part_ != LongPart::none ? wrong_item() : put(std::move(v)) != nullptr; }
 
   json* put(json&& v) {
     if (++n_values_ > max_values) return fail("has more than a million values beside its vocabulary"), nullptr;
@@ -115,16 +166,29 @@ class Reader final : public nlohmann::json_sax<json> {
   TokenizerDocument& document_;
   json& root_;
   std::vector<json*> open_;  // containers being filled; an array grows only while its last item is complete
-  std::string key_;
-  size_t skipping_ = 0;  // containers open within one that is left out of the JSON value
-  bool reading_vocab_ = false, in_model_ = false;
+  std::string key_, first_;
+  LongPart long_part_ = LongPart::none;
+  int inside_ = 0, n_parts_ = 0;  // whether within an item of the long part, and how much of it was read
+  bool in_model_ = false;
   size_t n_values_ = 0;
 };
 
 }  // namespace
 
-TokenizerDocument::TokenizerDocument(std::string_view text, std::string file_name)
-    : file(std::move(file_name)), json(std::make_unique<nlohmann::json>()) {
+void MergeList::add(std::string_view left, std::string_view right) {
+  for (const std::string_view part : {left, right}) {
+    bytes_ += part;
+    ends_.push_back(static_cast<uint32_t>(bytes_.size()));
+  }
+}
+
+std::string_view MergeList::part(size_t k) const {
+  const uint32_t begin = k == 0 ? 0 : ends_[k - 1];
+  return std::string_view(bytes_).substr(begin, ends_[k] - begin);
+}
+
+TokenizerDocument::TokenizerDocument(std::string_view text, std::string file_name, const TableSource* tables_)
+    : file(std::move(file_name)), json(std::make_unique<nlohmann::json>()), tables(tables_) {
   if (text.size() > max_bytes) {
     throw Error(Status::unsupported,
                 file + ": should be at most 512 MB, but has " + std::to_string(text.size()) + " bytes");
@@ -136,5 +200,11 @@ TokenizerDocument::TokenizerDocument(std::string_view text, std::string file_nam
 }
 
 TokenizerDocument::~TokenizerDocument() = default;
+
+std::string TokenizerDocument::outline() const {
+  nlohmann::json copy = *json;
+  copy.at("model")["type"] = model_type(*this);
+  return copy.dump();
+}
 
 }  // namespace quern

@@ -3,6 +3,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "utf8.h"
+
 namespace quern {
 
 std::string clip_message(std::string message) {
@@ -39,9 +41,20 @@ std::string JsonField::string() const {
   return value_->get<std::string>();
 }
 
+char32_t JsonField::character() const {
+  const std::u32string chars = decode_utf8(string());
+  if (chars.size() != 1) fail("should be one character");
+  return chars[0];
+}
+
 bool JsonField::boolean() const {
   if (!value_->is_boolean()) fail_type("true or false");
   return value_->get<bool>();
+}
+
+double JsonField::number() const {
+  if (!value_->is_number()) fail_type("a number");
+  return value_->get<double>();
 }
 
 uint64_t JsonField::integer(uint64_t max) const {

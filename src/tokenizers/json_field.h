@@ -25,7 +25,9 @@ class JsonField {
   std::optional<JsonField> find(const char* key) const;
 
   std::string string() const;
+  char32_t character() const;  // of a string that holds one
   bool boolean() const;
+  double number() const;
   uint64_t integer(uint64_t max) const;                            // 0 … max
   std::vector<JsonField> items() const;                            // of an array
   std::vector<std::pair<std::string, JsonField>> members() const;  // of an object

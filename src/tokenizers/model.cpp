@@ -1,6 +1,8 @@
 // The table of models, and what they share.
 #include "model.h"
 
+#include "bpe.h"
+#include "unigram.h"
 #include "utf8.h"
 #include "wordlevel.h"
 #include "wordpiece.h"
@@ -11,10 +13,12 @@ namespace {
 struct ModelType {
   const char* name;
   TokenizerDocument::VocabKind vocab;
-  std::unique_ptr<const Model> (*make)(const JsonField& field, Vocab vocab);
+  std::unique_ptr<const Model> (*make)(const JsonField& field, TokenizerDocument& document);
 };
 
 constexpr ModelType model_types[] = {
+    {"BPE", TokenizerDocument::VocabKind::object, make_bpe},
+    {"Unigram", TokenizerDocument::VocabKind::array, make_unigram},
     {"WordLevel", TokenizerDocument::VocabKind::object, make_wordlevel},
     {"WordPiece", TokenizerDocument::VocabKind::object, make_wordpiece},
 };
@@ -37,10 +41,14 @@ std::unique_ptr<const Model> make_model(TokenizerDocument& document) {
   for (const ModelType& t : model_types) {
     known += (known.empty() ? "" : ", ") + std::string(t.name);
     if (type != t.name) continue;
+    if (document.tables != nullptr) {
+      document.vocab = Vocab::view(*document.tables);
+      return t.make(field, document);
+    }
     if (document.vocab_kind != t.vocab) field.fail("has no \"vocab\" of the kind that " + type + " needs");
     const std::string wrong = document.vocab.finish();
     if (!wrong.empty()) throw Error(Status::bad_file, clip_message(document.file + ": model.vocab: " + wrong));
-    return t.make(field, std::move(document.vocab));
+    return t.make(field, document);
   }
   field.fail("type \"" + type + "\" is not supported (supported: " + known + ")", Status::unsupported);
 }

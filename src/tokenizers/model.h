@@ -15,6 +15,30 @@ struct ModelScratch {
   std::string bytes;
   std::vector<uint32_t> char_of;  // for each byte, its character
   std::vector<uint64_t> hashes;   // of the prefixes of bytes
+
+  // BPE's.
+  struct Symbol {
+    int32_t id;
+    uint32_t size;  // bytes of the word
+  };
+  struct Link {
+    uint32_t previous, next, rank;
+    int32_t merged;  // what the pair that starts here becomes
+  };
+  std::vector<Symbol> symbols;
+  std::vector<Link> links;
+  std::vector<uint64_t> heap;
+  std::string piece;
+
+  // Unigram's.
+  struct Step {
+    static constexpr uint32_t none = UINT32_MAX;
+    double score;
+    int32_t id;
+    uint32_t begin;
+  };
+  std::vector<Step> steps;     // by where they end
+  std::vector<uint32_t> path;  // ends, from the last one on
 };
 
 class Model {
@@ -23,13 +47,15 @@ class Model {
   // Appends the tokens of a word of n > 0 characters.
   virtual void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const = 0;
   const Vocab& vocab() const { return vocab_; }
+  // Gives everything that make_model would take from a TableSource.
+  virtual void save(const TableSink& sink) const { vocab_.save(sink); }
 
  protected:
   explicit Model(Vocab vocab) : vocab_(std::move(vocab)) {}
   Vocab vocab_;
 };
 
-// From the document's "model", whose vocabulary it takes. Throws Error.
+// From the document's "model", whose vocabulary and merges it takes. Throws Error.
 std::unique_ptr<const Model> make_model(TokenizerDocument& document);
 
 // The type that a model has, or, in old files, is taken to have.

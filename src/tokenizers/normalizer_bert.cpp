@@ -10,7 +10,7 @@ namespace {
 void clean(Chars& text) {
   size_t kept = 0;
   for (const Char& c : text) {
-    const uint16_t flags = unicode::flags(c.code);
+    const uint32_t flags = unicode::flags(c.code);
     if (flags & unicode::removed) continue;
     text[kept] = c;
     if (flags & unicode::to_space) text[kept].code = U' ';

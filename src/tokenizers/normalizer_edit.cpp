@@ -1,24 +1,16 @@
-// Strip, Replace and Prepend: edits that know nothing of Unicode but white space.
+// Strip, Replace, Prepend and ByteLevel: edits that know nothing of Unicode but white space.
 #include <algorithm>
 
+#include "byte_level_text.h"
 #include "normalizer.h"
+#include "pattern.h"
 #include "unicode.h"
 #include "utf8.h"
 
 namespace quern {
 namespace {
 
-constexpr size_t max_pattern = 1024;  // bytes: a search costs at most text × pattern
-
-std::u32string decode_all(const std::string& s) {
-  std::u32string out;
-  for (size_t i = 0; i < s.size();) {
-    const Utf8Char c = decode_utf8(s.data() + i);  // valid: the JSON reader refuses other strings
-    out += c.code;
-    i += c.size;
-  }
-  return out;
-}
+constexpr size_t max_insertion = 1024;  // bytes
 
 class Strip final : public Normalizer {
  public:
@@ -35,26 +27,30 @@ class Strip final : public Normalizer {
 
 class Replace final : public Normalizer {
  public:
-  Replace(std::u32string pattern, std::u32string content)
-      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+  Replace(PatternPtr pattern, std::u32string content) : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
   void apply(Chars& text, NormalizerScratch& scratch) const override {
-    const auto equal = [](const Char& c, char32_t p) { return c.code == p; };
+    scratch.matches.clear();
+    if (!text.empty()) pattern_->find(text.data(), {0, static_cast<uint32_t>(text.size())}, scratch.matches);
+    if (scratch.matches.empty()) return;
     Chars& out = scratch.chars;
     out.clear();
-    for (auto at = text.begin();;) {
-      const auto match = std::search(at, text.end(), pattern_.begin(), pattern_.end(), equal);
-      out.insert(out.end(), at, match);
-      if (match == text.end()) break;
-      at = match + static_cast<ptrdiff_t>(pattern_.size());
-      // What is put in stands for the last character of the match.
-      for (const char32_t c : content_) out.push_back({c, at[-1].begin, at[-1].end});
+    uint32_t done = 0;
+    for (const Span match : scratch.matches) {
+      out.insert(out.end(), text.begin() + done, text.begin() + match.begin);
+      // What is put in stands for the last character of the match, or for the one before an empty match.
+      const Char last = match.end > 0 ? text[match.end - 1] : Char{0, scratch.begin, scratch.begin};
+      for (const char32_t c : content_) out.push_back({c, last.begin, last.end});
+      check_growth(out.size(), scratch.most);
+      done = match.end;
     }
+    out.insert(out.end(), text.begin() + done, text.end());
     text.swap(out);
   }
 
  private:
-  std::u32string pattern_, content_;
+  PatternPtr pattern_;
+  std::u32string content_;
 };
 
 class Prepend final : public Normalizer {
@@ -62,6 +58,7 @@ class Prepend final : public Normalizer {
   explicit Prepend(std::u32string content) : content_(std::move(content)) {}
   void apply(Chars& text, NormalizerScratch& scratch) const override {
     if (text.empty()) return;
+    check_growth(text.size() + content_.size(), scratch.most);
     scratch.chars.clear();
     for (const char32_t c : content_) scratch.chars.push_back({c, text[0].begin, text[0].end});
     text.insert(text.begin(), scratch.chars.begin(), scratch.chars.end());
@@ -71,11 +68,20 @@ class Prepend final : public Normalizer {
   std::u32string content_;
 };
 
+class ByteLevel final : public Normalizer {
+ public:
+  void apply(Chars& text, NormalizerScratch& scratch) const override {
+    scratch.chars.clear();
+    for (const Char& c : text) append_bytes(c, scratch.chars);
+    text.swap(scratch.chars);
+  }
+};
+
 // A string to put into texts. Its length is bounded, for each place of a text may grow by it.
 std::u32string insertion(const JsonField& field) {
   const std::string s = field.string();
-  if (s.size() > max_pattern) field.fail("should be at most 1024 bytes", Status::unsupported);
-  return decode_all(s);
+  if (s.size() > max_insertion) field.fail("should be at most 1024 bytes", Status::unsupported);
+  return decode_utf8(s);
 }
 
 }  // namespace
@@ -85,16 +91,15 @@ NormalizerPtr make_strip(const JsonField& field) {
 }
 
 NormalizerPtr make_replace(const JsonField& field) {
-  const JsonField pattern = field.at("pattern");
-  if (pattern.find("Regex"))
-    pattern.fail("is a Regex, which is not supported (supported: String)", Status::unsupported);
-  const std::u32string from = insertion(pattern.at("String"));
-  if (from.empty()) pattern.fail("is empty, which is not supported", Status::unsupported);
-  return std::make_unique<Replace>(from, insertion(field.at("content")));
+  return std::make_unique<Replace>(make_pattern(field.at("pattern")), insertion(field.at("content")));
 }
 
 NormalizerPtr make_prepend(const JsonField& field) {
   return std::make_unique<Prepend>(insertion(field.at("prepend")));
+}
+
+NormalizerPtr make_byte_level_normalizer(const JsonField&) {
+  return std::make_unique<ByteLevel>();
 }
 
 }  // namespace quern

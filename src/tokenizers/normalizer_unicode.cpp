@@ -1,4 +1,4 @@
-// Lowercase, StripAccents, NFD and NFC.
+// Lowercase, StripAccents, Nmt, and Unicode's four normal forms.
 #include <algorithm>
 
 #include "normalizer.h"
@@ -6,19 +6,6 @@
 
 namespace quern {
 namespace {
-
-// Puts the rewritten characters in text's place, each with the bytes of the old character it stands for.
-void rewrite(Chars& text, NormalizerScratch& scratch) {
-  Chars& out = scratch.chars;
-  out.clear();
-  size_t next = 0;
-  for (const Rewritten& r : scratch.rewritten) {
-    const Char& old = text[std::min(r.change > 0 && next > 0 ? next - 1 : next, text.size() - 1)];
-    out.push_back({r.code, old.begin, old.end});
-    if (r.change <= 0) next += 1 + static_cast<size_t>(-r.change);
-  }
-  text.swap(out);
-}
 
 // The canonical order: each run of characters with classes other than 0 is sorted by class, ties kept in order.
 void order_marks(std::vector<Rewritten>& chars) {
@@ -33,11 +20,12 @@ void order_marks(std::vector<Rewritten>& chars) {
   }
 }
 
-void decompose_to(const Chars& text, std::vector<Rewritten>& out) {
+void decompose_to(const Chars& text, bool compatible, std::vector<Rewritten>& out) {
+  const uint32_t changes = compatible ? unicode::decomposes_k : unicode::decomposes;
   out.clear();
   for (const Char& c : text) {
-    char32_t parts[4] = {c.code};
-    const int n = unicode::flags(c.code) & unicode::decomposes ? unicode::decompose(c.code, parts) : 1;
+    char32_t parts[unicode::longest_decomposition] = {c.code};
+    const int n = unicode::flags(c.code) & changes ? unicode::decompose(c.code, compatible, parts) : 1;
     for (int i = 0; i < n; ++i) out.push_back({parts[i], i > 0});
   }
   order_marks(out);
@@ -79,29 +67,73 @@ class StripAccents final : public Normalizer {
   }
 };
 
-class Nfd final : public Normalizer {
- public:
-  void apply(Chars& text, NormalizerScratch& scratch) const override { decompose(text, scratch); }
-};
+bool any(const Chars& text, uint32_t flags) {
+  return std::any_of(text.begin(), text.end(),
+                     [flags](const Char& c) { return (unicode::flags(c.code) & flags) != 0; });
+}
 
-class Nfc final : public Normalizer {
+void decompose(Chars& text, bool compatible, NormalizerScratch& scratch) {
+  if (!any(text, (compatible ? unicode::decomposes_k : unicode::decomposes) | unicode::nonstarter)) return;
+  decompose_to(text, compatible, scratch.rewritten);
+  rewrite(text, scratch);
+}
+
+// NFD, NFC, NFKD, NFKC.
+class NormalForm final : public Normalizer {
  public:
+  NormalForm(bool composed, bool compatible) : composed_(composed), compatible_(compatible) {}
   void apply(Chars& text, NormalizerScratch& scratch) const override {
-    decompose_to(text, scratch.rewritten);
+    if (!composed_) return decompose(text, compatible_, scratch);
+    if (!any(text, compatible_ ? unicode::composes_k : unicode::composes)) return;
+    decompose_to(text, compatible_, scratch.rewritten);
     compose(scratch.rewritten);
     rewrite(text, scratch);
+  }
+
+ private:
+  bool composed_, compatible_;
+};
+
+class Nmt final : public Normalizer {
+ public:
+  void apply(Chars& text, NormalizerScratch&) const override {
+    std::erase_if(text, [](const Char& c) { return is_dropped(c.code); });
+    for (Char& c : text) {
+      if (is_space(c.code)) c.code = U' ';
+    }
+  }
+
+ private:
+  static bool is_dropped(char32_t c) {
+    return (c >= 0x1 && c <= 0x8) || c == 0xB || (c >= 0xE && c <= 0x1F) || c == 0x7F || c == 0x8F || c == 0x9F;
+  }
+  static bool is_space(char32_t c) {
+    if (c < 0x80) return c == 0x9 || c == 0xA || c == 0xC || c == 0xD;
+    return c == 0x1680 || (c >= 0x200B && c <= 0x200F) || c == 0x2028 || c == 0x2029 || c == 0x2581 || c == 0xFEFF ||
+           c == 0xFFFD;
   }
 };
 
 }  // namespace
 
+void rewrite(Chars& text, NormalizerScratch& scratch) {
+  Chars& out = scratch.chars;
+  out.clear();
+  size_t next = 0;
+  for (const Rewritten& r : scratch.rewritten) {
+    if (r.change > 0 && next == 0) {  // put in before the first character
+      out.push_back({r.code, scratch.begin, scratch.begin});
+      continue;
+    }
+    const Char& old = text[std::min(r.change > 0 ? next - 1 : next, text.size() - 1)];
+    out.push_back({r.code, old.begin, old.end});
+    if (r.change <= 0) next += 1 + static_cast<size_t>(-r.change);
+  }
+  text.swap(out);
+}
+
 void decompose(Chars& text, NormalizerScratch& scratch) {
-  const auto changes = [](const Char& c) {
-    return (unicode::flags(c.code) & (unicode::decomposes | unicode::nonstarter)) != 0;
-  };
-  if (std::none_of(text.begin(), text.end(), changes)) return;
-  decompose_to(text, scratch.rewritten);
-  rewrite(text, scratch);
+  decompose(text, false, scratch);
 }
 
 void lowercase(Chars& text, NormalizerScratch& scratch) {
@@ -129,10 +161,19 @@ NormalizerPtr make_strip_accents(const JsonField&) {
   return std::make_unique<StripAccents>();
 }
 NormalizerPtr make_nfd(const JsonField&) {
-  return std::make_unique<Nfd>();
+  return std::make_unique<NormalForm>(false, false);
 }
 NormalizerPtr make_nfc(const JsonField&) {
-  return std::make_unique<Nfc>();
+  return std::make_unique<NormalForm>(true, false);
+}
+NormalizerPtr make_nfkd(const JsonField&) {
+  return std::make_unique<NormalForm>(false, true);
+}
+NormalizerPtr make_nfkc(const JsonField&) {
+  return std::make_unique<NormalForm>(true, true);
+}
+NormalizerPtr make_nmt(const JsonField&) {
+  return std::make_unique<Nmt>();
 }
 
 }  // namespace quern

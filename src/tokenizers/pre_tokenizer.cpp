@@ -4,11 +4,16 @@
 namespace quern {
 namespace {
 
+constexpr size_t max_steps = 256;
+
 class PreTokenizerSequence final : public PreTokenizer {
  public:
   explicit PreTokenizerSequence(std::vector<PreTokenizerPtr> steps) : steps_(std::move(steps)) {}
   void apply(Words& words) const override {
-    for (const PreTokenizerPtr& step : steps_) step->apply(words);
+    for (const PreTokenizerPtr& step : steps_) {
+      step->apply(words);
+      check_growth(words.text.size(), words.most);
+    }
   }
 
  private:
@@ -18,14 +23,21 @@ class PreTokenizerSequence final : public PreTokenizer {
 PreTokenizerPtr make_sequence(const JsonField& field) {
   std::vector<PreTokenizerPtr> steps;
   for (const JsonField& item : field.at("pretokenizers").items()) steps.push_back(make_pre_tokenizer(item));
+  if (steps.size() > max_steps) field.at("pretokenizers").fail("has more than 256 steps", Status::unsupported);
   return std::make_unique<PreTokenizerSequence>(std::move(steps));
 }
 
 constexpr StageType<PreTokenizerPtr> pre_tokenizer_types[] = {
     {"BertPreTokenizer", make_bert_pre_tokenizer},
+    {"ByteLevel", make_byte_level},
+    {"CharDelimiterSplit", make_char_delimiter_split},
     {"Digits", make_digits},
+    {"FixedLength", make_fixed_length},
+    {"Metaspace", make_metaspace},
     {"Punctuation", make_punctuation},
     {"Sequence", make_sequence},
+    {"Split", make_split},
+    {"UnicodeScripts", make_unicode_scripts},
     {"Whitespace", make_whitespace},
     {"WhitespaceSplit", make_whitespace_split},
 };

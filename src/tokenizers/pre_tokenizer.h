@@ -13,7 +13,10 @@ namespace quern {
 struct Words {
   Chars text;
   std::vector<Span> spans;
-  std::vector<Span> scratch;
+  size_t most = SIZE_MAX;  // characters that text may grow to
+  // Buffers of the stages.
+  std::vector<Span> scratch, matches;
+  Chars chars;
 };
 
 class PreTokenizer {
@@ -28,9 +31,15 @@ using PreTokenizerPtr = std::unique_ptr<const PreTokenizer>;
 PreTokenizerPtr make_pre_tokenizer(const JsonField& field);
 
 PreTokenizerPtr make_bert_pre_tokenizer(const JsonField& field);
+PreTokenizerPtr make_byte_level(const JsonField& field);
+PreTokenizerPtr make_char_delimiter_split(const JsonField& field);
+PreTokenizerPtr make_digits(const JsonField& field);
+PreTokenizerPtr make_fixed_length(const JsonField& field);
+PreTokenizerPtr make_metaspace(const JsonField& field);
+PreTokenizerPtr make_punctuation(const JsonField& field);
+PreTokenizerPtr make_split(const JsonField& field);
+PreTokenizerPtr make_unicode_scripts(const JsonField& field);
 PreTokenizerPtr make_whitespace(const JsonField& field);
 PreTokenizerPtr make_whitespace_split(const JsonField& field);
-PreTokenizerPtr make_punctuation(const JsonField& field);
-PreTokenizerPtr make_digits(const JsonField& field);
 
 }  // namespace quern

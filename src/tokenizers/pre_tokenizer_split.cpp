@@ -1,66 +1,22 @@
-// The pre-tokenizers that cut by the kind of each character: BertPreTokenizer, Whitespace, WhitespaceSplit,
-// Punctuation and Digits.
-#include <algorithm>
-
+// The pre-tokenizers that cut by the kind of each character or by their number: BertPreTokenizer, Whitespace,
+// WhitespaceSplit, Punctuation, Digits, UnicodeScripts, FixedLength.
 #include "pre_tokenizer.h"
+#include "split_behavior.h"
 #include "unicode.h"
 
 namespace quern {
 namespace {
 
-// What becomes of the characters that a word is cut at. Each of them is a match of its own.
-enum class Behavior { removed, isolated, contiguous, merged_with_previous, merged_with_next };
-
-bool has(const Words& words, uint32_t i, unicode::Flag flag) {
-  return (unicode::flags(words.text[i].code) & flag) != 0;
-}
-
-// A word as segments: each run without the flag, and each character with it. In reverse if !forward.
-template <class Emit>
-void for_segments(const Words& words, Span word, unicode::Flag flag, bool forward, Emit emit) {
-  if (forward) {
-    for (uint32_t i = word.begin; i < word.end;) {
-      const uint32_t begin = i;
-      const bool match = has(words, i++, flag);
-      while (!match && i < word.end && !has(words, i, flag)) ++i;
-      emit(Span{begin, i}, match);
-    }
-  } else {
-    for (uint32_t i = word.end; i > word.begin;) {
-      const uint32_t end = i;
-      const bool match = has(words, --i, flag);
-      while (!match && i > word.begin && !has(words, i - 1, flag)) --i;
-      emit(Span{i, end}, match);
-    }
-  }
-}
-
-// Appends the parts of one word to words.scratch.
-void split_word(Words& words, Span word, unicode::Flag flag, Behavior behavior) {
-  std::vector<Span>& out = words.scratch;
-  const size_t first = out.size();
-  const bool forward = behavior != Behavior::merged_with_next;
-  bool previous_match = false;
-  for_segments(words, word, flag, forward, [&](Span part, bool match) {
-    const bool merge = out.size() > first && (behavior == Behavior::contiguous             ? match == previous_match
-                                              : behavior == Behavior::merged_with_previous ? match && !previous_match
-                                              : behavior == Behavior::merged_with_next     ? match && !previous_match
-                                                                                           : false);
-    if (merge && forward) {
-      out.back().end = part.end;
-    } else if (merge) {
-      out.back().begin = part.begin;
-    } else if (!match || behavior != Behavior::removed) {
-      out.push_back(part);
-    }
-    previous_match = match;
-  });
-  if (!forward) std::reverse(out.begin() + static_cast<ptrdiff_t>(first), out.end());
-}
-
+// Cuts at each character that has the flag.
 void split(Words& words, unicode::Flag flag, Behavior behavior) {
   words.scratch.clear();
-  for (const Span word : words.spans) split_word(words, word, flag, behavior);
+  for (const Span word : words.spans) {
+    words.matches.clear();
+    for (uint32_t i = word.begin; i < word.end; ++i) {
+      if (unicode::flags(words.text[i].code) & flag) words.matches.push_back({i, i + 1});
+    }
+    append_parts(word, words.matches, false, behavior, words.scratch);
+  }
   words.spans.swap(words.scratch);
 }
 
@@ -101,16 +57,45 @@ class Whitespace final : public PreTokenizer {
   }
 };
 
-Behavior behavior_of(const JsonField& field) {
-  const std::string name = field.string_or("behavior", "Isolated");
-  if (name == "Removed") return Behavior::removed;
-  if (name == "Isolated") return Behavior::isolated;
-  if (name == "Contiguous") return Behavior::contiguous;
-  if (name == "MergedWithPrevious") return Behavior::merged_with_previous;
-  if (name == "MergedWithNext") return Behavior::merged_with_next;
-  field.fail("has a behavior \"" + name +
-             "\"; expected Removed, Isolated, Contiguous, MergedWithPrevious or MergedWithNext");
-}
+// A word starts where a script follows another; what goes with any script does not end one, and is dropped where no
+// script came before it.
+class UnicodeScripts final : public PreTokenizer {
+ public:
+  void apply(Words& words) const override {
+    words.scratch.clear();
+    for (const Span word : words.spans) {
+      uint8_t last = 0;
+      for (uint32_t i = word.begin; i < word.end; ++i) {
+        const uint8_t script = unicode::script(words.text[i].code);
+        if (script != 0 && script != last) {
+          words.scratch.push_back({i, i + 1});
+          last = script;
+        } else if (last != 0) {
+          words.scratch.back().end = i + 1;
+        }
+      }
+    }
+    words.spans.swap(words.scratch);
+  }
+};
+
+class FixedLength final : public PreTokenizer {
+ public:
+  explicit FixedLength(uint32_t length) : length_(length) {}
+  void apply(Words& words) const override {
+    words.scratch.clear();
+    for (Span rest : words.spans) {
+      for (; rest.end - rest.begin > length_; rest.begin += length_) {
+        words.scratch.push_back({rest.begin, rest.begin + length_});
+      }
+      words.scratch.push_back(rest);
+    }
+    words.spans.swap(words.scratch);
+  }
+
+ private:
+  uint32_t length_;
+};
 
 }  // namespace
 
@@ -127,12 +112,23 @@ PreTokenizerPtr make_whitespace_split(const JsonField&) {
 }
 
 PreTokenizerPtr make_punctuation(const JsonField& field) {
-  return std::make_unique<CharSplit>(unicode::punctuation, behavior_of(field));
+  return std::make_unique<CharSplit>(unicode::punctuation, behavior_of(field, "Isolated"));
 }
 
 PreTokenizerPtr make_digits(const JsonField& field) {
   const bool each = field.boolean_or("individual_digits", false);
   return std::make_unique<CharSplit>(unicode::numeric, each ? Behavior::isolated : Behavior::contiguous);
+}
+
+PreTokenizerPtr make_unicode_scripts(const JsonField&) {
+  return std::make_unique<UnicodeScripts>();
+}
+
+PreTokenizerPtr make_fixed_length(const JsonField& field) {
+  const auto length = field.find("length");
+  const uint64_t n = length ? length->integer(UINT32_MAX) : 5;
+  if (n == 0) length->fail("should be at least 1");
+  return std::make_unique<FixedLength>(static_cast<uint32_t>(n));
 }
 
 }  // namespace quern

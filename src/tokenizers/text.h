@@ -20,6 +20,14 @@ struct Rewritten {
   int32_t change;
 };
 
+// What the stages may make of a text of n characters, in characters: 18 times as long is NFKD's most, and ByteLevel may
+// follow it.
+constexpr size_t max_chars(size_t n) {
+  return n * 64 + (size_t{1} << 16);
+}
+// Throws Error bad_argument if n_chars is above most.
+void check_growth(size_t n_chars, size_t most);
+
 struct Token {
   int32_t id;
   uint32_t begin, end;  // bytes of the original text

@@ -6,6 +6,7 @@
 
 #include "added_tokens.h"
 #include "bert_fast_path.h"
+#include "decoder.h"
 #include "document.h"
 #include "model.h"
 #include "normalizer.h"
@@ -51,6 +52,7 @@ struct Tokenizer::Pipeline {
   std::unique_ptr<const Model> model;
   std::unique_ptr<const AddedTokens> added;
   std::unique_ptr<const BertFastPath> fast;
+  DecoderPtr decoder;
   PostProcessor post = no_post_processor();
   std::optional<size_t> file_max_length;
 
@@ -76,6 +78,7 @@ Tokenizer::Pipeline::Pipeline(TokenizerDocument& document, bool fast_path) {
   model = make_model(document);
   added = std::make_unique<AddedTokens>(root.find("added_tokens"), model->vocab(), normalizer.get());
   if (const auto field = root.find("post_processor")) post = make_post_processor(*field, added->vocab_size());
+  decoder = make_decoder(root.find("decoder"));
   if (const auto truncation = root.find("truncation")) {
     if (const auto max = truncation->find("max_length")) file_max_length = static_cast<size_t>(max->integer(SIZE_MAX));
   }
@@ -134,6 +137,8 @@ void Tokenizer::Pipeline::tokenize_general(std::string_view text, Span part, Scr
     s.chars.push_back({c.code, i, i + c.size});
     i += c.size;
   }
+  s.words.most = s.normalizer.most = max_chars(s.chars.size());
+  s.normalizer.begin = part.begin;
   if (normalizer) normalizer->apply(s.chars, s.normalizer);
   if (added->normalized.empty()) {
     s.words.text.swap(s.chars);
@@ -244,13 +249,22 @@ void share_budget(size_t budget, size_t& a, size_t& b) {
 Tokenizer::Tokenizer(std::unique_ptr<const Pipeline> pipeline) : pipeline_(std::move(pipeline)) {}
 Tokenizer::~Tokenizer() = default;
 
-std::unique_ptr<const Tokenizer> Tokenizer::parse(std::string_view json, const std::string& name, bool fast_path) {
+std::unique_ptr<const Tokenizer> Tokenizer::parse(std::string_view json, const std::string& name, bool fast_path,
+                                                  const TableSource* tables) {
   try {
-    TokenizerDocument document(json, name);
+    TokenizerDocument document(json, name, tables);
     return std::unique_ptr<const Tokenizer>(new Tokenizer(std::make_unique<const Pipeline>(document, fast_path)));
   } catch (const nlohmann::json::exception& e) {
     throw Error(Status::bad_file, clip_message(name + ": " + e.what()));
   }
+}
+
+std::string Tokenizer::outline(std::string_view json, const std::string& name) {
+  return TokenizerDocument(json, name).outline();
+}
+
+void Tokenizer::save(const TableSink& sink) const {
+  pipeline_->model->save(sink);
 }
 
 void Tokenizer::encode(std::string_view text, const EncodeOptions& options, Encoding& out) const {
@@ -271,6 +285,59 @@ void Tokenizer::encode_pair(std::string_view a, std::string_view b, const Encode
   out.n_dropped = truncate(s.a, keep_a, options.truncate_left) + truncate(s.b, keep_b, options.truncate_left);
   pipeline_->assemble(pipeline_->post.pair, options, s, out);
   trim(s, a.size() + b.size());
+}
+
+std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
+  TokenDecoder decoder(*this, skip_special);
+  std::string text;
+  for (const int32_t id : ids) decoder.push(id, text);
+  decoder.finish(text);
+  return text;
+}
+
+struct TokenDecoder::Work {
+  class Output final : public DecodeStep {
+   public:
+    void token(std::string part) override { text += part; }
+    void finish() override {}
+    std::string text;
+  };
+  const Tokenizer& tokenizer;
+  bool skip_special;
+  DecodeChain chain;
+  Output output;
+
+  void start() {
+    chain = {};
+    tokenizer.pipeline_->decoder->add_steps(chain);
+    for (size_t i = 0; i < chain.steps.size(); ++i)
+      chain.steps[i]->next = i + 1 < chain.steps.size() ? chain.steps[i + 1].get() : &output;
+  }
+  DecodeStep& first() { return chain.steps.empty() ? output : *chain.steps[0]; }
+  void take(std::string& out) {
+    out += output.text;
+    output.text.clear();
+  }
+};
+
+TokenDecoder::TokenDecoder(const Tokenizer& tokenizer, bool skip_special)
+    : work_(new Work{tokenizer, skip_special, {}, {}}) {
+  work_->start();
+}
+TokenDecoder::~TokenDecoder() = default;
+
+void TokenDecoder::push(int32_t id, std::string& out) {
+  const Tokenizer& t = work_->tokenizer;
+  if (id < 0 || static_cast<size_t>(id) >= t.vocab_size()) return;
+  if (work_->skip_special && t.pipeline_->added->is_special(id)) return;
+  work_->first().token(std::string(t.piece(id)));
+  work_->take(out);
+}
+
+void TokenDecoder::finish(std::string& out) {
+  work_->first().finish();
+  work_->take(out);
+  work_->start();
 }
 
 size_t Tokenizer::vocab_size() const {

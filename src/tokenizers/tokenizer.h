@@ -1,15 +1,19 @@
-// Text to token ids, by a tokenizer.json executed as it is written. This is all that the rest of quern
-// includes of this folder. Not for training, and not for ids to text.
+// Text to token ids and back, by a tokenizer.json executed as it is written. This is all that the rest of quern
+// includes of this folder. Not for training.
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 namespace quern {
+
+struct TableSource;
 
 // A half-open range: bytes of a text, unless said otherwise.
 struct Span {
@@ -37,7 +41,13 @@ class Tokenizer {
  public:
   // json: the bytes of a tokenizer.json; name: the file's name for messages. Throws Error: bad_file or unsupported.
   // fast_path = false makes every text take the general path: for tests.
-  static std::unique_ptr<const Tokenizer> parse(std::string_view json, const std::string& name, bool fast_path = true);
+  // tables: where the vocabulary lies if json is an outline; its memory is used in place and must outlive the
+  // tokenizer.
+  static std::unique_ptr<const Tokenizer> parse(std::string_view json, const std::string& name, bool fast_path = true,
+                                                const TableSource* tables = nullptr);
+  // A tokenizer.json without its vocabulary and merges, which save() gives in the form that is used in place.
+  static std::string outline(std::string_view json, const std::string& name);
+  void save(const std::function<void(std::string_view name, std::span<const std::byte> bytes)>& sink) const;
   ~Tokenizer();
 
   // Any bytes will do as a text. The file's own truncation and padding are not applied. Reuses out's memory.
@@ -46,6 +56,9 @@ class Tokenizer {
   // A pair too long loses tokens of the longer text first, as the reference's LongestFirst does.
   void encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const;
 
+  // The text of ids. Ids that there are not are left out, and, with skip_special, added tokens that are special.
+  std::string decode(std::span<const int32_t> ids, bool skip_special) const;
+
   size_t vocab_size() const;                      // ids are 0 … vocab_size - 1; added tokens count
   std::string_view piece(int32_t id) const;       // "" for an id out of range
   int32_t id(std::string_view piece) const;       // -1 when absent
@@ -53,9 +66,25 @@ class Tokenizer {
   std::optional<size_t> file_max_length() const;  // truncation.max_length of the file: for the caller to use or not
 
  private:
+  friend class TokenDecoder;
   struct Pipeline;
   explicit Tokenizer(std::unique_ptr<const Pipeline> pipeline);
   std::unique_ptr<const Pipeline> pipeline_;
+};
+
+// The text of ids that come one after the other. All that push() and finish() append together is decode() of all ids;
+// each part ends with a whole character.
+class TokenDecoder {
+ public:
+  TokenDecoder(const Tokenizer& tokenizer, bool skip_special);  // the tokenizer must outlive it
+  ~TokenDecoder();
+  void push(int32_t id, std::string& out);
+  // Appends what was held back. After it a new text begins.
+  void finish(std::string& out);
+
+ private:
+  struct Work;
+  std::unique_ptr<Work> work_;
 };
 
 }  // namespace quern

@@ -10,7 +10,7 @@ namespace {
 
 struct FlagRun {
   uint32_t first;  // up to the next run's first
-  uint16_t flags;
+  uint32_t flags;
 };
 struct LowerRun {
   char32_t first, last, step;
@@ -27,22 +27,31 @@ struct Decomposition {
 struct Composition {
   char32_t first, second, composed;
 };
+struct ScriptRun {
+  char32_t first;  // up to the next run's first
+  uint8_t script;
+};
+struct NamedSet {
+  const char* name;
+  uint16_t begin, end;  // in named_ranges[]
+};
 
 #include "unicode_data.inc"
 
-constexpr size_t n_index = 0x1100, max_blocks = 320;
+constexpr size_t n_index = 0x1100, max_blocks = 352;
 constexpr char32_t s_base = 0xAC00, l_base = 0x1100, v_base = 0x1161, t_base = 0x11A7;
 constexpr uint32_t n_l = 19, n_v = 21, n_t = 28, n_s = n_l * n_v * n_t;
 
 struct FlagTable {
   uint16_t index[n_index];
-  uint16_t blocks[max_blocks * 256];
+  uint32_t blocks[max_blocks * 256];
 };
 
 // Spreads the runs over blocks at compile time; blocks that lie within one run are shared.
 consteval FlagTable make_flag_table() {
   FlagTable table{};
-  uint16_t uniform_flags[64]{}, uniform_block[64]{};
+  uint32_t uniform_flags[64]{};
+  uint16_t uniform_block[64]{};
   size_t n_blocks = 0, n_uniform = 0, run = 0;
   const size_t n_runs = std::size(flag_runs);
   for (size_t block = 0; block < n_index; ++block) {
@@ -74,8 +83,11 @@ constexpr FlagTable flag_table = make_flag_table();
 
 }  // namespace
 
+const char category_names[n_categories][3] = {"Cn", "Cc", "Cf", "Co", "Cs", "Lu", "Ll", "Lt", "Lm", "Lo",
+                                              "Mn", "Mc", "Me", "Nd", "Nl", "No", "Pc", "Pd", "Ps", "Pe",
+                                              "Pi", "Pf", "Po", "Sm", "Sc", "Sk", "So", "Zs", "Zl", "Zp"};
 constinit const uint16_t* const flag_index = flag_table.index;
-constinit const uint16_t* const flag_blocks = flag_table.blocks;
+constinit const uint32_t* const flag_blocks = flag_table.blocks;
 
 char32_t lower(char32_t code) noexcept {
   if (code == dotted_capital_i) return U'i';
@@ -93,7 +105,7 @@ uint8_t combining_class(char32_t code) noexcept {
   return run != std::begin(class_runs) && code <= run[-1].last ? run[-1].combining_class : 0;
 }
 
-int decompose(char32_t code, char32_t out[4]) noexcept {
+int decompose(char32_t code, bool compatible, char32_t out[longest_decomposition]) noexcept {
   if (code - s_base < n_s) {
     const uint32_t s = code - s_base;
     out[0] = l_base + s / (n_v * n_t);
@@ -101,14 +113,35 @@ int decompose(char32_t code, char32_t out[4]) noexcept {
     out[2] = t_base + s % n_t;
     return s % n_t == 0 ? 2 : 3;
   }
-  const Decomposition* d = std::lower_bound(std::begin(decompositions), std::end(decompositions), code,
-                                            [](const Decomposition& x, char32_t c) { return x.code < c; });
-  if (d == std::end(decompositions) || d->code != code) {
-    out[0] = code;
-    return 1;
+  const auto before = [](const Decomposition& x, char32_t c) { return x.code < c; };
+  const auto copy = [code, out, before](const auto& table) {
+    const Decomposition* d = std::lower_bound(std::begin(table), std::end(table), code, before);
+    if (d == std::end(table) || d->code != code) return 0;
+    std::copy_n(decomposed + d->begin, d->size, out);
+    return int{d->size};
+  };
+  if (const int n = compatible ? copy(decompositions_k) : 0) return n;  // what differs from the canonical ones
+  if (const int n = copy(decompositions)) return n;
+  out[0] = code;
+  return 1;
+}
+
+Break grapheme_break(char32_t code) noexcept {
+  if (code - s_base < n_s) return (code - s_base) % n_t == 0 ? Break::lv : Break::lvt;
+  return static_cast<Break>(flags(code) >> 16 & 15);
+}
+
+uint8_t script(char32_t code) noexcept {
+  const ScriptRun* run = std::upper_bound(std::begin(script_runs), std::end(script_runs), code,
+                                          [](char32_t c, const ScriptRun& r) { return c < r.first; });
+  return run[-1].script;  // the first run starts at 0
+}
+
+std::span<const Range> named_set(std::string_view property) noexcept {
+  for (const NamedSet& s : named_sets) {
+    if (property == s.name) return std::span(named_ranges).subspan(s.begin, s.end - s.begin);
   }
-  std::copy_n(decomposed + d->begin, d->size, out);
-  return d->size;
+  return {};
 }
 
 char32_t compose(char32_t first, char32_t second) noexcept {

@@ -35,6 +35,16 @@ Utf8Char decode_utf8_before(const char* p, size_t size) noexcept {
   return decode_utf8(p + start);
 }
 
+std::u32string decode_utf8(std::string_view text) {
+  std::u32string out;
+  for (size_t i = 0; i < text.size();) {
+    const Utf8Char c = decode_utf8(text.data() + i);
+    out += c.code;
+    i += c.size;
+  }
+  return out;
+}
+
 size_t find_invalid_utf8(std::string_view text) noexcept {
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
   size_t i = 0;

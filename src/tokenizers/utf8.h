@@ -13,6 +13,12 @@ struct Utf8Char {
   uint32_t size;  // bytes, 1 to 4
 };
 
+// Bytes of the character that starts with this one, in a valid text.
+inline size_t utf8_size(char first) noexcept {
+  const uint8_t byte = static_cast<uint8_t>(first);
+  return byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
+}
+
 // The character at p, which must start a valid sequence.
 inline Utf8Char decode_utf8(const char* p) noexcept {
   const auto b = [p](int i) { return static_cast<uint32_t>(static_cast<uint8_t>(p[i])); };
@@ -34,6 +40,9 @@ inline size_t encode_utf8(char32_t c, char* out) noexcept {
   return put(0, 0xF0 | c >> 18), put(1, 0x80 | (c >> 12 & 63)), put(2, 0x80 | (c >> 6 & 63)), put(3, 0x80 | (c & 63)),
          4;
 }
+
+// The characters of a valid text.
+std::u32string decode_utf8(std::string_view text);
 
 // Where the first invalid sequence starts; text.size() if there is none.
 size_t find_invalid_utf8(std::string_view text) noexcept;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "table.h"
+
 namespace quern {
 
 // A polynomial over the bytes, modulo 2^64, so that the hash of any part of a word follows from those of its
@@ -27,6 +29,10 @@ class Vocab;
 class PieceTable {
  public:
   void build(const Vocab& vocab, std::string_view prefix);
+  // In place, as save() wrote it for the same vocabulary and prefix.
+  void view(const Vocab& vocab, std::string_view prefix, const TableSource& tables, std::string_view name);
+  void save(const TableSink& sink, std::string_view name) const { sink(name, slots_.bytes()); }
+
   size_t longest() const { return longest_; }  // bytes after the prefix
   // The id of the piece prefix + s, where hash is that of s[0, size); -1 when absent.
   int32_t find(const Vocab& vocab, const char* s, size_t size, uint64_t hash) const noexcept;
@@ -37,22 +43,29 @@ class PieceTable {
     int32_t id;  // -1: free
   };
   static uint64_t mix(uint64_t hash) noexcept { return (hash ^ hash >> 32) * 0xD6E8FEB86659FD93; }
-  std::vector<Slot> slots_;  // a power of two, at most half full
+  PackedTable<Slot> slots_;  // a power of two, at most half full
   int shift_ = 63;
   size_t prefix_size_ = 0, longest_ = 0;
 };
 
 class Vocab {
  public:
+  static constexpr size_t max_pieces = (size_t{1} << 23) - 2;
+
   // Collects one piece; ids may come in any order. Nothing is checked before finish().
   void add(std::string_view piece, int64_t id);
   // Orders the pieces by id. Returns "", or what is wrong: ids must be 0 … n-1, each once, and no piece twice.
   std::string finish();
 
-  size_t size() const { return entries_.size(); }
+  // The same in place, finished. Checks what lookups rely on: bounds, UTF-8, a free slot; not that pieces are found.
+  static Vocab view(const TableSource& tables);
+  void save(const TableSink& sink) const;
+
+  size_t size() const { return n_; }
   std::string_view piece(int32_t id) const noexcept {
-    const Entry& e = entries_[static_cast<size_t>(id)];
-    return {bytes_.data() + e.begin, e.size};
+    const size_t i = static_cast<size_t>(id);
+    const uint32_t begin = i == 0 ? 0 : ends_[i - 1];
+    return {text_ + begin, ends_[i] - begin};
   }
   // -1 when absent.
   int32_t find(std::string_view piece) const noexcept {
@@ -62,11 +75,15 @@ class Vocab {
 
  private:
   struct Entry {
-    uint32_t begin, size;  // in bytes_, which a tokenizer.json of at most 512 MB fills
+    uint32_t begin, size;  // in own_bytes_, which a tokenizer.json of at most 512 MB fills
+    int64_t id;
   };
-  std::string bytes_;
-  std::vector<Entry> entries_;  // by id, once finished
-  std::vector<int64_t> ids_;    // of entries_, until then
+  std::vector<Entry> entries_;  // until finished
+  std::string bytes_;           // likewise
+  PackedTable<char> own_;
+  const char* text_ = nullptr;  // of all pieces, by id
+  PackedTable<uint32_t> ends_;  // of each piece in text_
+  size_t n_ = 0;
   PieceTable table_;
 };
 
@@ -74,7 +91,7 @@ inline int32_t PieceTable::find(const Vocab& vocab, const char* s, size_t size, 
   const uint64_t mixed = mix(hash);
   const uint32_t tag = static_cast<uint32_t>(mixed);
   for (size_t i = mixed >> shift_;; i = (i + 1) & (slots_.size() - 1)) {
-    const Slot& slot = slots_[i];
+    const Slot slot = slots_[i];
     if (slot.id < 0) return -1;
     if (slot.tag != tag) continue;
     const std::string_view piece = vocab.piece(slot.id);

@@ -6,8 +6,8 @@ namespace {
 
 class WordLevel final : public Model {
  public:
-  WordLevel(const JsonField& field, Vocab vocab)
-      : Model(std::move(vocab)), unknown_(unknown_id(field, "<unk>", vocab_)) {}
+  WordLevel(const JsonField& field, TokenizerDocument& document)
+      : Model(std::move(document.vocab)), unknown_(unknown_id(field, "<unk>", vocab_)) {}
 
   void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const override {
     word_bytes(word, n, false, scratch);
@@ -21,8 +21,8 @@ class WordLevel final : public Model {
 
 }  // namespace
 
-std::unique_ptr<const Model> make_wordlevel(const JsonField& field, Vocab vocab) {
-  return std::make_unique<WordLevel>(field, std::move(vocab));
+std::unique_ptr<const Model> make_wordlevel(const JsonField& field, TokenizerDocument& document) {
+  return std::make_unique<WordLevel>(field, document);
 }
 
 }  // namespace quern

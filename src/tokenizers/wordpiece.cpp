@@ -5,10 +5,15 @@
 
 namespace quern {
 
-WordPiece::WordPiece(const JsonField& field, Vocab vocab)
-    : Model(std::move(vocab)), unknown_(unknown_id(field, "[UNK]", vocab_)), max_chars_(100) {
+WordPiece::WordPiece(const JsonField& field, TokenizerDocument& document)
+    : Model(std::move(document.vocab)), unknown_(unknown_id(field, "[UNK]", vocab_)), max_chars_(100) {
   if (const auto max = field.find("max_input_chars_per_word")) max_chars_ = max->integer(UINT64_MAX);
-  continuing_.build(vocab_, field.string_or("continuing_subword_prefix", "##"));
+  const std::string prefix = field.string_or("continuing_subword_prefix", "##");
+  if (document.tables == nullptr) {
+    continuing_.build(vocab_, prefix);
+  } else {
+    continuing_.view(vocab_, prefix, *document.tables, "continuing_slots");
+  }
   powers_.assign(std::max(vocab_.table().longest(), continuing_.longest()) + 1, 1);
   for (size_t i = 1; i < powers_.size(); ++i) powers_[i] = powers_[i - 1] * PieceHash::base;
 }
@@ -51,8 +56,8 @@ void WordPiece::tokenize(const Char* word, size_t n, ModelScratch& scratch, std:
   out.push_back({unknown_, word[0].begin, word[n - 1].end});
 }
 
-std::unique_ptr<const Model> make_wordpiece(const JsonField& field, Vocab vocab) {
-  return std::make_unique<WordPiece>(field, std::move(vocab));
+std::unique_ptr<const Model> make_wordpiece(const JsonField& field, TokenizerDocument& document) {
+  return std::make_unique<WordPiece>(field, document);
 }
 
 }  // namespace quern

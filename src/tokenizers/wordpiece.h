@@ -7,8 +7,12 @@ namespace quern {
 
 class WordPiece final : public Model {
  public:
-  WordPiece(const JsonField& field, Vocab vocab);
+  WordPiece(const JsonField& field, TokenizerDocument& document);
   void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const override;
+  void save(const TableSink& sink) const override {
+    Model::save(sink);
+    continuing_.save(sink, "continuing_slots");
+  }
 
   // Appends the pieces of a word of n > 0 bytes, each with its range of bytes in the word; false, and nothing
   // appended, if the word is unknown. hashes: of the prefixes of word, n + 1 values (see PieceHash).
@@ -24,6 +28,6 @@ class WordPiece final : public Model {
   std::vector<uint64_t> powers_;  // PieceHash::base^i, up to the longest piece
 };
 
-std::unique_ptr<const Model> make_wordpiece(const JsonField& field, Vocab vocab);
+std::unique_ptr<const Model> make_wordpiece(const JsonField& field, TokenizerDocument& document);
 
 }  // namespace quern

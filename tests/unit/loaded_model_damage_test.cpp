@@ -169,7 +169,8 @@ TEST_CASE("damage: keys that are missing or contradict") {
     CHECK_THAT(e.message, Contains("changed") && Contains(c.says));
   }
   for (const char* key : {"general.architecture", "bert.embedding_length", "quern.pipeline", "quern.type",
-                          "tokenizer.huggingface.json"}) {
+                          "quern.tokenizer.json", "quern.tokenizer.pieces", "quern.tokenizer.piece_ends",
+                          "quern.tokenizer.piece_slots", "quern.tokenizer.continuing_slots"}) {
     const Error e = file.load_with(file.find(key), "X");
     INFO(key << ": " << e.message);
     CHECK(e.status == Status::bad_file);

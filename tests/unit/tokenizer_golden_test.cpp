@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "saved_tables.h"
 #include "tokenizers/normalizer.h"
 #include "tokenizers/pre_tokenizer.h"
 #include "tokenizers/tokenizer.h"
@@ -86,7 +87,11 @@ void check_pre_tokenizer(const json& line) {
     if (!words.text.empty()) words.spans = {{0, static_cast<uint32_t>(words.text.size())}};
     pre_tokenizer->apply(words);
     json got = json::array();
-    for (const Span& s : words.spans) got.push_back({encode(words.text, s), s.begin, s.end});
+    const auto in_chars = [&](uint32_t byte) { return decode(c[0].get<std::string>().substr(0, byte)).size(); };
+    for (const Span& s : words.spans) {
+      const Char &first = words.text[s.begin], &last = words.text[s.end - 1];
+      got.push_back({encode(words.text, s), in_chars(first.begin), in_chars(last.end)});
+    }
     CHECK(got == c[1]);
   }
 }
@@ -99,6 +104,7 @@ void check_pipeline(const json& line) {
   if (conf["truncation"].is_object()) {
     options.max_length = tokenizer->file_max_length().value();
     options.truncate_left = conf["truncation"]["direction"] == "Left";
+    if (conf["truncation"]["strategy"] != "LongestFirst") return;
   }
   for (const json& c : line["cases"]) {
     INFO(conf["truncation"].dump() << " on " << c[0].dump() << " " << c[1].dump());
@@ -145,5 +151,54 @@ TEST_CASE("a trained WordPiece gives the reference's ids and offsets, by both pa
       for (const Span& s : got.offsets) offsets.push_back({s.begin, s.end});
       CHECK(offsets == c["offsets"]);
     }
+  }
+}
+
+namespace {
+
+// Of ids given in one go, and one by one.
+void check_decode(const Tokenizer& tokenizer, const json& ids, bool skip_special, const json& want) {
+  const auto numbers = ids.get<std::vector<int32_t>>();
+  CHECK(tokenizer.decode(numbers, skip_special) == want.get<std::string>());
+  TokenDecoder decoder(tokenizer, skip_special);
+  std::string text, part;
+  for (const int32_t id : numbers) {
+    part.clear();
+    decoder.push(id, part);
+    CHECK(find_invalid_utf8(part) == part.size());
+    text += part;
+  }
+  decoder.finish(text);
+  CHECK(text == want.get<std::string>());
+}
+
+void check_cases(const Tokenizer& tokenizer, const std::string& name) {
+  Encoding got;
+  EncodeOptions options;
+  options.want_offsets = true;
+  for (const json& c : read_lines(name + "l")) {
+    INFO(name << " on " << c["hex"]);
+    tokenizer.encode(from_hex(c["hex"]), options, got);
+    CHECK(got.ids == c["ids"].get<std::vector<int32_t>>());
+    json offsets = json::array();
+    for (const Span& s : got.offsets) offsets.push_back({s.begin, s.end});
+    CHECK(offsets == c["offsets"]);
+    check_decode(tokenizer, c["ids"], false, c["text"]);
+    check_decode(tokenizer, c["ids"], true, c["plain"]);
+    check_decode(tokenizer, c["some"], true, c["some_text"]);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("trained BPE and Unigram give the reference's ids, offsets and texts, from JSON and from tables") {
+  for (const char* name : {"tiny_spm_bpe.json", "tiny_suffix_bpe.json", "tiny_prefix_bpe.json",
+                           "tiny_dropping_bpe.json", "tiny_unigram.json", "tiny_byte_unigram.json"}) {
+    const std::string file = read_file(name);
+    const auto tokenizer = Tokenizer::parse(file, name);
+    check_cases(*tokenizer, name);
+    const SavedTables saved(*tokenizer);
+    const auto in_place = Tokenizer::parse(Tokenizer::outline(file, name), name, true, &saved.source());
+    check_cases(*in_place, name);
   }
 }

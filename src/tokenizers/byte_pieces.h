@@ -1,0 +1,31 @@
+// The pieces "<0x00>" … "<0xFF>" that stand for bytes which no other piece covers (byte_fallback).
+#pragma once
+#include <string_view>
+
+#include "vocab.h"
+
+namespace quern {
+
+class BytePieces {
+ public:
+  explicit BytePieces(const Vocab& vocab) {
+    constexpr char digits[] = "0123456789ABCDEF";
+    char name[] = "<0x00>";
+    for (uint32_t byte = 0; byte < 256; ++byte) {
+      name[3] = digits[byte >> 4];
+      name[4] = digits[byte & 15];
+      ids_[byte] = vocab.find(name);
+    }
+  }
+  int32_t id(char byte) const noexcept { return ids_[static_cast<uint8_t>(byte)]; }  // -1 when absent
+  bool have(std::string_view bytes) const noexcept {
+    for (const char byte : bytes)
+      if (id(byte) < 0) return false;
+    return true;
+  }
+
+ private:
+  int32_t ids_[256];
+};
+
+}  // namespace quern

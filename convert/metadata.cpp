@@ -4,15 +4,40 @@
 #include <nlohmann/json.hpp>
 
 #include "dispatch.h"
+#include "engine.h"
 #include "error.h"
-#include "heads/heads.h"
 
 namespace quern {
 namespace {
 
 constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
 
-// Vectors of the self-test texts from the source model, letting go of each layer's pages once it has run.
+// What the model makes of one text: of each kind of output that it has.
+void add_outputs(const LoadedModel& m, Ops& op, const Tensor& hidden, const std::vector<int32_t>& ids,
+                 nlohmann::json& out) {
+  const Pipeline& p = m.pipeline;
+  if (!p.modules.empty()) {
+    const VectorHead head(p.modules, m.heads->modules, m.model->width(), m.path);
+    std::vector<float> vector(static_cast<size_t>(head.width()));
+    head.apply(op, hidden, 0, vector.data());
+    out["vector"] = vector;
+  }
+  if (p.classifier) {
+    const bool each = p.classifier->per_token;
+    std::vector<float> scores(p.classifier->labels.size() * (each ? ids.size() : 1));
+    (each ? score_tokens : score_text)(op, *p.classifier, m.heads->classifier, hidden, true, scores.data());
+    out["scores"] = scores;
+  }
+  if (p.sparse) {
+    nlohmann::json weights = nlohmann::json::array();
+    for (const SparseWeight& w : sparse_weights(op, *p.sparse, m.heads->sparse, hidden, ids.data(), m.unweighted_ids))
+      weights.push_back({w.id, w.weight});
+    out["sparse"] = weights;
+  }
+  if (p.multi_vector) out["multi_vector"] = token_vectors(op, m.heads->multi_vector, hidden);
+}
+
+// Outputs of the self-test texts from the source model, letting go of each layer's pages once it has run.
 nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool) {
   nlohmann::json all = nlohmann::json::array();
   std::vector<Encoding> encodings(texts.size());
@@ -36,13 +61,12 @@ nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::s
         source.hf->release(source.hf->find(map.specs[s], part));
   };
   const Tensor states = forward(*source.model, op, {ids, types, packed}, release);
-  const Heads heads(source.pipeline, source.model->width(), source.path);
-  std::vector<float> vector(static_cast<size_t>(heads.width()));
   for (size_t i = 0; i < texts.size(); ++i) {
     if (packed[i].length == 0) continue;
-    heads.apply(op.kernels(), {states.row(packed[i].first), packed[i].length, states.cols, states.stride}, 0,
-                vector.data());
-    all.push_back({{"text", texts[i]}, {"ids", encodings[i].ids}, {"vector", vector}});
+    const Tensor hidden{states.row(packed[i].first), packed[i].length, states.cols, states.stride};
+    nlohmann::json one = {{"text", texts[i]}, {"ids", encodings[i].ids}};
+    add_outputs(source, op, hidden, encodings[i].ids, one);
+    all.push_back(std::move(one));
   }
   return all;
 }

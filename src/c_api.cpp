@@ -78,7 +78,7 @@ quern::EmbedOptions embed_options(const quern_embed_options* given) {
   e.dimensions = o.dimensions;
   if (o.prompt) e.prompt = o.prompt;
   e.max_length = static_cast<size_t>(o.max_length);
-  e.truncate = o.truncate != 0;
+  e.long_texts = o.truncate != 0 ? quern::LongTexts::truncate : quern::LongTexts::error;
   e.first_text = static_cast<size_t>(o.first_text);
   return e;
 }

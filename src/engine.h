@@ -65,8 +65,8 @@ struct TokenLabels {
   std::vector<float> scores;  // a row of all labels for each token
 };
 
-// One caller's threads and scratch memory over a shared model. Not thread-safe: one call at a time. What comes of a text
-// does not depend on the other texts nor on the number of threads, to the bit. All throw Error.
+// One caller's threads and scratch memory over a shared model. Not thread-safe: one call at a time. What comes of a
+// text does not depend on the other texts nor on the number of threads, to the bit. All throw Error.
 class Session {
  public:
   // threads = 0: as many as this process may use.
@@ -93,8 +93,8 @@ class Session {
   void classify(std::span<const std::string_view> texts, std::span<const std::string_view> pairs,
                 const TextOptions& options, bool raw, std::span<float> out, EmbedStats& stats);
   // Label scores of each token.
-  std::vector<TokenLabels> classify_tokens(std::span<const std::string_view> texts, const TextOptions& options, bool raw,
-                                           EmbedStats& stats);
+  std::vector<TokenLabels> classify_tokens(std::span<const std::string_view> texts, const TextOptions& options,
+                                           bool raw, EmbedStats& stats);
 
   // Multiply-accumulates per second of the kernels' int8_limit on all threads, over about `seconds`.
   double int8_limit(double seconds);

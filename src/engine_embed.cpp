@@ -252,8 +252,8 @@ void Session::embed_ids(std::span<const std::span<const int32_t>> texts, const E
   run(IdsJob(*model_, texts, options, out), texts.size(), stats);
 }
 
-std::vector<Encoded> Session::encode(std::span<const std::string_view> texts, const EmbedOptions& options, Wanted wanted,
-                                     EmbedStats& stats) {
+std::vector<Encoded> Session::encode(std::span<const std::string_view> texts, const EmbedOptions& options,
+                                     Wanted wanted, EmbedStats& stats) {
   const TextJob source(*model_, texts, options);
   EncodeJob job(*model_, options, wanted);
   job.prompt_tokens = source.prompt_tokens();

@@ -9,8 +9,8 @@ struct Finished {
   size_t index;  // of the text in the call
   Tensor hidden;
   std::span<const int32_t> ids;
-  std::span<const Span> offsets;           // where the job wants them
-  std::span<const uint8_t> special_mask;   // likewise
+  std::span<const Span> offsets;          // where the job wants them
+  std::span<const uint8_t> special_mask;  // likewise
 };
 
 struct Session::Job {

@@ -4,7 +4,7 @@
 
 #include "backend.h"
 #include "error.h"
-#include "heads/heads.h"
+#include "heads/vector_head.h"
 #include "hub/snapshot.h"
 #include "io/sha256.h"
 #include "tokenizers/from_gguf.h"
@@ -73,6 +73,14 @@ void load_gguf_settings(LoadedModel& m) {
   settle_max_length(m, 0);
 }
 
+// Adds the heads' weights behind the model's; where they begin.
+size_t declare_heads(LoadedModel& m) {
+  const size_t body = m.weights.specs.size();
+  m.heads = std::make_unique<HeadWeights>();
+  m.heads->declare(m.weights, m.pipeline, m.model->width(), m.model->vocabulary());
+  return body;
+}
+
 void load_gguf(LoadedModel& m) {
   m.format = "gguf";
   m.file = MappedFile::open(m.path);
@@ -84,6 +92,18 @@ void load_gguf(LoadedModel& m) {
   m.model->weights(m.weights);
   bind_weights(*m.gguf, m.weights.specs, m.store);
   load_gguf_settings(m);
+  const size_t body = declare_heads(m);
+  bind_weights(*m.gguf, std::span(m.weights.specs).subspan(body), m.store);
+}
+
+// The layers of a folder's heads, which its architecture knows and its tensors complete.
+void settle_heads(LoadedModel& m) {
+  Pipeline& p = m.pipeline;
+  if (p.classifier)
+    p.classifier->layers =
+        m.model->head(p.classifier->per_token ? Task::token_classification : Task::sequence_classification);
+  if (p.sparse && p.sparse->over_vocabulary) p.sparse->layers = m.model->head(Task::masked_lm);
+  if (p.multi_vector) p.multi_vector->width = m.hf->rows(p.multi_vector->hf_folder, "linear");
 }
 
 void load_folder(LoadedModel& m) {
@@ -96,9 +116,12 @@ void load_folder(LoadedModel& m) {
   m.model->config(config);
   m.model->weights(m.weights);
   m.hf->bind(m.weights.specs, m.store);
+  m.pipeline = std::move(folder.pipeline);
+  settle_heads(m);
+  const size_t body = declare_heads(m);
+  m.hf->bind(std::span(m.weights.specs).subspan(body), m.store);
   for (const WeightSpec& spec : m.weights.specs)
     if (m.type.empty() && spec.linear) m.type = spec.linear->parts[0].w.type->name;
-  m.pipeline = std::move(folder.pipeline);
   m.prompts = std::move(folder.prompts);
   m.default_prompt = std::move(folder.default_prompt);
   m.similarity = std::move(folder.similarity);
@@ -150,7 +173,10 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   }
   load_tokenizer(*m);
   check_tokenizer(*m);
-  Heads(m->pipeline, m->model->width(), m->path);  // throws now rather than at the first text
+  if (!m->pipeline.modules.empty())  // throws now rather than at the first text
+    VectorHead(m->pipeline.modules, m->heads->modules, m->model->width(), m->path);
+  for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
+    if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
   hand_to_backend(m->weights);
   return m;
 }

@@ -4,9 +4,11 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "gguf/reader.h"
+#include "heads/head_weights.h"
 #include "hub/hf_folder.h"
 #include "io/mapped_file.h"
 #include "models/hf_weights.h"
@@ -30,7 +32,9 @@ struct LoadedModel {
   std::string tokenizer_json;  // verbatim, or rebuilt, or without the vocabulary, which lies in a model file's tables
 
   Pipeline pipeline;
-  size_t max_length = 0;  // tokens of a text, special ones included
+  std::unique_ptr<HeadWeights> heads;
+  std::unordered_set<int32_t> unweighted_ids;  // that a sparse head over a text's own tokens passes over
+  size_t max_length = 0;                       // tokens of a text, special ones included
   std::map<std::string, std::string> prompts;
   std::string default_prompt;  // a name in prompts, or empty
   std::string similarity;

@@ -40,7 +40,8 @@ void HeadWeights::declare(WeightMap& map, const Pipeline& pipeline, int64_t D, i
     declare_layers(map, sparse, s->layers, "mlm", D, vocabulary);
   else if (s)
     exact(map.linear(sparse.out, "sparse", "linear", 1, D), s->hf_folder);
-  if (const auto& m = pipeline.multi_vector) exact(map.linear(multi_vector, "colbert", "linear", m->width, D), m->hf_folder);
+  if (const auto& m = pipeline.multi_vector)
+    exact(map.linear(multi_vector, "colbert", "linear", m->width, D), m->hf_folder);
 }
 
 }  // namespace quern

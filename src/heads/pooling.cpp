@@ -50,7 +50,7 @@ void weighted_mean(const KernelTable& kernels, const Tensor& h, float* out) {  /
 
 struct Mode {
   const char* name;
-  Pool pool;
+  Pooling pool;
 };
 // In the order of concatenation; a new mode is a function and its line here.
 constexpr Mode kModes[] = {{"cls", cls},
@@ -68,14 +68,13 @@ std::vector<std::string> pooling_modes() {
   return names;
 }
 
-Pool find_pool(const std::string& mode, const std::string& name) {
+Pooling find_pool(const std::string& mode, const std::string& name) {
   std::string known;
   for (const Mode& m : kModes) {
     if (mode == m.name) return m.pool;
     known += (known.empty() ? "" : ", ") + std::string(m.name);
   }
-  throw Error(Status::bad_argument,
-              name + ": pooling mode \"" + mode + "\" does not exist (there are: " + known + ")");
+  throw Error(Status::bad_argument, name + ": pooling mode \"" + mode + "\" does not exist (there are: " + known + ")");
 }
 
 void normalize(const KernelTable& kernels, float* x, int64_t n) {

@@ -9,10 +9,10 @@
 namespace quern {
 
 // hidden: (L, D), L >= 1; out: D floats.
-using Pool = void (*)(const KernelTable& kernels, const Tensor& hidden, float* out);
+using Pooling = void (*)(const KernelTable& kernels, const Tensor& hidden, float* out);
 
 // name: the model's file, for the message. Throws Error{bad_argument} for a mode that does not exist.
-Pool find_pool(const std::string& mode, const std::string& name);
+Pooling find_pool(const std::string& mode, const std::string& name);
 
 // The names of all modes, in the order in which several are concatenated.
 std::vector<std::string> pooling_modes();

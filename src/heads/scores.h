@@ -10,7 +10,8 @@
 
 namespace quern {
 
-// Label scores of one text from its last hidden states (L, D), L >= 1: labels.size() floats. raw: before the activation.
+// Label scores of one text from its last hidden states (L, D), L >= 1: labels.size() floats. raw: before the
+// activation.
 void score_text(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
                 bool raw, float* out);
 // The same of each token: L rows.

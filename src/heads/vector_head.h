@@ -37,7 +37,7 @@ class VectorHead {
   void add(const Pipeline::Module& module, const HeadWeights::Module& weights, int64_t D, const std::string& name);
 
   std::vector<Pipeline::Module> modules_;
-  std::vector<Pool> pools_;
+  std::vector<Pooling> pools_;
   std::vector<Step> steps_;
   int64_t width_ = 0;
   bool normalizes_ = false, skips_prompt_ = false;

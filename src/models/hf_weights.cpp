@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "error.h"
 #include "quants/half.h"
+#include "safetensors/torch_file.h"
 
 namespace quern {
 namespace {
@@ -140,8 +141,18 @@ const StTensor* HfWeights::find(const Safetensors& file, const std::string& spel
   });
 }
 
-bool HfWeights::has(const std::string& name) const {
-  return find(transformer_, name, {".weight"}) != nullptr;
+const Safetensors& HfWeights::open(const std::string& folder) {
+  const auto found = folders_.find(folder);
+  if (found != folders_.end()) return found->second;
+  const std::string path = dir_ + '/' + folder;
+  return folders_
+      .emplace(folder, folder.ends_with(".pt") ? open_torch_file(path, "linear.") : Safetensors::open_folder(path))
+      .first->second;
+}
+
+int64_t HfWeights::rows(const std::string& folder, const std::string& name) {
+  const StTensor& tensor = open(folder).tensor(name + ".weight");
+  return tensor.shape.empty() ? 0 : tensor.shape[0];
 }
 
 const Safetensors& HfWeights::file_of(const WeightSpec& spec) const {
@@ -179,8 +190,7 @@ void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
   for (const std::string& prefix : prefixes_)
     if (!specs.empty() && transformer_.find(prefix + specs[0].parts[0].hf + ".weight")) prefix_ = prefix;
   for (const WeightSpec& spec : specs)
-    if (!spec.hf_folder.empty() && !folders_.count(spec.hf_folder))
-      folders_.emplace(spec.hf_folder, Safetensors::open_folder(dir_ + '/' + spec.hf_folder));
+    if (!spec.hf_folder.empty()) open(spec.hf_folder);
   Binder binder(*this, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
 }

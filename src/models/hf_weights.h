@@ -28,12 +28,13 @@ class HfWeights {
   // shape; {unsupported} for dtypes other than F32, F16 and BF16.
   void bind(std::span<const WeightSpec> specs, WeightStore& store);
 
-  HfTensors find(const WeightSpec& spec, size_t part) const;  // of a spec that was bound
-  bool has(const std::string& name) const;                    // a tensor of the transformer's, under any prefix
+  HfTensors find(const WeightSpec& spec, size_t part) const;         // of a spec that was bound
+  int64_t rows(const std::string& folder, const std::string& name);  // of a folder's matrix
   const Safetensors& transformer() const { return transformer_; }
   void release(const HfTensors& tensors) const noexcept;  // their pages will not be used again; only a hint
 
  private:
+  const Safetensors& open(const std::string& folder);
   const Safetensors& file_of(const WeightSpec& spec) const;
   const StTensor* find(const Safetensors& file, const std::string& spellings,
                        std::initializer_list<const char*> suffixes) const;

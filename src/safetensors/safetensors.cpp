@@ -301,6 +301,16 @@ Safetensors Safetensors::from_bytes(std::span<const std::byte> bytes, const std:
   return result;
 }
 
+Safetensors Safetensors::from_tensors(std::vector<StTensor> tensors, const std::string& name) {
+  Safetensors result;
+  result.name_ = name;
+  result.paths_ = std::make_unique<std::vector<std::string>>(1, name);
+  result.tensors_ = std::move(tensors);
+  for (StTensor& tensor : result.tensors_) tensor.file = &result.paths_->front();
+  result.index_names();
+  return result;
+}
+
 Safetensors Safetensors::open_file(const std::string& path) {
   refuse_pickle(path);
   MappedFile map = MappedFile::open(path);

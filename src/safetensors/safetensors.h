@@ -34,6 +34,10 @@ class Safetensors {
   // One file's bytes, for tests and fuzzing; bytes must outlive the result.
   static Safetensors from_bytes(std::span<const std::byte> bytes, const std::string& name);
 
+  // Tensors that another reader found; their bytes must outlive the result, or keep() holds them.
+  static Safetensors from_tensors(std::vector<StTensor> tensors, const std::string& name);
+  void keep(MappedFile map) { maps_.push_back(std::move(map)); }
+
   const StTensor* find(std::string_view name) const;
   const StTensor& tensor(std::string_view name) const;            // throws Error bad_file when missing
   std::span<const StTensor> tensors() const { return tensors_; }  // by file, in order of offset

@@ -43,7 +43,7 @@ class With {
   With& dimensions(int64_t n) { return options_.dimensions = n, *this; }
   With& prompt(const std::string& text) { return options_.prompt = text, *this; }
   With& max_length(size_t n) { return options_.max_length = n, *this; }
-  With& truncate(bool on) { return options_.truncate = on, *this; }
+  With& truncate(bool on) { return options_.long_texts = on ? LongTexts::truncate : LongTexts::error, *this; }
   With& first_text(size_t n) { return options_.first_text = n, *this; }
   operator const EmbedOptions&() const { return options_; }
 

@@ -140,6 +140,7 @@ AddedTokens::AddedTokens(const std::optional<JsonField>& field, const Vocab& voc
       token.id = it->second;
     }
     if (special) special_ids_.insert(token.id);
+    if (token.lstrip || token.rstrip) spaced_ids_.insert(token.id);
     (special ? specials : others).push_back(std::move(token));
   }
   specials.insert(specials.end(), others.begin(), others.end());

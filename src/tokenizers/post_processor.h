@@ -1,5 +1,5 @@
-// Post-processors: which special tokens go around one text or two, and their type ids. Every supported type comes
-// down to the two templates below. A new type is a function and a line in the table of post_processor.cpp.
+// Post-processors: which special tokens go around one text or two, and their type ids. Every type comes down
+// to the two templates below. A new type is a function and a line in the table of post_processor.cpp.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -16,8 +16,8 @@ struct TemplatePiece {
 
 struct PostProcessor {
   std::vector<TemplatePiece> single, pair;
-  bool trim_offsets = false;      // offsets leave out white space at both ends
-  bool add_prefix_space = false;  // … except one at the very start of the text
+  // How often offsets leave out white space at both ends of a token; true: but for a single space of the first token.
+  std::vector<bool> trims;
 
   size_t n_special(bool of_pair) const;
 };

@@ -10,9 +10,11 @@
 #include "document.h"
 #include "model.h"
 #include "normalizer.h"
+#include "padding.h"
 #include "post_processor.h"
 #include "pre_tokenizer.h"
-#include "unicode.h"
+#include "trim.h"
+#include "truncation.h"
 #include "utf8.h"
 
 namespace quern {
@@ -54,15 +56,22 @@ struct Tokenizer::Pipeline {
   std::unique_ptr<const BertFastPath> fast;
   DecoderPtr decoder;
   PostProcessor post = no_post_processor();
-  std::optional<size_t> file_max_length;
+  std::optional<EncodeOptions> file_truncation;
+  std::optional<Padding> file_padding;
 
   Pipeline(TokenizerDocument& document, bool fast_path);
   size_t tokenize(std::string_view text, Scratch& s, std::vector<Token>& out) const;
   void tokenize_part(std::string_view text, Span part, Scratch& s, std::vector<Token>& out) const;
   void tokenize_general(std::string_view text, Span part, Scratch& s, std::vector<Token>& out) const;
   void tokenize_words(Scratch& s, std::vector<Token>& out) const;
-  void trim_offsets(std::string_view text, std::vector<Token>& tokens) const;
-  void assemble(const std::vector<TemplatePiece>& pieces, const EncodeOptions& options, Scratch& s,
+  void put_offsets(std::string_view text, std::span<const Token> tokens, std::vector<Span>& out) const;
+  std::string_view piece(int32_t id) const;
+  // A text and those of its tokens that stay.
+  struct Part {
+    std::string_view text;
+    std::span<const Token> tokens;
+  };
+  void assemble(const std::vector<TemplatePiece>& pieces, const EncodeOptions& options, Part a, Part b,
                 Encoding& out) const;
 };
 
@@ -79,9 +88,8 @@ Tokenizer::Pipeline::Pipeline(TokenizerDocument& document, bool fast_path) {
   added = std::make_unique<AddedTokens>(root.find("added_tokens"), model->vocab(), normalizer.get());
   if (const auto field = root.find("post_processor")) post = make_post_processor(*field, added->vocab_size());
   decoder = make_decoder(root.find("decoder"));
-  if (const auto truncation = root.find("truncation")) {
-    if (const auto max = truncation->find("max_length")) file_max_length = static_cast<size_t>(max->integer(SIZE_MAX));
-  }
+  if (const auto truncation = root.find("truncation")) file_truncation = read_truncation(*truncation);
+  if (const auto padding = root.find("padding")) file_padding = read_padding(*padding);
   if (fast_path && has_type(normalizer_field, "BertNormalizer") && has_type(pre_field, "BertPreTokenizer") &&
       is_wordpiece && added->normalized.empty()) {
     fast = std::make_unique<BertFastPath>(*normalizer, static_cast<const WordPiece&>(*model));
@@ -107,7 +115,6 @@ size_t Tokenizer::Pipeline::tokenize(std::string_view text, Scratch& s, std::vec
       tokenize_part(clean, part.bytes, s, out);
     }
   }
-  if (post.trim_offsets) trim_offsets(clean, out);
   if (valid) return 0;
   for (Token& token : out) {
     token.begin = s.repaired.original(token.begin);
@@ -169,45 +176,46 @@ void Tokenizer::Pipeline::tokenize_words(Scratch& s, std::vector<Token>& out) co
   }
 }
 
-void Tokenizer::Pipeline::trim_offsets(std::string_view text, std::vector<Token>& tokens) const {
-  const auto is_space = [](Utf8Char c) { return (unicode::flags(c.code) & unicode::white_space) != 0; };
+void Tokenizer::Pipeline::put_offsets(std::string_view text, std::span<const Token> tokens,
+                                      std::vector<Span>& out) const {
   for (size_t i = 0; i < tokens.size(); ++i) {
-    Token& t = tokens[i];
-    bool keep_one = post.add_prefix_space && (i == 0 || t.begin == 0);
-    uint32_t begin = t.begin;
-    for (; begin < t.end && is_space(decode_utf8(text.data() + begin));
-         begin += decode_utf8(text.data() + begin).size) {
-      if (!keep_one) t.begin = begin + decode_utf8(text.data() + begin).size;
-      keep_one = false;
+    const Token& t = tokens[i];
+    Span span = {t.begin, t.end};
+    for (const bool keep_prefix : post.trims) {
+      const bool as_in_text = added->takes_space(t.id);
+      const std::string_view value = as_in_text ? text.substr(t.begin, t.end - t.begin) : piece(t.id);
+      span = trim_offsets(text, span, value, keep_prefix && i == 0);
     }
-    while (t.end > t.begin && is_space(decode_utf8_before(text.data(), t.end))) {
-      t.end -= decode_utf8_before(text.data(), t.end).size;
-    }
+    out.push_back(span);
   }
 }
 
-// Puts the tokens of s.a and s.b and the special tokens together as the template says.
-void Tokenizer::Pipeline::assemble(const std::vector<TemplatePiece>& pieces, const EncodeOptions& options, Scratch& s,
-                                   Encoding& out) const {
+// Puts the tokens of both texts and the special tokens together as the template says.
+void Tokenizer::Pipeline::assemble(const std::vector<TemplatePiece>& pieces, const EncodeOptions& options, Part a,
+                                   Part b, Encoding& out) const {
   out.ids.clear();
   out.type_ids.clear();
   out.offsets.clear();
   out.special_mask.clear();
+  out.attention_mask.clear();
   for (const TemplatePiece& piece : pieces) {
     if (piece.kind == TemplatePiece::Kind::special) {
       if (!options.add_special) continue;
       out.ids.push_back(piece.id);
       if (options.want_offsets) out.offsets.push_back({0, 0});
     } else {
-      const std::vector<Token>& tokens = piece.kind == TemplatePiece::Kind::text_a ? s.a : s.b;
-      for (const Token& t : tokens) out.ids.push_back(t.id);
-      if (options.want_offsets) {
-        for (const Token& t : tokens) out.offsets.push_back({t.begin, t.end});
-      }
+      const Part& part = piece.kind == TemplatePiece::Kind::text_a ? a : b;
+      for (const Token& t : part.tokens) out.ids.push_back(t.id);
+      if (options.want_offsets) put_offsets(part.text, part.tokens, out.offsets);
     }
     out.type_ids.resize(out.ids.size(), piece.type_id);
     out.special_mask.resize(out.ids.size(), piece.kind == TemplatePiece::Kind::special);
   }
+}
+
+std::string_view Tokenizer::Pipeline::piece(int32_t id) const {
+  const Vocab& vocab = model->vocab();
+  return static_cast<size_t>(id) < vocab.size() ? vocab.piece(id) : added->piece(id);
 }
 
 namespace {
@@ -223,25 +231,13 @@ size_t token_budget(const EncodeOptions& options, size_t n_special) {
   return options.max_length - n;
 }
 
-size_t truncate(std::vector<Token>& tokens, size_t keep, bool left) {
-  if (tokens.size() <= keep) return 0;
-  const size_t n_dropped = tokens.size() - keep;
-  if (left) tokens.erase(tokens.begin(), tokens.begin() + static_cast<ptrdiff_t>(n_dropped));
-  tokens.resize(keep);
-  return n_dropped;
+// The tokens that truncation keeps.
+std::span<const Token> cut(const std::vector<Token>& tokens, size_t keep, bool left) {
+  return std::span(tokens).subspan(left ? tokens.size() - keep : 0, keep);
 }
 
-// What each text of a pair keeps: the longer one is cut first, and what is left is shared out evenly.
-void share_budget(size_t budget, size_t& a, size_t& b) {
-  if (a <= budget && b <= budget - a) return;
-  size_t& less = a <= b ? a : b;
-  size_t& more = a <= b ? b : a;
-  if (less > budget / 2) {
-    less = budget / 2;
-    more = budget - less;
-  } else {
-    more = budget - less;
-  }
+std::span<const Token> cut(const std::vector<Token>& tokens, Span window) {
+  return std::span(tokens).subspan(window.begin, window.end - window.begin);
 }
 
 }  // namespace
@@ -271,8 +267,9 @@ void Tokenizer::encode(std::string_view text, const EncodeOptions& options, Enco
   Scratch& s = thread_scratch();
   const size_t budget = token_budget(options, n_special(false));
   out.n_invalid = pipeline_->tokenize(text, s, s.a);
-  out.n_dropped = truncate(s.a, budget, options.truncate_left);
-  pipeline_->assemble(pipeline_->post.single, options, s, out);
+  const size_t keep = keep_of_single(s.a.size(), budget, options.truncation);
+  out.n_dropped = s.a.size() - keep;
+  pipeline_->assemble(pipeline_->post.single, options, {text, cut(s.a, keep, options.truncate_left)}, {}, out);
   trim(s, text.size());
 }
 
@@ -280,11 +277,46 @@ void Tokenizer::encode_pair(std::string_view a, std::string_view b, const Encode
   Scratch& s = thread_scratch();
   const size_t budget = token_budget(options, n_special(true));
   out.n_invalid = pipeline_->tokenize(a, s, s.a) + pipeline_->tokenize(b, s, s.b);
-  size_t keep_a = s.a.size(), keep_b = s.b.size();
-  share_budget(budget, keep_a, keep_b);
-  out.n_dropped = truncate(s.a, keep_a, options.truncate_left) + truncate(s.b, keep_b, options.truncate_left);
-  pipeline_->assemble(pipeline_->post.pair, options, s, out);
+  const Kept keep = keep_of_pair(s.a.size(), s.b.size(), budget, options.truncation);
+  out.n_dropped = s.a.size() + s.b.size() - keep.a - keep.b;
+  pipeline_->assemble(pipeline_->post.pair, options, {a, cut(s.a, keep.a, options.truncate_left)},
+                      {b, cut(s.b, keep.b, options.truncate_left)}, out);
   trim(s, a.size() + b.size());
+}
+
+std::vector<Encoding> Tokenizer::encode_windows(std::string_view text, const EncodeOptions& options) const {
+  Scratch& s = thread_scratch();
+  const size_t budget = token_budget(options, n_special(false));
+  const size_t n_invalid = pipeline_->tokenize(text, s, s.a);
+  const size_t keep = keep_of_single(s.a.size(), budget, options.truncation);
+  std::vector<Encoding> windows;
+  for (const Span window : token_windows(s.a.size(), keep, options.stride, options.truncate_left)) {
+    Encoding& out = windows.emplace_back();
+    out.n_invalid = n_invalid;
+    out.n_dropped = s.a.size() - (window.end - window.begin);
+    pipeline_->assemble(pipeline_->post.single, options, {text, cut(s.a, window)}, {}, out);
+  }
+  trim(s, text.size());
+  return windows;
+}
+
+std::vector<Encoding> Tokenizer::encode_pair_windows(std::string_view a, std::string_view b,
+                                                     const EncodeOptions& options) const {
+  Scratch& s = thread_scratch();
+  const size_t budget = token_budget(options, n_special(true));
+  const size_t n_invalid = pipeline_->tokenize(a, s, s.a) + pipeline_->tokenize(b, s, s.b);
+  const Kept keep = keep_of_pair(s.a.size(), s.b.size(), budget, options.truncation);
+  std::vector<Encoding> windows;
+  for (const auto& [in_a, in_b] :
+       pair_windows(token_windows(s.a.size(), keep.a, options.stride, options.truncate_left),
+                    token_windows(s.b.size(), keep.b, options.stride, options.truncate_left))) {
+    Encoding& out = windows.emplace_back();
+    out.n_invalid = n_invalid;
+    out.n_dropped = s.a.size() + s.b.size() - (in_a.end - in_a.begin) - (in_b.end - in_b.begin);
+    pipeline_->assemble(pipeline_->post.pair, options, {a, cut(s.a, in_a)}, {b, cut(s.b, in_b)}, out);
+  }
+  trim(s, a.size() + b.size());
+  return windows;
 }
 
 std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) const {
@@ -346,8 +378,7 @@ size_t Tokenizer::vocab_size() const {
 
 std::string_view Tokenizer::piece(int32_t id) const {
   if (id < 0 || static_cast<size_t>(id) >= vocab_size()) return {};
-  const Vocab& vocab = pipeline_->model->vocab();
-  return static_cast<size_t>(id) < vocab.size() ? vocab.piece(id) : pipeline_->added->piece(id);
+  return pipeline_->piece(id);
 }
 
 int32_t Tokenizer::id(std::string_view piece) const {
@@ -360,7 +391,16 @@ size_t Tokenizer::n_special(bool pair) const {
 }
 
 std::optional<size_t> Tokenizer::file_max_length() const {
-  return pipeline_->file_max_length;
+  if (!pipeline_->file_truncation) return std::nullopt;
+  return pipeline_->file_truncation->max_length;
+}
+
+std::optional<EncodeOptions> Tokenizer::file_truncation() const {
+  return pipeline_->file_truncation;
+}
+
+std::optional<Padding> Tokenizer::file_padding() const {
+  return pipeline_->file_padding;
 }
 
 }  // namespace quern

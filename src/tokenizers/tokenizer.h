@@ -21,19 +21,33 @@ struct Span {
   friend bool operator==(const Span&, const Span&) = default;
 };
 
+// Which text of a pair is cut: the longer one first, or one alone.
+enum class Truncation : uint8_t { longest_first, only_first, only_second };
+
 struct EncodeOptions {
   bool add_special = true;
   size_t max_length = 0;  // of all ids, the special tokens among them; 0: no limit
   bool truncate_left = false;
+  Truncation truncation = Truncation::longest_first;
+  size_t stride = 0;  // tokens that a window shares with the one before; for encode_windows alone
   bool want_offsets = false;
 };
 
 struct Encoding {
-  std::vector<int32_t> ids, type_ids;  // of the same length
-  std::vector<Span> offsets;           // bytes of the text as given; {0,0} for specials; only with want_offsets
-  std::vector<uint8_t> special_mask;   // 1: put in by the post-processor
-  size_t n_dropped = 0;                // tokens cut by truncation
-  size_t n_invalid = 0;                // invalid UTF-8 sequences, each read as U+FFFD
+  std::vector<int32_t> ids, type_ids;   // of the same length
+  std::vector<Span> offsets;            // bytes of the text as given; {0,0} for specials; only with want_offsets
+  std::vector<uint8_t> special_mask;    // 1: put in by the post-processor
+  std::vector<uint8_t> attention_mask;  // 0: padding; empty before pad()
+  size_t n_dropped = 0;                 // tokens cut by truncation
+  size_t n_invalid = 0;                 // invalid UTF-8 sequences, each read as U+FFFD
+};
+
+// What a tokenizer.json says of padding, for pad() of padding.h.
+struct Padding {
+  size_t length = 0;  // 0: that of the longest encoding of the batch
+  size_t multiple_of = 0;
+  bool left = false;
+  int32_t id = 0, type_id = 0;
 };
 
 // Immutable once parsed; every method may be called from any number of threads.
@@ -51,19 +65,27 @@ class Tokenizer {
   ~Tokenizer();
 
   // Any bytes will do as a text. The file's own truncation and padding are not applied. Reuses out's memory.
-  // Throws Error bad_argument if max_length is below n_special, or a text is above 1 GiB.
+  // Throws Error bad_argument if max_length is below n_special, truncation cannot cut enough, a text is above 1 GiB, or
+  // a regular expression of the file takes too many steps.
   void encode(std::string_view text, const EncodeOptions& options, Encoding& out) const;
-  // A pair too long loses tokens of the longer text first, as the reference's LongestFirst does.
   void encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const;
+
+  // All of a text or a pair, as encodings of at most max_length ids: the first is what encode() gives, and each
+  // further one goes on where another was cut, in the order of the reference's overflowing encodings.
+  std::vector<Encoding> encode_windows(std::string_view text, const EncodeOptions& options) const;
+  std::vector<Encoding> encode_pair_windows(std::string_view a, std::string_view b, const EncodeOptions& options) const;
 
   // The text of ids. Ids that there are not are left out, and, with skip_special, added tokens that are special.
   std::string decode(std::span<const int32_t> ids, bool skip_special) const;
 
-  size_t vocab_size() const;                      // ids are 0 … vocab_size - 1; added tokens count
-  std::string_view piece(int32_t id) const;       // "" for an id out of range
-  int32_t id(std::string_view piece) const;       // -1 when absent
-  size_t n_special(bool pair) const;              // how many tokens the post-processor adds
-  std::optional<size_t> file_max_length() const;  // truncation.max_length of the file: for the caller to use or not
+  size_t vocab_size() const;                 // ids are 0 … vocab_size - 1; added tokens count
+  std::string_view piece(int32_t id) const;  // "" for an id out of range
+  int32_t id(std::string_view piece) const;  // -1 when absent
+  size_t n_special(bool pair) const;         // how many tokens the post-processor adds
+  // What the file says, for the caller to use or not.
+  std::optional<size_t> file_max_length() const;
+  std::optional<EncodeOptions> file_truncation() const;
+  std::optional<Padding> file_padding() const;
 
  private:
   friend class TokenDecoder;

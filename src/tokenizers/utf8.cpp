@@ -45,6 +45,17 @@ std::u32string decode_utf8(std::string_view text) {
   return out;
 }
 
+size_t utf8_char_size(std::string_view text, size_t at) noexcept {
+  return read_sequence(reinterpret_cast<const uint8_t*>(text.data()) + at, text.size() - at).size;
+}
+
+size_t utf8_char_size_before(std::string_view text, size_t end) noexcept {
+  for (size_t size = std::min<size_t>(4, end); size > 1; --size) {
+    if (utf8_char_size(text.substr(0, end), end - size) == size) return size;
+  }
+  return 1;
+}
+
 size_t find_invalid_utf8(std::string_view text) noexcept {
   const auto* p = reinterpret_cast<const uint8_t*>(text.data());
   size_t i = 0;

@@ -44,6 +44,11 @@ inline size_t encode_utf8(char32_t c, char* out) noexcept {
 // The characters of a valid text.
 std::u32string decode_utf8(std::string_view text);
 
+// The bytes at text[at], below its end, that read as one character: a valid one, or U+FFFD for what is invalid.
+size_t utf8_char_size(std::string_view text, size_t at) noexcept;
+// … that end at `end`, above 0.
+size_t utf8_char_size_before(std::string_view text, size_t end) noexcept;
+
 // Where the first invalid sequence starts; text.size() if there is none.
 size_t find_invalid_utf8(std::string_view text) noexcept;
 

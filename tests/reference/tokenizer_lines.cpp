@@ -1,6 +1,7 @@
-// tokenizer_lines FILE [--offsets] [--tables] [--decode] [--time N] < TEXTS: what quern's tokenizer makes of each line,
-// for compare_tokenizer.py and speed_tokenizer.py. FILE is a tokenizer.json, a GGUF file, or a folder without
-// tokenizer.json.
+// tokenizer_lines FILE [--offsets] [--types] [--hex] [--windows] [--tables] [--time N] < TEXTS: what quern's tokenizer
+// makes of each line, for compare_tokenizer.py, compare_stages.py and speed_tokenizer.py. FILE is a tokenizer.json or a
+// GGUF file. --hex: a line is a text in hexadecimal, or a pair with a comma between. --windows: all encodings that
+// the file's truncation makes of it; {"error": message} where that fails.
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -24,7 +25,7 @@ using Clock = std::chrono::steady_clock;
 
 struct Options {
   std::string file;
-  bool offsets = false, tables = false;
+  bool offsets = false, types = false, hex = false, windows = false, tables = false;
   int repeats = 0;
 };
 
@@ -52,17 +53,59 @@ std::vector<std::string> read_lines() {
   return lines;
 }
 
-void print(const Encoding& e, bool offsets) {
-  std::string out = offsets ? "[[" : "[";
-  for (size_t i = 0; i < e.ids.size(); ++i) out += (i ? "," : "") + std::to_string(e.ids[i]);
-  out += "]";
-  if (offsets) {
-    out += ",[";
-    for (size_t i = 0; i < e.offsets.size(); ++i)
-      out += (i ? ",[" : "[") + std::to_string(e.offsets[i].begin) + "," + std::to_string(e.offsets[i].end) + "]";
-    out += "]]";
+template <class T>
+std::string list(const std::vector<T>& values) {
+  std::string out;
+  for (const T& v : values) out += (out.empty() ? "" : ",") + std::to_string(v);
+  return "[" + out + "]";
+}
+
+std::string describe(const Encoding& e, const Options& o) {
+  if (!o.offsets && !o.types) return list(e.ids);
+  std::string out = "[" + list(e.ids);
+  if (o.offsets) {
+    std::string spans;
+    for (const Span& s : e.offsets)
+      spans += (spans.empty() ? "[" : ",[") + std::to_string(s.begin) + "," + std::to_string(s.end) + "]";
+    out += ",[" + spans + "]";
   }
-  std::puts(out.c_str());
+  if (o.types) out += "," + list(e.type_ids);
+  return out + "]";
+}
+
+std::string from_hex(std::string_view hex) {
+  std::string bytes;
+  for (size_t i = 0; i + 1 < hex.size(); i += 2)
+    bytes += static_cast<char>(std::stoi(std::string(hex.substr(i, 2)), nullptr, 16));
+  return bytes;
+}
+
+void answer(const Tokenizer& tokenizer, const std::string& line, const Options& o) {
+  EncodeOptions options;
+  if (o.windows) options = tokenizer.file_truncation().value_or(options);
+  options.want_offsets = o.offsets;
+  const size_t comma = o.hex ? line.find(',') : std::string::npos;
+  const std::string a = o.hex ? from_hex(line.substr(0, comma)) : line;
+  const std::string b = comma == std::string::npos ? "" : from_hex(line.substr(comma + 1));
+  if (!o.windows) {
+    Encoding encoding;
+    if (comma == std::string::npos) {
+      tokenizer.encode(a, options, encoding);
+    } else {
+      tokenizer.encode_pair(a, b, options, encoding);
+    }
+    std::puts(describe(encoding, o).c_str());
+    return;
+  }
+  std::string out;
+  try {
+    for (const Encoding& e : comma == std::string::npos ? tokenizer.encode_windows(a, options)
+                                                        : tokenizer.encode_pair_windows(a, b, options))
+      out += (out.empty() ? "" : ",") + describe(e, o);
+    std::puts(("[" + out + "]").c_str());
+  } catch (const Error& e) {
+    std::puts(("{\"error\":\"" + e.message + "\"}").c_str());
+  }
 }
 
 void run(const Options& o) {
@@ -102,10 +145,7 @@ void run(const Options& o) {
     std::printf("%.2f MB/s, %zu tokens\n", static_cast<double>(text_bytes) / 1e3 / ms, n_tokens);
   }
   if (o.repeats > 0) return;
-  for (const std::string& line : lines) {
-    tokenizer->encode(line, {.add_special = true, .want_offsets = o.offsets}, encoding);
-    print(encoding, o.offsets);
-  }
+  for (const std::string& line : lines) answer(*tokenizer, line, o);
 }
 
 }  // namespace
@@ -116,6 +156,12 @@ int main(int argc, char** argv) {
     const std::string argument = argv[i];
     if (argument == "--offsets")
       o.offsets = true;
+    else if (argument == "--types")
+      o.types = true;
+    else if (argument == "--hex")
+      o.hex = true;
+    else if (argument == "--windows")
+      o.windows = true;
     else if (argument == "--tables")
       o.tables = true;
     else if (argument == "--time" && i + 1 < argc)

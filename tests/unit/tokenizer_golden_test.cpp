@@ -6,7 +6,9 @@
 #include <vector>
 
 #include "saved_tables.h"
+#include "error.h"
 #include "tokenizers/normalizer.h"
+#include "tokenizers/padding.h"
 #include "tokenizers/pre_tokenizer.h"
 #include "tokenizers/tokenizer.h"
 #include "tokenizers/utf8.h"
@@ -99,24 +101,30 @@ void check_pre_tokenizer(const json& line) {
 void check_pipeline(const json& line) {
   const json& conf = line["conf"];
   const auto tokenizer = Tokenizer::parse(conf.dump(), "conf");
-  EncodeOptions options;
+  EncodeOptions options = tokenizer->file_truncation().value_or(EncodeOptions{});
   options.want_offsets = true;
-  if (conf["truncation"].is_object()) {
-    options.max_length = tokenizer->file_max_length().value();
-    options.truncate_left = conf["truncation"]["direction"] == "Left";
-    if (conf["truncation"]["strategy"] != "LongestFirst") return;
-  }
   for (const json& c : line["cases"]) {
     INFO(conf["truncation"].dump() << " on " << c[0].dump() << " " << c[1].dump());
     Encoding got;
     std::vector<std::string> texts = {c[0]};
-    if (c[1].is_null()) {
-      tokenizer->encode(texts[0], options, got);
-    } else {
-      texts.push_back(c[1]);
-      tokenizer->encode_pair(texts[0], texts[1], options, got);
-    }
+    if (!c[1].is_null()) texts.push_back(c[1]);
+    const auto encode = [&] {
+      if (texts.size() == 1) {
+        tokenizer->encode(texts[0], options, got);
+      } else {
+        tokenizer->encode_pair(texts[0], texts[1], options, got);
+      }
+    };
     const json& want = c[2];
+    if (want.is_string()) {  // an error of the reference's
+      CHECK_THROWS_AS(encode(), Error);
+      continue;
+    }
+    encode();
+    if (const auto padding = tokenizer->file_padding()) {
+      pad({&got, 1}, *padding);
+      CHECK(got.attention_mask == want["mask"].get<std::vector<uint8_t>>());
+    }
     CHECK(got.ids == want["ids"].get<std::vector<int32_t>>());
     CHECK(got.type_ids == want["type_ids"].get<std::vector<int32_t>>());
     CHECK(got.special_mask == want["special"].get<std::vector<uint8_t>>());

@@ -264,10 +264,12 @@ TEST_CASE("a malformed file is an Error that names the key") {
   };
   const json gone = json(json::value_t::discarded);
   const Case cases[] = {
-      {"/normalizer/type", "Precompiled", Status::unsupported,
-       "normalizer type \"Precompiled\" is not supported (supported: Bert"},
-      {"/pre_tokenizer/type", "Metaspace", Status::unsupported, "pre_tokenizer type \"Metaspace\""},
-      {"/post_processor/type", "ByteLevel", Status::unsupported, "post_processor type \"ByteLevel\""},
+      {"/normalizer/type", "Shout", Status::unsupported,
+       "normalizer type \"Shout\" is not supported (supported: BertNormalizer, ByteLevel"},
+      {"/normalizer/type", "Precompiled", Status::bad_file, "normalizer has no \"precompiled_charsmap\""},
+      {"/pre_tokenizer/type", "Shout", Status::unsupported, "pre_tokenizer type \"Shout\""},
+      {"/pre_tokenizer/type", "Metaspace", Status::bad_file, "pre_tokenizer has no \"replacement\""},
+      {"/post_processor/type", "Shout", Status::unsupported, "post_processor type \"Shout\""},
       {"/model/type", "Trigram", Status::unsupported, "model type \"Trigram\" is not supported (supported: BPE, Unigram"},
       {"/model/type", 3, Status::bad_file, "model.type should be a string, but is number"},
       {"/normalizer", "x", Status::bad_file, "normalizer should be an object"},

@@ -21,6 +21,11 @@ struct quern_model {
 struct quern_session {
   std::unique_ptr<quern::Session> rep;
 };
+struct quern_decoder {
+  std::shared_ptr<const quern::LoadedModel> model;
+  quern::TokenDecoder rep;
+  std::string text;
+};
 
 namespace {
 
@@ -188,6 +193,58 @@ quern_status quern_tokenize(const quern_model* model, const char* text, size_t l
     *n_ids = encoding.ids.size();
     require(encoding.ids.size() <= capacity, "quern_tokenize: there are more ids than `capacity`");
     if (!encoding.ids.empty()) std::memcpy(ids, encoding.ids.data(), encoding.ids.size() * sizeof(int32_t));
+  });
+}
+
+quern_detokenize_options quern_detokenize_options_default(void) {
+  return {.size = sizeof(quern_detokenize_options), .skip_special = 1};
+}
+
+quern_status quern_detokenize(const quern_model* model, const int32_t* ids, size_t n,
+                              const quern_detokenize_options* options, char** text, size_t* length) {
+  return guard([&] {
+    require(model && (ids || n == 0) && text && length,
+            "quern_detokenize: model, ids, text and length must not be NULL");
+    const quern_detokenize_options o = merged(options, quern_detokenize_options_default());
+    const std::string all = model->rep->tokenizer->decode({ids, n}, o.skip_special != 0);
+    *text = copy_string(all);
+    *length = all.size();
+  });
+}
+
+quern_status quern_decoder_new(const quern_model* model, const quern_detokenize_options* options,
+                               quern_decoder** decoder) {
+  return guard([&] {
+    require(model && decoder, "quern_decoder_new: model and decoder must not be NULL");
+    *decoder = nullptr;
+    const quern_detokenize_options o = merged(options, quern_detokenize_options_default());
+    *decoder = new quern_decoder{model->rep, {*model->rep->tokenizer, o.skip_special != 0}, {}};
+  });
+}
+
+void quern_decoder_free(quern_decoder* decoder) {
+  delete decoder;
+}
+
+quern_status quern_decoder_push(quern_decoder* decoder, const int32_t* ids, size_t n, const char** text,
+                                size_t* length) {
+  return guard([&] {
+    require(decoder && (ids || n == 0) && text && length,
+            "quern_decoder_push: decoder, ids, text and length must not be NULL");
+    decoder->text.clear();
+    for (size_t i = 0; i < n; ++i) decoder->rep.push(ids[i], decoder->text);
+    *text = decoder->text.c_str();
+    *length = decoder->text.size();
+  });
+}
+
+quern_status quern_decoder_finish(quern_decoder* decoder, const char** text, size_t* length) {
+  return guard([&] {
+    require(decoder && text && length, "quern_decoder_finish: decoder, text and length must not be NULL");
+    decoder->text.clear();
+    decoder->rep.finish(decoder->text);
+    *text = decoder->text.c_str();
+    *length = decoder->text.size();
   });
 }
 

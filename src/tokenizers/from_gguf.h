@@ -6,9 +6,9 @@ namespace quern {
 
 class GgufReader;
 
-// For tokenizer.ggml.model "bert" (WordPiece, stored with "▁" before words in place of "##" before continuations; the
-// text is lower-cased unless the file says otherwise). Throws Error{unsupported} for other models, {bad_file} for bad
-// keys.
+// For tokenizer.ggml.model bert (WordPiece, stored with "▁" before words in place of "##" before continuations;
+// lower-cased unless the file says otherwise), gpt2 (byte-level BPE), llama (SentencePiece's BPE) and t5 (Unigram).
+// Throws Error{unsupported} for other models and unknown splits, {bad_file} for bad keys.
 std::string tokenizer_json_from_gguf(const GgufReader& file);
 
 }  // namespace quern

@@ -7,36 +7,61 @@
 namespace quern {
 namespace {
 
-// Where units are still free. Places that long stayed free are given up, so that a search is short.
+// The places that are free, in a doubly linked list through 0, the root's. A search looks at few of them and leaves
+// those at the front behind that are hard to use, so that building takes time in proportion to the trie.
 class Places {
  public:
+  Places() { grow(); }
+  size_t size() const { return links_.size(); }
+
   // A base, not 0 and of no other node, at which all labels are free. They are taken.
   uint32_t take(const std::vector<uint8_t>& labels) {
-    constexpr size_t max_tries = 256;
-    size_t tries = 0;
-    for (size_t at = first_;; ++at) {
-      if (at >= used_.size()) grow();
-      if (used_[at]) continue;
-      if (++tries == max_tries) first_ = std::max(first_, at > 4096 ? at - 4096 : 0);
-      const size_t base = at ^ labels[0];
-      if (base == 0 || is_base_[base]) continue;
-      if (std::any_of(labels.begin(), labels.end(), [&](uint8_t label) { return used_[base ^ label]; })) continue;
-      for (const uint8_t label : labels) used_[base ^ label] = true;
-      is_base_[base] = true;
-      while (first_ < used_.size() && used_[first_]) ++first_;
-      return static_cast<uint32_t>(base);
-    }
-  }
-  size_t size() const { return used_.size(); }
-  void grow() {
-    used_.resize(used_.size() + 256);
-    is_base_.resize(used_.size());
-    used_[0] = true;  // the root
+    constexpr int max_tries = 48, left_behind = 4;
+    uint32_t front = links_[0].next, back = links_[0].previous;
+    for (int i = 0; i < max_tries && front != 0; ++i, front = links_[front].next)
+      if (fits(front ^ labels[0], labels)) return occupy(front ^ labels[0], labels);
+    for (int i = 0; i < left_behind && links_[0].next != 0 && front != 0; ++i) unlink(links_[0].next);
+    for (int i = 0; i < max_tries && back != 0; ++i, back = links_[back].previous)
+      if (fits(back ^ labels[0], labels)) return occupy(back ^ labels[0], labels);
+    const uint32_t block = static_cast<uint32_t>(links_.size());
+    grow();
+    return occupy(block, labels);
   }
 
  private:
-  std::vector<bool> used_, is_base_;
-  size_t first_ = 1;
+  struct Link {
+    uint32_t previous, next;
+    bool used, is_base;
+  };
+  bool fits(uint32_t base, const std::vector<uint8_t>& labels) const {
+    if (base == 0 || links_[base].is_base) return false;
+    return std::none_of(labels.begin(), labels.end(), [&](uint8_t label) { return links_[base ^ label].used; });
+  }
+  uint32_t occupy(uint32_t base, const std::vector<uint8_t>& labels) {
+    for (const uint8_t label : labels) {
+      links_[base ^ label].used = true;
+      unlink(base ^ label);
+    }
+    links_[base].is_base = true;
+    return base;
+  }
+  void unlink(uint32_t i) {  // harmless for what is not in the list any more
+    links_[links_[i].previous].next = links_[i].next;
+    links_[links_[i].next].previous = links_[i].previous;
+    links_[i].previous = links_[i].next = i;
+  }
+  void grow() {
+    const uint32_t begin = static_cast<uint32_t>(links_.size()), end = begin + 256;
+    links_.resize(end);
+    if (begin == 0) links_[0] = {0, 0, true, true};
+    for (uint32_t i = std::max(begin, 1u); i < end; ++i) {
+      const uint32_t last = links_[0].previous;
+      links_[i] = {last, 0, false, false};
+      links_[last].next = i;
+      links_[0].previous = i;
+    }
+  }
+  std::vector<Link> links_;
 };
 
 }  // namespace
@@ -52,7 +77,6 @@ void PieceTrie::build(const Vocab& vocab) {
     uint32_t place, label;
   };
   Places places;
-  places.grow();
   std::vector<uint64_t> units;
   std::vector<Node> open = {{static_cast<size_t>(first - order.begin()), order.size(), 0, 0, no_label}};
   std::vector<Node> children;

@@ -32,6 +32,17 @@ class Tokenize(Case):
         self.assertEqual(self.ids("-f", source, "--field", "body"), lines[:1])
         self.assertEqual(self.ids("-f", "-", "--jsonl", "--field", "body", stdin='{"body": "fox"}\n'), lines[:1])
 
+    def test_decode(self):
+        ids = self.ids("-p", "the quick fox")[0]
+        def decode(*args, **more):
+            return self.run_ok("tokenize", "-m", model(), "--decode", *args, **more).stdout.decode()
+        self.assertEqual(decode("-p", str(ids)), "[CLS] the quick fox [SEP]\n")
+        self.assertEqual(decode("-p", str(ids), "--no-special"), "the quick fox\n")
+        self.assertEqual(decode("-f", "-", "--no-special", stdin=f"{ids}\n\n{ids[1]} {ids[2]}\n"),
+                         "the quick fox\n\nthe quick\n")
+        self.run_failing(2, "tokenize", "-m", model(), "--decode", "-p", "3 x", says="--decode")
+        self.run_failing(2, "tokenize", "-m", model(), "--decode", "-p", "99999999999")
+
     def test_the_folder_gives_the_same(self):
         done = self.run_ok("tokenize", "-m", TINY, "-p", "the quick fox")
         self.assertEqual([json.loads(done.stdout)], self.ids("-p", "the quick fox"))

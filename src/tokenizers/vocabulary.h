@@ -1,0 +1,59 @@
+// Vocabularies from files other than tokenizer.json, and the tokenizer.json that is made of them: what transformers'
+// converters make of the same vocabulary. Says nothing about the files' formats.
+#pragma once
+#include <cstdint>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace quern {
+
+// As SentencePiece numbers them, and GGUF after it.
+enum class PieceKind : int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
+
+struct Vocabulary {
+  std::string file;  // for messages
+  std::vector<std::string> pieces;
+  std::vector<PieceKind> kinds;     // of the same length
+  std::vector<double> scores;       // likewise, or empty
+  std::vector<std::string> merges;  // "a b", in order of rank
+};
+
+// The ids put before and after a text.
+struct Surround {
+  std::vector<size_t> before, after;
+  bool double_after = false;  // a pair is joined as RoBERTa does: A </s> </s> B </s>
+};
+
+// What SentencePiece does to a text first.
+struct SpmNormalizer {
+  std::string charsmap;  // bytes; empty: none
+  bool add_space_prefix = true, remove_extra_spaces = true;
+};
+
+// Each throws Error bad_file for an id that there is not and for kinds or scores of another length.
+
+// pre: names of splits as llama.cpp knows them; an unknown one is Error unsupported.
+std::string byte_bpe_json(const Vocabulary& vocabulary, const std::string& pre, const Surround& surround);
+// SentencePiece's BPE: the scores say in which order pieces were merged.
+std::string spm_bpe_json(const Vocabulary& vocabulary, size_t unknown, const SpmNormalizer& normalizer,
+                         const Surround& surround);
+std::string unigram_json(const Vocabulary& vocabulary, size_t unknown, bool byte_fallback,
+                         const SpmNormalizer& normalizer, const Surround& surround);
+
+struct BertSettings {
+  bool lowercase = true, chinese_chars = true;
+  int strip_accents = -1;  // -1: as lowercase
+  std::string unknown = "[UNK]";
+};
+// before: [CLS], after: [SEP].
+std::string wordpiece_json(const Vocabulary& vocabulary, const BertSettings& settings, const Surround& surround);
+
+// What a split's name stands for says whether a text begins with a BOS and ends with an EOS where the file does not.
+struct PreDefaults {
+  bool add_bos = false, add_eos = false;
+};
+PreDefaults byte_bpe_defaults(const std::string& pre, const std::string& file);
+
+}  // namespace quern

@@ -17,7 +17,7 @@ struct Session::Job {
   virtual ~Job() = default;
   // The tokens of text `index`. Called from any thread.
   virtual void tokens(size_t index, Encoding& out) const = 0;
-  virtual void finish(Ops& op, const Finished& text) const = 0;
+  virtual void finish(Ops& /*op*/, const Finished& /*text*/) const {}
   virtual void finish_empty(size_t /*index*/) const {}  // a text without tokens
 
   bool want_offsets = false;

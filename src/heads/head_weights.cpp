@@ -6,6 +6,7 @@ namespace {
 // Heads are small beside the transformer and see few rows: they stay exact.
 void exact(WeightSpec& spec, const std::string& folder = {}) {
   spec.always_f32 = true;
+  spec.calibrated = false;
   spec.hf_folder = folder;
 }
 

@@ -80,7 +80,7 @@ void read_heads(const HfFolder::ReadFile& read, const JsonFile& config, bool has
     add_classifier(config, token, folder);
   }
   const auto exists = [&](const char* file) { return read(file, max_config_bytes).has_value(); };
-  if (exists("sparse_linear.pt")) {
+  if (!folder.pipeline.sparse && exists("sparse_linear.pt")) {
     folder.pipeline.sparse = SparseConfig{.hf_folder = "sparse_linear.pt"};
     folder.decisions.push_back({"sparse", "a weight for each token", "sparse_linear.pt"});
   }

@@ -46,9 +46,9 @@ struct SparseConfig {
   // twice (bge-m3, Chen et al., 2024, arXiv 2402.03216).
   bool over_vocabulary = false;
   bool sum = false;
-  bool twice = false;     // log(1 + log(1 + relu(x)))
-  HeadLayers layers;      // over_vocabulary
-  std::string hf_folder;  // else: the file that holds "weight" [1, D] and "bias"
+  bool twice = false;          // log(1 + log(1 + relu(x)))
+  HeadLayers layers = {};      // over_vocabulary
+  std::string hf_folder = {};  // else: the file that holds "weight" [1, D] and "bias"
 
   bool operator==(const SparseConfig&) const = default;
 };

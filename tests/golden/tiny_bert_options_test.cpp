@@ -2,7 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "dispatch.h"
-#include "heads/heads.h"
+#include "heads/pooling.h"
 #include "tiny_bert.h"
 
 namespace quern::test {

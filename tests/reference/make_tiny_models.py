@@ -216,6 +216,8 @@ def add_heads(spec, config, base, encodings, tensors, golden):
     family, _ = spec["classes"]
     for head in spec.get("heads", HEADS):
         model = randomize(getattr(tf, family + head)(config))
+        # Heads of the same name are the same weights in all classes.
+        model.load_state_dict({k: v for k, v in tensors.items() if k in model.state_dict()}, strict=False)
         body_of(model, base).load_state_dict(base.state_dict(), strict=False)
         if head == "ForMaskedLM":
             model.tie_weights()

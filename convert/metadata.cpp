@@ -160,6 +160,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   file.set_string("quern.prompts", prompts_to_json(source.prompts));
   file.set_string("quern.default_prompt", source.default_prompt);
   file.set_string("quern.similarity", source.similarity);
+  file.set_bool("quern.matryoshka", source.matryoshka);
   file.set_string("quern.source.repo", source.repo);
   file.set_string("quern.source.revision", source.revision);
   file.set_string("quern.source.weights_sha256", weights_sha256);

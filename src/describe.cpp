@@ -55,6 +55,7 @@ std::string describe_model(const LoadedModel& m) {
               {"prompts", Json::parse(prompts_to_json(m.prompts))},
               {"default_prompt", m.default_prompt},
               {"similarity", m.similarity},
+              {"matryoshka", m.matryoshka},
               {"source", {{"repo", m.repo}, {"revision", m.revision}}},
               {"fingerprint", m.fingerprint},
               {"decisions", decisions}};

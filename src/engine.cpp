@@ -65,8 +65,24 @@ void settle(Session::Job& job, const LoadedModel& model, const TextOptions& opti
 
 std::string prompt_of(const LoadedModel& model, const TextOptions& options) {
   if (options.prompt) return *options.prompt;
-  const auto found = model.prompts.find(model.default_prompt);
-  return found == model.prompts.end() ? "" : found->second;
+  const auto named = [&](const std::string& name) { return model.prompts.find(name); };
+  if (!options.prompt_name.empty()) {
+    if (named(options.prompt_name) != model.prompts.end()) return named(options.prompt_name)->second;
+    std::string known;
+    for (const auto& [name, text] : model.prompts) known += (known.empty() ? "" : ", ") + name;
+    throw Error(Status::bad_argument, model.path + ": no prompt is called \"" + options.prompt_name +
+                                          "\" (there are: " + (known.empty() ? "none" : known) + ")");
+  }
+  // As sentence-transformers' encode_query and encode_document choose.
+  const bool query = options.input_type == "query";
+  if (!query && !options.input_type.empty() && options.input_type != "document")
+    throw Error(Status::bad_argument, "input_type: expected query or document, found \"" + options.input_type + "\"");
+  std::vector<std::string> names = {model.default_prompt};
+  if (query) names = {"query", model.default_prompt};
+  if (!query && !options.input_type.empty()) names = {"document", "passage", "corpus", model.default_prompt};
+  for (const std::string& name : names)
+    if (named(name) != model.prompts.end()) return named(name)->second;
+  return {};
 }
 
 void refuse_task(const LoadedModel& model, const char* wanted) {

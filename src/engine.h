@@ -27,7 +27,9 @@ struct TextOptions {
   size_t max_length = 0;  // tokens; 0: the model's
   LongTexts long_texts = LongTexts::truncate;
   size_t overlap = 0;                 // tokens that two neighbouring pieces share
-  std::optional<std::string> prompt;  // put before every text; unset: the model's default prompt
+  std::optional<std::string> prompt;  // put before every text; unset: what the next two say
+  std::string prompt_name;            // of the model's prompts; empty: by input_type
+  std::string input_type;             // query or document; empty: the model's default prompt
   size_t first_text = 1;              // number of the first text in messages
 };
 
@@ -92,6 +94,9 @@ class Session {
   // raw: before the activation.
   void classify(std::span<const std::string_view> texts, std::span<const std::string_view> pairs,
                 const TextOptions& options, bool raw, std::span<float> out, EmbedStats& stats);
+  // The one score of (query, text) for each text: n floats.
+  void rerank(std::string_view query, std::span<const std::string_view> texts, const TextOptions& options, bool raw,
+              std::span<float> out, EmbedStats& stats);
   // Label scores of each token.
   std::vector<TokenLabels> classify_tokens(std::span<const std::string_view> texts, const TextOptions& options,
                                            bool raw, EmbedStats& stats);

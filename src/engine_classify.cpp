@@ -64,7 +64,7 @@ struct TokenJob final : ClassifyJob {
 void Session::classify(std::span<const std::string_view> texts, std::span<const std::string_view> pairs,
                        const TextOptions& options, bool raw, std::span<float> out, EmbedStats& stats) {
   const auto& classifier = model_->pipeline.classifier;
-  if (!classifier || classifier->per_token) refuse_task(*model_, pairs.empty() ? "label scores" : "scores of pairs");
+  if (!classifier || classifier->per_token) refuse_task(*model_, "label scores");
   if (!pairs.empty() && pairs.size() != texts.size())
     throw Error(Status::bad_argument, "pairs: expected as many as there are texts, " + std::to_string(texts.size()) +
                                           ", found " + std::to_string(pairs.size()));
@@ -75,6 +75,15 @@ void Session::classify(std::span<const std::string_view> texts, std::span<const 
   TextJob job(*model_, texts, pairs, options, raw);
   job.out = out;
   run(job, texts.size(), stats);
+}
+
+void Session::rerank(std::string_view query, std::span<const std::string_view> texts, const TextOptions& options,
+                     bool raw, std::span<float> out, EmbedStats& stats) {
+  const auto& classifier = model_->pipeline.classifier;
+  if (!classifier || classifier->per_token || classifier->labels.size() != 1) refuse_task(*model_, "scores of pairs");
+  if (texts.empty()) return;
+  const std::vector<std::string_view> queries(texts.size(), query);
+  classify(queries, texts, options, raw, out, stats);
 }
 
 std::vector<TokenLabels> Session::classify_tokens(std::span<const std::string_view> texts, const TextOptions& options,

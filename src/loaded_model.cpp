@@ -6,6 +6,7 @@
 #include "error.h"
 #include "heads/vector_head.h"
 #include "hub/snapshot.h"
+#include "io/json.h"
 #include "io/sha256.h"
 #include "tokenizers/from_gguf.h"
 #include "tokenizers/table.h"
@@ -38,10 +39,13 @@ void load_gguf_settings(LoadedModel& m) {
                                          "; convert the model again or update quern");
   if (layout > 0) {
     m.type = f.get_string("quern.type");
+    if (!find_type(m.type.c_str()))
+      throw Error(Status::bad_file, m.path + ": quern.type \"" + printable(m.type) + "\" is no type of weights");
     m.pipeline = pipeline_from_json(f.get_string("quern.pipeline"), m.path + ": quern.pipeline");
     m.prompts = prompts_from_json(f.get_string_or("quern.prompts", "{}"), m.path + ": quern.prompts");
     m.default_prompt = f.get_string_or("quern.default_prompt", "");
     m.similarity = f.get_string_or("quern.similarity", "cosine");
+    m.matryoshka = f.get_bool_or("quern.matryoshka", false);
     m.repo = f.get_string_or("quern.source.repo", "");
     m.revision = f.get_string_or("quern.source.revision", "");
     m.fingerprint = f.get_string_or("quern.fingerprint", "");
@@ -125,6 +129,7 @@ void load_folder(LoadedModel& m) {
   m.prompts = std::move(folder.prompts);
   m.default_prompt = std::move(folder.default_prompt);
   m.similarity = std::move(folder.similarity);
+  m.matryoshka = folder.matryoshka;
   m.repo = std::move(folder.repo);
   m.revision = std::move(folder.revision);
   m.decisions = std::move(folder.decisions);

@@ -38,6 +38,7 @@ struct LoadedModel {
   std::map<std::string, std::string> prompts;
   std::string default_prompt;  // a name in prompts, or empty
   std::string similarity;
+  bool matryoshka = false;  // its source says that vectors may be cut
   std::string repo, revision, fingerprint, self_test;
   std::vector<Decision> decisions;
 

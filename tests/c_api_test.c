@@ -117,10 +117,10 @@ static void shared_model(const char *path) {
   {
     const char *text = "hello world";
     const size_t length = 11;
-    quern_embed_stats stats = {10, 20, 30, 40};
+    quern_embed_stats stats = {10, 20, 30, 40, 50};
     EXPECT(quern_embed(session, &text, &length, 1, NULL, rows[1], width, &stats) == QUERN_OK);
     EXPECT(memcmp(rows[1], rows[0], width * sizeof **rows) == 0);
-    EXPECT(stats.texts == 11 && stats.tokens > 22 && stats.truncated == 30 && stats.repaired == 40);
+    EXPECT(stats.texts == 11 && stats.tokens > 22 && stats.truncated == 30 && stats.repaired == 40 && stats.chunked == 50);
   }
   quern_session_free(session);
 }
@@ -133,7 +133,7 @@ static void options(const quern_model *model) {
   quern_session *session = NULL;
   float a[16], b[16];
   int64_t width = 0;
-  EXPECT(o.size == sizeof o && o.normalize == -1 && o.truncate == 1 && o.first_text == 1);
+  EXPECT(o.size == sizeof o && o.normalize == -1 && o.long_texts == QUERN_LONG_TRUNCATE && o.first_text == 1);
   EXPECT(quern_session_new(model, 1, &session) == QUERN_OK);
   o.dimensions = 8;
   o.pooling = "cls";
@@ -144,11 +144,11 @@ static void options(const quern_model *model) {
   EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_OK && memcmp(a, b, 8 * sizeof *a) == 0);
   o.prompt = "the ";
   EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_OK && memcmp(a, b, 8 * sizeof *a) != 0);
-  o.truncate = 0;
+  o.long_texts = QUERN_LONG_ERROR;
   o.first_text = 7;
   EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_BAD_ARGUMENT);
   EXPECT(strstr(quern_last_error(), "text 7"));
-  o.size = offsetof(quern_embed_options, truncate); /* as if the two last fields were not there */
+  o.size = offsetof(quern_embed_options, long_texts); /* as if the last fields were not there */
   EXPECT(quern_embed(session, texts, lengths, 1, &o, b, 8, NULL) == QUERN_OK);
   o.size = sizeof o;
   o.max_length = -1;

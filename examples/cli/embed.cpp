@@ -30,7 +30,7 @@ quern_embed_options library_options(const EmbedArguments& a) {
   o.dimensions = a.dimensions;
   if (a.has_prompt) o.prompt = a.prompt.c_str();
   o.max_length = a.max_length;
-  o.truncate = !a.no_truncate;
+  o.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
   return o;
 }
 

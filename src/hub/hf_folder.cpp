@@ -198,6 +198,13 @@ void identify(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& 
   folder.decisions.push_back({"revision", commit, ".cache/huggingface/download/config.json.metadata"});
 }
 
+// No file of settings says whether vectors may be cut; the model card does.
+void read_card(const HfFolder::ReadFile& read, HfFolder& folder) {
+  const std::optional<std::string> card = read("README.md", max_config_bytes);
+  folder.matryoshka = card && (card->find("atryoshka") != std::string::npos);
+  if (folder.matryoshka) folder.decisions.push_back({"matryoshka", "true", "README.md names it"});
+}
+
 std::string require_file(const HfFolder::ReadFile& read, const HfFolder& folder, const char* file, size_t max_bytes) {
   for (const std::string& path : {join_path(folder.transformer_folder, file), std::string(file)}) {
     if (std::optional<std::string> text = read(path, max_bytes)) return std::move(*text);
@@ -250,6 +257,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   read_lengths(read_file, config, folder);
   read_prompts(read_file, folder);
   identify(read_file, config, folder);
+  read_card(read_file, folder);
   return folder;
 }
 

@@ -31,6 +31,7 @@ struct HfFolder {
   std::map<std::string, std::string> prompts;  // name -> text
   std::string default_prompt;                  // a name in prompts, or empty
   std::string similarity = "cosine";           // cosine dot euclidean manhattan
+  bool matryoshka = false;                     // the model card says that vectors may be cut
   std::string repo, revision;                  // empty when unknown
   std::vector<Decision> decisions;
 

@@ -297,7 +297,7 @@ TEST_CASE("a model is asked for what it does not make") {
   std::vector<float> out(4096);
   const std::vector<std::string_view> texts = {"fox"};
   Session embedder(load_model(tiny_bert()), 1);
-  CHECK_THAT(error_of([&] { embedder.classify(texts, texts, {}, false, out, stats); }).message,
+  CHECK_THAT(error_of([&] { embedder.rerank("fox", texts, {}, false, out, stats); }).message,
              Catch::Contains("scores of pairs") && Catch::Contains("embed"));
   CHECK_THAT(error_of([&] { embedder.encode(texts, {}, {.sparse = true}, stats); }).message, Catch::Contains("sparse"));
   const Variant variant("bert", "BertForSequenceClassification");

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend.h"
+#include "dispatch.h"
 #include "error.h"
 #include "heads/vector_head.h"
 #include "hub/snapshot.h"
@@ -39,7 +40,7 @@ void load_gguf_settings(LoadedModel& m) {
                                          "; convert the model again or update quern");
   if (layout > 0) {
     m.type = f.get_string("quern.type");
-    if (!find_type(m.type.c_str()))
+    if (!find_type(m.type))
       throw Error(Status::bad_file, m.path + ": quern.type \"" + printable(m.type) + "\" is no type of weights");
     m.pipeline = pipeline_from_json(f.get_string("quern.pipeline"), m.path + ": quern.pipeline");
     m.prompts = prompts_from_json(f.get_string_or("quern.prompts", "{}"), m.path + ": quern.prompts");

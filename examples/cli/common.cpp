@@ -18,6 +18,12 @@ Model load(const std::string& path) {
   return Model(model);
 }
 
+Session open_session(const Model& model, int threads) {
+  quern_session* session = nullptr;
+  check(quern_session_new(model.get(), threads, &session), 2);
+  return Session(session);
+}
+
 void add_model_option(CLI::App& command, std::string& model) {
   command.add_option("-m,--model", model, "model file, Hugging Face folder, or repo id in the local Hub cache")
       ->required()

@@ -30,6 +30,7 @@ using Model = std::unique_ptr<quern_model, ModelFree>;
 using Session = std::unique_ptr<quern_session, SessionFree>;
 
 Model load(const std::string& path);
+Session open_session(const Model& model, int threads);
 
 bool stderr_is_terminal();
 
@@ -39,6 +40,8 @@ void add_tokenize(CLI::App& app);
 void add_convert(CLI::App& app);
 void add_inspect(CLI::App& app);
 void add_bench(CLI::App& app);
+void add_rerank(CLI::App& app);
+void add_classify(CLI::App& app);
 
 // -m and -t, as every command that runs a model takes them.
 void add_model_option(CLI::App& command, std::string& model);

@@ -1,26 +1,34 @@
-// quern embed: texts → vectors.
+// quern embed: texts → vectors, sparse weights, a vector a token.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 #include <memory>
 #include <vector>
 
-#include "common.h"
 #include "progress.h"
 #include "row_writer.h"
-#include "text_reader.h"
+#include "texts.h"
 
 namespace cli {
 namespace {
 
 struct EmbedArguments {
-  std::string model, file, output = "-", format, field = "text", pooling, prompt;
-  std::vector<std::string> texts;
+  std::string model, output = "-", format, pooling, prompt, prompt_name, input_type, long_texts;
+  TextArguments input;
   int threads = 0;
-  int64_t dimensions = 0, max_length = 0;
-  bool jsonl = false, normalize = false, no_normalize = false, truncate = false, no_truncate = false, quiet = false,
-       has_prompt = false;
+  int64_t dimensions = 0, max_length = 0, overlap = 0;
+  bool normalize = false, no_normalize = false, truncate = false, no_truncate = false, quiet = false,
+       has_prompt = false, sparse = false, multi_vector = false;
 };
+
+struct EncodedFree {
+  void operator()(quern_encoded* e) const { quern_encoded_free(e); }
+};
+
+constexpr std::pair<const char*, quern_long_texts> kLong[] = {{"error", QUERN_LONG_ERROR},
+                                                              {"truncate", QUERN_LONG_TRUNCATE},
+                                                              {"chunk-mean", QUERN_LONG_CHUNK_MEAN},
+                                                              {"chunks", QUERN_LONG_CHUNKS}};
 
 quern_embed_options library_options(const EmbedArguments& a) {
   quern_embed_options o = quern_embed_options_default();
@@ -29,62 +37,171 @@ quern_embed_options library_options(const EmbedArguments& a) {
   if (a.no_normalize) o.normalize = 0;
   o.dimensions = a.dimensions;
   if (a.has_prompt) o.prompt = a.prompt.c_str();
+  if (!a.prompt_name.empty()) o.prompt_name = a.prompt_name.c_str();
+  if (!a.input_type.empty()) o.input_type = a.input_type.c_str();
   o.max_length = a.max_length;
-  o.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
+  o.overlap = a.overlap;
+  if (a.no_truncate) o.long_texts = QUERN_LONG_ERROR;
+  for (const auto& [name, value] : kLong)
+    if (a.long_texts == name) o.long_texts = value;
   return o;
 }
 
-void print_summary(const quern_embed_stats& s, double seconds, int threads) {
-  std::string line = std::to_string(s.texts) + " texts, " + std::to_string(s.tokens) + " tokens, " +
-                     std::to_string(s.truncated) + " truncated";
-  if (s.repaired > 0) line += ", " + std::to_string(s.repaired) + " with invalid UTF-8 (read as U+FFFD)";
-  std::fprintf(stderr, "%s, %.3f s, %.1f texts/s, %s, %d thread%s\n", line.c_str(), seconds,
-               seconds > 0 ? static_cast<double>(s.texts) / seconds : 0.0, quern_isa(), threads,
-               threads == 1 ? "" : "s");
+// Rows as they come, one a text: the plain case.
+class VectorOutput {
+ public:
+  VectorOutput(const EmbedArguments& a, const Session& session, const quern_embed_options& options)
+      : session_(session), width_(width(session, options)), writer_(a.output, row_format(a.output, a.format), width_) {}
+
+  void run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
+    rows_.resize(batch.texts.size() * static_cast<size_t>(width_));
+    check(quern_embed(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(), &options,
+                      rows_.data(), rows_.size(), &stats));
+    writer_.write(rows_.data(), static_cast<int64_t>(batch.texts.size()));
+  }
+  void finish() { writer_.finish(); }
+
+ private:
+  static int64_t width(const Session& session, const quern_embed_options& options) {
+    int64_t width = 0;
+    check(quern_embed_width(session.get(), &options, &width), 2);
+    return width;
+  }
+  const Session& session_;
+  const int64_t width_;
+  RowWriter writer_;
+  std::vector<float> rows_;
+};
+
+// What has no fixed width: a line of JSON a text.
+class LineOutput {
+ public:
+  LineOutput(const EmbedArguments& a, const Session& session)
+      : session_(session),
+        outputs_((a.sparse ? unsigned{QUERN_SPARSE} : 0u) | (a.multi_vector ? unsigned{QUERN_MULTI_VECTOR} : 0u)),
+        writer_(a.output, lines_only(a), 0) {
+    if (outputs_ == 0) outputs_ = QUERN_DENSE;
+  }
+
+  void run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
+    quern_encoded* made = nullptr;
+    check(quern_encode(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(), &options,
+                       outputs_, &made, &stats));
+    const std::unique_ptr<quern_encoded, EncodedFree> owner(made);
+    for (size_t i = 0; i < batch.texts.size(); ++i) writer_.write_line(line_of(*made, i));
+  }
+  void finish() { writer_.finish(); }
+
+ private:
+  static RowFormat lines_only(const EmbedArguments& a) {
+    const RowFormat format = row_format(a.output, a.format);
+    if (format != RowFormat::jsonl)
+      throw Failure{2, "-o: sparse weights, token vectors and pieces have no fixed width; write them to a .jsonl"};
+    return format;
+  }
+
+  std::string line_of(const quern_encoded& e, size_t i) const {
+    if (outputs_ == QUERN_DENSE) return matrix(e, i, quern_encoded_dense);
+    if (outputs_ == QUERN_SPARSE) return sparse(e, i);
+    if (outputs_ == QUERN_MULTI_VECTOR) return matrix(e, i, quern_encoded_multi_vector);
+    return "{\"sparse\":" + sparse(e, i) + ",\"multi_vector\":" + matrix(e, i, quern_encoded_multi_vector) + '}';
+  }
+
+  static std::string sparse(const quern_encoded& e, size_t i) {
+    const int32_t* ids = nullptr;
+    const float* weights = nullptr;
+    const size_t n = quern_encoded_sparse(&e, i, &ids, &weights);
+    std::string indices, values;
+    for (size_t k = 0; k < n; ++k) {
+      indices += (k ? "," : "") + std::to_string(ids[k]);
+      values += (k ? "," : "") + json_number(weights[k]);
+    }
+    return "{\"indices\":[" + indices + "],\"values\":[" + values + "]}";
+  }
+
+  static std::string matrix(const quern_encoded& e, size_t i,
+                            const float* (*get)(const quern_encoded*, size_t, size_t*, size_t*)) {
+    size_t rows = 0, width = 0;
+    const float* values = get(&e, i, &rows, &width);
+    std::string line = "[";
+    for (size_t r = 0; r < rows; ++r) {
+      line += r ? ",[" : "[";
+      for (size_t k = 0; k < width; ++k) line += (k ? "," : "") + json_number(values[r * width + k]);
+      line += ']';
+    }
+    return line + ']';
+  }
+
+  const Session& session_;
+  unsigned outputs_;
+  RowWriter writer_;
+};
+
+template <class Output>
+void run(const EmbedArguments& a, Output& output, const Session& session, quern_embed_options options) {
+  const auto start = std::chrono::steady_clock::now();
+  const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
+  Progress progress(!a.quiet);
+  quern_embed_stats stats{};
+  for_each_batch(a.input, "embed", [&](const TextBatch& batch, double fraction) {
+    options.first_text = static_cast<int64_t>(batch.first + 1);
+    output.run(batch, options, stats);
+    char text[80];
+    std::snprintf(text, sizeof text, "%llu texts, %.0f texts/s", static_cast<unsigned long long>(stats.texts),
+                  static_cast<double>(stats.texts) / passed());
+    progress.show(fraction, text);
+  });
+  output.finish();
+  progress.clear();
+  if (!a.quiet) print_summary(stats, passed(), quern_session_threads(session.get()));
 }
 
 void embed(const EmbedArguments& a) {
-  const auto start = std::chrono::steady_clock::now();
-  if (a.file.empty() && a.texts.empty()) throw Failure{2, "nothing to embed: give -f FILE (- for stdin) or -p TEXT"};
-  const RowFormat format = row_format(a.output, a.format);
+  if (a.input.file.empty() && a.input.texts.empty())
+    throw Failure{2, "nothing to embed: give -f FILE (- for stdin) or -p TEXT"};
   const Model model = load(a.model);
-  quern_session* opened = nullptr;
-  check(quern_session_new(model.get(), a.threads, &opened), 2);
-  const Session session(opened);
-  quern_embed_options options = library_options(a);
-  int64_t width = 0;
-  check(quern_embed_width(session.get(), &options, &width), 2);
-  TextReader reader(a.texts, a.file, a.field, a.jsonl);
-  RowWriter writer(a.output, format, width);
-  Progress progress(!a.quiet);
-  quern_embed_stats stats{};
-  std::vector<const char*> pointers;
-  std::vector<size_t> lengths;
-  std::vector<float> rows;
-  for (;;) {
-    const std::vector<std::string>& batch = reader.next(2048, size_t{1} << 20);
-    if (batch.empty()) break;
-    pointers.clear();
-    lengths.clear();
-    for (const std::string& text : batch) {
-      pointers.push_back(text.data());
-      lengths.push_back(text.size());
-    }
-    rows.resize(batch.size() * static_cast<size_t>(width));
-    check(quern_embed(session.get(), pointers.data(), lengths.data(), batch.size(), &options, rows.data(), rows.size(),
-                      &stats));
-    options.first_text += static_cast<int64_t>(batch.size());
-    writer.write(rows.data(), static_cast<int64_t>(batch.size()));
-    const std::chrono::duration<double> so_far = std::chrono::steady_clock::now() - start;
-    char text[80];
-    std::snprintf(text, sizeof text, "%llu texts, %.0f texts/s", static_cast<unsigned long long>(stats.texts),
-                  static_cast<double>(stats.texts) / so_far.count());
-    progress.show(reader.fraction(), text);
+  const Session session = open_session(model, a.threads);
+  const quern_embed_options options = library_options(a);
+  if (a.dimensions > 0 && !quern_model_matryoshka(model.get()) && !a.quiet)
+    std::fprintf(stderr,
+                 "quern: note: nothing says that this model was trained for shorter vectors (Matryoshka); check what "
+                 "--dimensions costs, for example with quern verify\n");
+  if (a.sparse || a.multi_vector || options.long_texts == QUERN_LONG_CHUNKS) {
+    LineOutput output(a, session);
+    return run(a, output, session, options);
   }
-  writer.finish();
-  progress.clear();
-  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  if (!a.quiet) print_summary(stats, seconds.count(), quern_session_threads(session.get()));
+  VectorOutput output(a, session, options);
+  run(a, output, session, options);
+}
+
+void add_text_treatment(CLI::App& c, EmbedArguments& a, CLI::Option*& prompt) {
+  prompt =
+      c.add_option("--prompt", a.prompt, "put TEXT before every text (default: the model's default prompt, if any)")
+          ->type_name("TEXT");
+  CLI::Option* name =
+      c.add_option("--prompt-name", a.prompt_name, "one of the model's prompts (quern inspect lists them)")
+          ->type_name("NAME")
+          ->excludes(prompt);
+  c.add_option("--input-type", a.input_type, "query or document: the model's prompt for such texts, where it has one")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"query", "document"}))
+      ->excludes(prompt)
+      ->excludes(name);
+  c.add_option("--max-length", a.max_length, "tokens of a text, special ones included (default: the model's)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  CLI::Option* cut = c.add_flag("--truncate", a.truncate, "cut longer texts and count them (default)");
+  CLI::Option* error = c.add_flag("--no-truncate", a.no_truncate, "a longer text is an error")->excludes(cut);
+  c.add_option(
+       "--long", a.long_texts,
+       "longer texts: error, truncate, chunk-mean (the mean of their pieces' vectors), chunks (a vector a piece)")
+      ->type_name("WHAT")
+      ->check(CLI::IsMember({"error", "truncate", "chunk-mean", "chunks"}))
+      ->excludes(cut)
+      ->excludes(error);
+  c.add_option("--overlap", a.overlap, "tokens that neighbouring pieces share (default: 0)")
+      ->type_name("N")
+      ->check(CLI::NonNegativeNumber);
 }
 
 }  // namespace
@@ -93,23 +210,16 @@ void add_embed(CLI::App& app) {
   auto a = std::make_shared<EmbedArguments>();
   CLI::App* c = app.add_subcommand("embed", "turn texts into vectors, one row a text, in the texts' order");
   add_model_option(*c, a->model);
-  c->add_option("-f,--file", a->file,
-                "file of texts, one a line (empty lines are texts); - is stdin; .jsonl: one object a line")
-      ->type_name("FILE");
-  c->add_option("-p,--text", a->texts, "a text; may be repeated; comes before those of -f")
-      ->type_name("TEXT")
-      ->take_all()
-      ->allow_extra_args(false);
+  add_text_arguments(*c, a->input);
   c->add_option("-o,--output", a->output,
                 "vectors.npy, .jsonl (an array a line) or .csv; - is stdout, as JSON lines (default)")
       ->type_name("FILE");
   c->add_option("--format", a->format, "npy, jsonl or csv, whatever the output's name")
       ->type_name("NAME")
       ->check(CLI::IsMember({"npy", "jsonl", "csv"}));
-  c->add_option("--field", a->field, "the field of a JSON-lines file that holds the text (default: text)")
-      ->type_name("NAME");
-  c->add_flag("--jsonl", a->jsonl, "read -f as JSON lines whatever its name");
   add_threads_option(*c, a->threads);
+  c->add_flag("--sparse", a->sparse, "weights of tokens instead (SPLADE, bge-m3): {\"indices\", \"values\"} a line");
+  c->add_flag("--multi-vector", a->multi_vector, "a vector a token instead (bge-m3): an array of arrays a line");
   c->add_option("--pooling", a->pooling,
                 "in place of the model's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, last")
       ->type_name("MODE");
@@ -120,14 +230,8 @@ void add_embed(CLI::App& app) {
                 "keep the first N values of each vector (Matryoshka), then normalize again")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  CLI::Option* prompt =
-      c->add_option("--prompt", a->prompt, "put TEXT before every text (default: the model's default prompt, if any)")
-          ->type_name("TEXT");
-  c->add_option("--max-length", a->max_length, "tokens of a text, special ones included (default: the model's)")
-      ->type_name("N")
-      ->check(CLI::PositiveNumber);
-  CLI::Option* cut = c->add_flag("--truncate", a->truncate, "cut longer texts and count them (default)");
-  c->add_flag("--no-truncate", a->no_truncate, "a longer text is an error")->excludes(cut);
+  CLI::Option* prompt = nullptr;
+  add_text_treatment(*c, *a, prompt);
   c->add_flag("--quiet", a->quiet, "no progress bar and no summary on stderr");
   c->callback([a, prompt] {
     a->has_prompt = prompt->count() > 0;

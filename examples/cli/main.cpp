@@ -14,6 +14,8 @@ constexpr const char* kFooter =
     "  quern convert all-MiniLM-L6-v2/ -o minilm.q8\n"
     "  quern embed -m minilm.q8 -f texts.txt -o vectors.npy\n"
     "  quern embed -m minilm.q8 -p \"a text\" -p \"another\"\n"
+    "  quern rerank -m reranker.q8 -q \"a question\" -f docs.txt --top-n 5\n"
+    "  quern classify -m sst2.q8 -p \"what a lovely day\"\n"
     "  quern inspect minilm.q8\n"
     "  quern bench -m minilm.q8 -p 16,128,512 -b 1,32\n\n"
     "A MODEL is a file made by quern convert, a Hugging Face folder with safetensors weights, or a repo id\n"
@@ -27,6 +29,8 @@ int run(int argc, char** argv) {
   app.require_subcommand(1);
   app.footer(kFooter);
   cli::add_embed(app);
+  cli::add_rerank(app);
+  cli::add_classify(app);
   cli::add_tokenize(app);
   cli::add_convert(app);
   cli::add_inspect(app);

@@ -98,6 +98,11 @@ void RowWriter::write(const float* rows, int64_t n) {
   }
 }
 
+void RowWriter::write_line(const std::string& line) {
+  put(line.data(), line.size());
+  put("\n", 1);
+}
+
 void RowWriter::finish() {
   if (format_ == RowFormat::npy) {
     if (std::fseek(file_, 0, SEEK_SET) != 0) fail("write");

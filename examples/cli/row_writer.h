@@ -18,7 +18,8 @@ class RowWriter {
   RowWriter& operator=(const RowWriter&) = delete;
 
   void write(const float* rows, int64_t n);
-  void finish();  // writes what is left and gives the file its name
+  void write_line(const std::string& line);  // as it is; for outputs without a fixed width
+  void finish();                             // writes what is left and gives the file its name
 
  private:
   void put(const void* data, size_t size);

@@ -1,29 +1,21 @@
 // quern tokenize: texts → token ids, and back.
 #include <CLI/CLI.hpp>
-#include <cerrno>
 #include <charconv>
-#include <cstdio>
 #include <cstring>
 #include <memory>
 #include <vector>
 
-#include "common.h"
-#include "text_reader.h"
+#include "texts.h"
 
 namespace cli {
 namespace {
 
 struct TokenizeArguments {
-  std::string model, file, field = "text";
-  std::vector<std::string> texts;
-  bool no_truncate = false, no_special = false, jsonl = false, decode = false;
+  std::string model;
+  TextArguments input;
+  bool no_truncate = false, no_special = false, decode = false;
   int64_t max_length = 0;
 };
-
-void put(const std::string& line) {
-  if (std::fwrite(line.data(), 1, line.size(), stdout) != line.size())
-    throw Failure{1, std::string("stdout: cannot write: ") + std::strerror(errno)};
-}
 
 // The ids of a line: numbers between anything that is no part of one, as in [101, 7592].
 std::vector<int32_t> parse_ids(const std::string& line) {
@@ -49,11 +41,8 @@ std::vector<int32_t> parse_ids(const std::string& line) {
 void detokenize(const TokenizeArguments& a, const Model& model) {
   quern_detokenize_options options = quern_detokenize_options_default();
   options.skip_special = a.no_special;
-  TextReader reader(a.texts, a.file, a.field, a.jsonl);
-  for (;;) {
-    const std::vector<std::string>& batch = reader.next(1024, size_t{1} << 20);
-    if (batch.empty()) break;
-    for (const std::string& line : batch) {
+  for_each_batch(a.input, "decode", [&](const TextBatch& batch, double) {
+    for (const std::string& line : batch.texts) {
       const std::vector<int32_t> ids = parse_ids(line);
       char* text = nullptr;
       size_t length = 0;
@@ -61,20 +50,17 @@ void detokenize(const TokenizeArguments& a, const Model& model) {
       const std::unique_ptr<char, void (*)(char*)> owner(text, quern_string_free);
       put(std::string(text, length) + "\n");
     }
-  }
+  });
 }
 
 void tokenize(const TokenizeArguments& a, const Model& model) {
   quern_tokenize_options options = quern_tokenize_options_default();
   options.add_special = !a.no_special;
   options.max_length = a.no_truncate ? -1 : a.max_length;
-  TextReader reader(a.texts, a.file, a.field, a.jsonl);
   std::vector<int32_t> ids;
   std::string line;
-  for (;;) {
-    const std::vector<std::string>& batch = reader.next(1024, size_t{1} << 20);
-    if (batch.empty()) break;
-    for (const std::string& text : batch) {
+  for_each_batch(a.input, "tokenize", [&](const TextBatch& batch, double) {
+    for (const std::string& text : batch.texts) {
       size_t n = 0;
       ids.resize(text.size() * 4 + 64);  // a byte makes at most a few tokens: enough for every tokenizer
       check(quern_tokenize(model.get(), text.data(), text.size(), &options, ids.data(), ids.size(), &n));
@@ -87,14 +73,13 @@ void tokenize(const TokenizeArguments& a, const Model& model) {
       line += "]\n";
       put(line);
     }
-  }
+  });
 }
 
 void run(const TokenizeArguments& a) {
-  if (a.file.empty() && a.texts.empty()) throw Failure{2, "nothing to tokenize: give -f FILE (- for stdin) or -p TEXT"};
   const Model model = load(a.model);
   a.decode ? detokenize(a, model) : tokenize(a, model);
-  if (std::fflush(stdout) != 0) throw Failure{1, std::string("stdout: cannot write: ") + std::strerror(errno)};
+  finish_stdout();
 }
 
 }  // namespace
@@ -103,15 +88,7 @@ void add_tokenize(CLI::App& app) {
   auto a = std::make_shared<TokenizeArguments>();
   CLI::App* c = app.add_subcommand("tokenize", "print each text's token ids, one JSON array a line");
   add_model_option(*c, a->model);
-  c->add_option("-f,--file", a->file, "file of texts, one a line; - is stdin; .jsonl: one object a line")
-      ->type_name("FILE");
-  c->add_option("-p,--text", a->texts, "a text; may be repeated")
-      ->type_name("TEXT")
-      ->take_all()
-      ->allow_extra_args(false);
-  c->add_option("--field", a->field, "the field of a JSON-lines file that holds the text (default: text)")
-      ->type_name("NAME");
-  c->add_flag("--jsonl", a->jsonl, "read -f as JSON lines whatever its name");
+  add_text_arguments(*c, a->input);
   CLI::Option* max =
       c->add_option("--max-length", a->max_length, "cut to N tokens, special ones included (default: the model's)")
           ->type_name("N")

@@ -1,0 +1,166 @@
+// quern classify: label scores of texts, or the labelled parts of texts (named entities).
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <numeric>
+#include <vector>
+
+#include "texts.h"
+
+namespace cli {
+namespace {
+
+struct ClassifyArguments {
+  std::string model;
+  TextArguments input;
+  int threads = 0;
+  size_t top_n = 0;
+  int64_t max_length = 0;
+  bool json = false, raw = false, no_truncate = false, pairs = false, each_token = false, quiet = false;
+};
+
+struct SpansFree {
+  void operator()(quern_spans* s) const { quern_spans_free(s); }
+};
+
+class Classifier {
+ public:
+  explicit Classifier(const ClassifyArguments& a)
+      : a_(a), model_(load(a.model)), session_(open_session(model_, a.threads)) {
+    options_ = quern_classify_options_default();
+    options_.raw = a.raw;
+    options_.max_length = a.max_length;
+    options_.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
+  }
+
+  void run() {
+    const auto start = std::chrono::steady_clock::now();
+    const bool spans = quern_model_outputs(model_.get()) & QUERN_TOKEN_LABELS;
+    if (spans && a_.pairs) throw Failure{2, "--pairs: this model labels the tokens of single texts"};
+    if (!a_.json)
+      put(spans ? "    text     score  begin    end  label            part\n" : "    text     score  label\n");
+    for_each_batch(a_.input, "classify", [&](const TextBatch& batch, double) {
+      options_.first_text = static_cast<int64_t>(batch.first + 1);
+      spans ? label_tokens(batch) : label_texts(batch);
+    });
+    finish_stdout();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (!a_.quiet) print_summary(stats_, seconds.count(), quern_session_threads(session_.get()));
+  }
+
+ private:
+  // Both halves of each line; keeps the batch's own strings.
+  void split_pairs(const TextBatch& batch, TextBatch& first, std::vector<const char*>& second,
+                   std::vector<size_t>& second_lengths) const {
+    for (size_t i = 0; i < batch.texts.size(); ++i) {
+      const size_t tab = batch.texts[i].find('\t');
+      if (tab == std::string::npos)
+        throw Failure{2, "--pairs: text " + std::to_string(batch.first + i + 1) + " has no tab between two texts"};
+      first.lengths[i] = tab;
+      second.push_back(batch.texts[i].data() + tab + 1);
+      second_lengths.push_back(batch.texts[i].size() - tab - 1);
+    }
+  }
+
+  void label_texts(const TextBatch& batch) {
+    const size_t labels = static_cast<size_t>(quern_model_labels(model_.get())), n = batch.texts.size();
+    std::vector<float> scores(n * std::max<size_t>(labels, 1));
+    TextBatch first = batch;
+    std::vector<const char*> second;
+    std::vector<size_t> second_lengths;
+    if (a_.pairs) split_pairs(batch, first, second, second_lengths);
+    check(quern_classify(session_.get(), first.pointers.data(), first.lengths.data(),
+                         a_.pairs ? second.data() : nullptr, second_lengths.data(), n, &options_, scores.data(),
+                         scores.size(), &stats_));
+    for (size_t i = 0; i < n; ++i) print_labels(batch.first + i, scores.data() + i * labels, labels);
+  }
+
+  void print_labels(size_t text, const float* scores, size_t n) const {
+    std::vector<size_t> order(n);
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t x, size_t y) { return scores[x] > scores[y]; });
+    // A table shows the best label, JSON all of them, unless told.
+    const size_t shown = std::min(n, a_.top_n > 0 ? a_.top_n : a_.json ? n : 1);
+    std::string line = a_.json ? "[" : "";
+    for (size_t k = 0; k < shown; ++k) {
+      const std::string label = quern_model_label(model_.get(), static_cast<int64_t>(order[k]));
+      if (a_.json) {
+        line += (k ? ",{\"label\":" : "{\"label\":") + json_string(label) +
+                ",\"score\":" + json_number(scores[order[k]]) + '}';
+        continue;
+      }
+      char head[64];
+      std::snprintf(head, sizeof head, "%8zu %9.5g  ", text, static_cast<double>(scores[order[k]]));
+      line += head + label + '\n';
+    }
+    put(a_.json ? line + "]\n" : line);
+  }
+
+  void label_tokens(const TextBatch& batch) {
+    quern_spans* made = nullptr;
+    check(quern_classify_tokens(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(),
+                                &options_, !a_.each_token, &made, &stats_));
+    const std::unique_ptr<quern_spans, SpansFree> owner(made);
+    for (size_t i = 0; i < batch.texts.size(); ++i) {
+      size_t n = 0;
+      const quern_span* spans = quern_spans_of(made, i, &n);
+      print_spans(batch.first + i, batch.texts[i], spans, n);
+    }
+  }
+
+  void print_spans(size_t text, const std::string& of, const quern_span* spans, size_t n) const {
+    std::string line = a_.json ? "[" : "";
+    for (size_t k = 0; k < n; ++k) {
+      const quern_span& s = spans[k];
+      const std::string label = quern_model_label(model_.get(), s.label), part = of.substr(s.begin, s.end - s.begin);
+      // Grouped spans are of a kind: the prefix of the first token's label says nothing more.
+      const bool prefixed = !a_.each_token && (label.starts_with("B-") || label.starts_with("I-"));
+      const std::string shown = prefixed ? label.substr(2) : label;
+      if (a_.json) {
+        line += (k ? ",{\"label\":" : "{\"label\":") + json_string(shown) + ",\"score\":" + json_number(s.score) +
+                ",\"begin\":" + std::to_string(s.begin) + ",\"end\":" + std::to_string(s.end) +
+                ",\"text\":" + json_string(part) + '}';
+        continue;
+      }
+      char head[80];
+      std::snprintf(head, sizeof head, "%8zu %9.5g %6zu %6zu  %-16s ", text, static_cast<double>(s.score), s.begin,
+                    s.end, one_line(shown, 16).c_str());
+      line += head + one_line(part, 60) + '\n';
+    }
+    put(a_.json ? line + "]\n" : line);
+  }
+
+  const ClassifyArguments& a_;
+  const Model model_;
+  const Session session_;
+  quern_classify_options options_;
+  quern_embed_stats stats_{};
+};
+
+}  // namespace
+
+void add_classify(CLI::App& app) {
+  auto a = std::make_shared<ClassifyArguments>();
+  CLI::App* c =
+      app.add_subcommand("classify", "label texts, or the parts of texts (sentiment, topics, named entities)");
+  add_model_option(*c, a->model);
+  add_text_arguments(*c, a->input);
+  c->add_flag("--pairs", a->pairs, "each text is two, with a tab between them (entailment and the like)");
+  c->add_option("--top-n", a->top_n, "the best N labels of a text (default: one in a table, all in JSON)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  c->add_flag("--each-token", a->each_token, "token classifiers: every token, not the spans that they make together");
+  c->add_flag("--json", a->json, "a line a text: an array of {\"label\", \"score\"}, or of labelled spans (in bytes)");
+  c->add_flag("--raw", a->raw, "scores as the model's last layer gives them, without softmax or sigmoid");
+  c->add_option("--max-length", a->max_length, "tokens of a text, special ones included (default: the model's)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  c->add_flag("--no-truncate", a->no_truncate, "a longer text is an error; by default it is cut and counted");
+  add_threads_option(*c, a->threads);
+  add_machine_options(*c);
+  c->add_flag("--quiet", a->quiet, "no summary on stderr");
+  c->callback([a] { Classifier(*a).run(); });
+}
+
+}  // namespace cli

@@ -1,0 +1,92 @@
+// quern rerank: texts by how well they answer a query.
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <vector>
+
+#include "texts.h"
+
+namespace cli {
+namespace {
+
+struct RerankArguments {
+  std::string model, query;
+  TextArguments input;
+  int threads = 0;
+  size_t top_n = 0;
+  int64_t max_length = 0;
+  bool json = false, raw = false, no_truncate = false, quiet = false;
+};
+
+struct Ranked {
+  size_t index;
+  float score;
+  std::string text;
+};
+
+void print_table(const std::vector<Ranked>& ranked) {
+  put("    score    index  text\n");
+  for (const Ranked& r : ranked) {
+    char head[64];
+    std::snprintf(head, sizeof head, "%9.5g %8zu  ", static_cast<double>(r.score), r.index);
+    put(head + one_line(r.text, 100) + '\n');
+  }
+}
+
+void print_json(const std::vector<Ranked>& ranked) {
+  std::string line = "[";
+  for (const Ranked& r : ranked)
+    line += (line.size() > 1 ? ",\n {\"index\":" : "{\"index\":") + std::to_string(r.index) +
+            ",\"score\":" + json_number(r.score) + ",\"text\":" + json_string(r.text) + '}';
+  put(line + "]\n");
+}
+
+void rerank(const RerankArguments& a) {
+  const auto start = std::chrono::steady_clock::now();
+  const Model model = load(a.model);
+  const Session session = open_session(model, a.threads);
+  quern_classify_options options = quern_classify_options_default();
+  options.raw = a.raw;
+  options.max_length = a.max_length;
+  options.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
+  std::vector<Ranked> ranked;
+  std::vector<float> scores;
+  quern_embed_stats stats{};
+  for_each_batch(a.input, "rerank", [&](const TextBatch& batch, double) {
+    scores.resize(batch.texts.size());
+    options.first_text = static_cast<int64_t>(batch.first + 1);
+    check(quern_rerank(session.get(), a.query.data(), a.query.size(), batch.pointers.data(), batch.lengths.data(),
+                       batch.texts.size(), &options, scores.data(), &stats));
+    for (size_t i = 0; i < scores.size(); ++i) ranked.push_back({batch.first + i, scores[i], batch.texts[i]});
+  });
+  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& x, const Ranked& y) { return x.score > y.score; });
+  if (a.top_n > 0 && ranked.size() > a.top_n) ranked.resize(a.top_n);
+  a.json ? print_json(ranked) : print_table(ranked);
+  finish_stdout();
+  const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+  if (!a.quiet) print_summary(stats, seconds.count(), quern_session_threads(session.get()));
+}
+
+}  // namespace
+
+void add_rerank(CLI::App& app) {
+  auto a = std::make_shared<RerankArguments>();
+  CLI::App* c = app.add_subcommand("rerank", "sort texts by how well they answer a query (cross-encoders)");
+  add_model_option(*c, a->model);
+  c->add_option("-q,--query", a->query, "the query")->required()->type_name("TEXT");
+  add_text_arguments(*c, a->input);
+  c->add_option("--top-n", a->top_n, "only the best N")->type_name("N")->check(CLI::PositiveNumber);
+  c->add_flag("--json", a->json, "an array of {\"index\", \"score\", \"text\"}; index counts the texts from 0");
+  c->add_flag("--raw", a->raw, "scores as the model's last layer gives them, without its activation");
+  c->add_option("--max-length", a->max_length, "tokens of query and text together (default: the model's)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  c->add_flag("--no-truncate", a->no_truncate, "a longer pair is an error; by default it is cut and counted");
+  add_threads_option(*c, a->threads);
+  add_machine_options(*c);
+  c->add_flag("--quiet", a->quiet, "no summary on stderr");
+  c->callback([a] { rerank(*a); });
+}
+
+}  // namespace cli

@@ -1,0 +1,44 @@
+// Where a command's texts come from, and how they go to the library.
+#pragma once
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common.h"
+
+namespace cli {
+
+struct TextArguments {
+  std::vector<std::string> texts;
+  std::string file, field = "text";
+  bool jsonl = false;
+};
+
+// -f, -p, --field, --jsonl.
+void add_text_arguments(CLI::App& command, TextArguments& a);
+
+// Some of the texts, as the library takes them.
+struct TextBatch {
+  const std::vector<std::string>& texts;
+  std::vector<const char*> pointers;
+  std::vector<size_t> lengths;
+  size_t first;  // number of the first one in all, from 0
+};
+
+// f(batch, fraction read) over all texts in order. what: "embed", for the message when there are none. Throws Failure.
+void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&, double)>& f);
+
+// "3 texts, 40 tokens, 1 truncated, 0.012 s, 250.0 texts/s, avx2, 2 threads" on stderr.
+void print_summary(const quern_embed_stats& stats, double seconds, int threads);
+
+// A string as JSON, invalid UTF-8 replaced; a number in the shortest form that reads back the same.
+std::string json_string(const std::string& text);
+std::string json_number(float value);
+
+// A text on one line of at most `width` columns, for tables.
+std::string one_line(const std::string& text, size_t width);
+
+void put(const std::string& text);  // to stdout; throws Failure
+void finish_stdout();
+
+}  // namespace cli

@@ -138,7 +138,8 @@ class LineOutput {
 };
 
 template <class Output>
-void run(const EmbedArguments& a, Output& output, const Session& session, quern_embed_options options) {
+void run(const EmbedArguments& a, Output& output, const Model& model, const Session& session,
+         quern_embed_options options) {
   const auto start = std::chrono::steady_clock::now();
   const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   Progress progress(!a.quiet);
@@ -153,7 +154,12 @@ void run(const EmbedArguments& a, Output& output, const Session& session, quern_
   });
   output.finish();
   progress.clear();
-  if (!a.quiet) print_summary(stats, passed(), quern_session_threads(session.get()));
+  if (a.quiet) return;
+  print_summary(stats, passed(), quern_session_threads(session.get()));
+  if (a.dimensions > 0 && !quern_model_matryoshka(model.get()))
+    std::fprintf(stderr,
+                 "note: nothing says that this model was trained for shorter vectors (Matryoshka); quern verify shows "
+                 "what --dimensions costs\n");
 }
 
 void embed(const EmbedArguments& a) {
@@ -162,16 +168,12 @@ void embed(const EmbedArguments& a) {
   const Model model = load(a.model);
   const Session session = open_session(model, a.threads);
   const quern_embed_options options = library_options(a);
-  if (a.dimensions > 0 && !quern_model_matryoshka(model.get()) && !a.quiet)
-    std::fprintf(stderr,
-                 "quern: note: nothing says that this model was trained for shorter vectors (Matryoshka); check what "
-                 "--dimensions costs, for example with quern verify\n");
   if (a.sparse || a.multi_vector || options.long_texts == QUERN_LONG_CHUNKS) {
     LineOutput output(a, session);
-    return run(a, output, session, options);
+    return run(a, output, model, session, options);
   }
   VectorOutput output(a, session, options);
-  run(a, output, session, options);
+  run(a, output, model, session, options);
 }
 
 void add_text_treatment(CLI::App& c, EmbedArguments& a, CLI::Option*& prompt) {

@@ -231,6 +231,7 @@ Encoded join(EncodeJob& job, size_t first, size_t last, LongTexts mode, const Ke
 }  // namespace
 
 int64_t Session::width(const EmbedOptions& options) const {
+  const TextJob checked(*model_, {}, options);  // throws what embed would
   return Vectors(*model_, options).width;
 }
 

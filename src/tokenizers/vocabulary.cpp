@@ -45,7 +45,7 @@ Json added_tokens(const Vocabulary& v) {
     added.push_back({{"id", id},
                      {"content", v.pieces[id]},
                      {"single_word", false},
-                     {"lstrip", false},
+                     {"lstrip", std::find(v.lstrip.begin(), v.lstrip.end(), id) != v.lstrip.end()},
                      {"rstrip", false},
                      {"normalized", false},
                      {"special", kind != PieceKind::user_defined}});

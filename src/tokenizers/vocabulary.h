@@ -18,6 +18,7 @@ struct Vocabulary {
   std::vector<PieceKind> kinds;     // of the same length
   std::vector<double> scores;       // likewise, or empty
   std::vector<std::string> merges;  // "a b", in order of rank
+  std::vector<size_t> lstrip;       // added tokens that take the white space before them
 };
 
 // The ids put before and after a text.

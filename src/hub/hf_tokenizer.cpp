@@ -172,6 +172,7 @@ std::string from_xlm_roberta(SentencePieceModel m, const Settings& s) {
   add(v, s.token("mask_token", "<mask>"), PieceKind::control);
   v.lstrip = {v.pieces.size() - 1};
   add_tokens(s, v);
+  m.normalizer.splits_at_white_space = true;
   return unigram_json(v, 3, false, m.normalizer, {{0}, {2}, true});
 }
 
@@ -181,6 +182,7 @@ std::string from_t5(SentencePieceModel m, const Settings& s) {
   if (s.file) n_extra = s.file->count("extra_ids", 0, 10000).value_or(n_extra);
   for (size_t i = n_extra; i-- > 0;) add(v, "<extra_id_" + std::to_string(i) + ">", PieceKind::control);
   add_tokens(s, v);
+  m.normalizer.splits_at_white_space = true;
   return unigram_json(v, m.unknown, false, m.normalizer, {{}, {id_of(v, s.token("eos_token", "</s>"))}, false});
 }
 

@@ -31,6 +31,7 @@ struct Surround {
 struct SpmNormalizer {
   std::string charsmap;  // bytes; empty: none
   bool add_space_prefix = true, remove_extra_spaces = true;
+  bool splits_at_white_space = false;  // Unigram: any white space is as good as a space, and runs of it as one
 };
 
 // Each throws Error bad_file for an id that there is not and for kinds or scores of another length.

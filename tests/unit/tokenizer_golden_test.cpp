@@ -200,7 +200,7 @@ void check_cases(const Tokenizer& tokenizer, const std::string& name) {
 }  // namespace
 
 TEST_CASE("trained BPE and Unigram give the reference's ids, offsets and texts, from JSON and from tables") {
-  for (const char* name : {"tiny_spm_bpe.json", "tiny_suffix_bpe.json", "tiny_prefix_bpe.json",
+  for (const char* name : {"tiny_byte_bpe.json", "tiny_spm_bpe.json", "tiny_suffix_bpe.json", "tiny_prefix_bpe.json",
                            "tiny_dropping_bpe.json", "tiny_unigram.json", "tiny_byte_unigram.json"}) {
     const std::string file = read_file(name);
     const auto tokenizer = Tokenizer::parse(file, name);

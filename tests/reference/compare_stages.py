@@ -6,7 +6,8 @@
 PROGRAM is build/bin/tokenizer_lines. Each stage or chain of stages stands in front of two models: one whose tokens are
 the bytes of the text, which shows what the stages made of it, and one that knows no word, which shows where words were
 cut. Ids, type ids and offsets (in bytes of the text, which need not be UTF-8) must be equal. The exit status is 0 if
-they all are.
+they all are. --freeze N prints golden cases instead, N texts for each tokenizer that does not only split by a regular
+expression; the first line is the models.
 """
 import argparse
 import base64
@@ -18,6 +19,7 @@ import tempfile
 
 from tokenizers import Tokenizer
 
+import charsmap
 import compare_tokenizer as compare
 from make_patterns import KNOWN, OTHERS
 
@@ -27,7 +29,11 @@ METASPACE = dict(type="Metaspace", replacement="▁", prepend_scheme="always", s
 BEHAVIORS = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]
 
 
-def normalizers(charsmap):
+SMALL_CHARSMAP = {"\r\n": " ", "\n": " ", "ﬁ": "fi", "½": "1⁄2", "\u0301": "", "か": "KA", "Å": "A\u030a", "ô": "o",
+                  "\u0007": "", "各": "", "각": "gag", "한": "h", "①": "1", "e\u0301": "é", "👍": "+1", "\u200b": " "}
+
+
+def normalizers(precompiled):
     replace = lambda pattern, content: dict(type="Replace", pattern=pattern, content=content)
     found = {name: dict(type=name) for name in ["NFC", "NFD", "NFKC", "NFKD", "Nmt", "Lowercase", "StripAccents", "ByteLevel"]}
     bert = dict(type="BertNormalizer", clean_text=True, handle_chinese_chars=True, strip_accents=None, lowercase=True)
@@ -40,8 +46,8 @@ def normalizers(charsmap):
     found["llama"] = dict(type="Sequence", normalizers=[found["prepend"], replace(dict(String=" "), "▁")])
     found["chain"] = dict(type="Sequence", normalizers=[found["NFKD"], found["StripAccents"], found["Lowercase"],
                                                         found["strip_left"], found["NFC"], found["prepend"]])
-    if charsmap:
-        found["precompiled"] = dict(type="Precompiled", precompiled_charsmap=base64.b64encode(charsmap).decode())
+    if precompiled:
+        found["precompiled"] = dict(type="Precompiled", precompiled_charsmap=base64.b64encode(precompiled).decode())
         found["xlm_roberta"] = dict(type="Sequence", normalizers=[
             found["precompiled"], dict(type="Strip", strip_left=False, strip_right=True), replace(dict(Regex=" {2,}"), "▁")])
     return found
@@ -113,13 +119,13 @@ def model(kind):
                 byte_fallback=True, ignore_merges=False)
 
 
-def tokenizer_files(charsmap):
+def tokenizer_files(precompiled):
     """{name: tokenizer.json as an object}"""
     base = dict(version="1.0", truncation=None, padding=None, added_tokens=[], normalizer=None, pre_tokenizer=None,
                 post_processor=None, decoder=None)
     found = {}
     for kind in ("bytes", "words"):
-        for name, normalizer in normalizers(charsmap).items():
+        for name, normalizer in normalizers(precompiled).items():
             found[f"norm {name} {kind}"] = dict(base, normalizer=normalizer, model=model(kind))
         for name, pre in pre_tokenizers().items():
             found[f"pre {name} {kind}"] = dict(base, pre_tokenizer=pre, model=model(kind))
@@ -144,7 +150,8 @@ def tokenizer_files(charsmap):
 def describe(encoding, raws, texts):
     offsets = []
     maps = [compare.byte_offsets(raw, text, [[i, i] for i in range(len(text) + 1)]) for raw, text in zip(raws, texts)]
-    for (begin, end), sequence in zip(encoding.offsets, encoding.sequence_ids):
+    sequences = encoding.sequence_ids if len(raws) == 2 else [0] * len(encoding.ids)
+    for (begin, end), sequence in zip(encoding.offsets, sequences):
         offsets.append([0, 0] if sequence is None else [maps[sequence][begin][0], maps[sequence][end][0]])
     return [encoding.ids, offsets, encoding.type_ids]
 
@@ -160,26 +167,47 @@ def reference(tokenizer, raws, windows):
     return [describe(e, raws, texts) for e in [encoding, *encoding.overflowing]]
 
 
+def freeze(files, generator, n):
+    out = lambda line: print(json.dumps(line, ensure_ascii=False, separators=(",", ":")))
+    out({"models": {kind: model(kind) for kind in ("bytes", "words")}})
+    for name, file in files.items():
+        if any(part in name for part in ("pre split", "pre known", "pre other", "pre punctuation")):
+            continue
+        if name.endswith(" words") and not name.startswith("pre "):
+            continue
+        tokenizer, cases = Tokenizer.from_str(json.dumps(file)), []
+        for i in range(n):
+            raws = [generator.text(generator.rng.randint(12, 9999))[:30] for _ in range(1 + (i % 3 == 2))]
+            if "template_bytes" not in name or len(raws) == 1:
+                cases.append([[raw.hex() for raw in raws], reference(tokenizer, raws, file["truncation"] is not None)])
+        out({"name": name, "file": dict(file, model=name.split()[-1] if file["truncation"] is None else "words"), "cases": cases})
+
+
 def main():
     options = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    options.add_argument("program")
+    options.add_argument("program", nargs="?")
     options.add_argument("--count", type=int, default=20000, help="of texts for each tokenizer")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--only", default="", help="the tokenizers whose names hold this")
-    options.add_argument("--charsmap", help="a precompiled charsmap, for two more")
+    options.add_argument("--charsmap", help="a precompiled charsmap in place of a small one")
     options.add_argument("--show", type=int, default=3, help="how many differences to print for each")
+    options.add_argument("--freeze", type=int, metavar="N")
     args = options.parse_args()
-    charsmap = open(args.charsmap, "rb").read() if args.charsmap else None
+    precompiled = open(args.charsmap, "rb").read() if args.charsmap else charsmap.build(SMALL_CHARSMAP)
     generator = compare.Generator(args.seed, ["<mask>", "the", "É", "ab", "quick brown", "[SEP]"])
+    if args.freeze:
+        return freeze(tokenizer_files(precompiled), generator, args.freeze)
     texts = [generator.text(i)[:300] for i in range(args.count)]
     lines = [[t] if i % 4 else [t, texts[i // 2]] for i, t in enumerate(texts)]
     any_different = False
-    for name, file in tokenizer_files(charsmap).items():
+    for name, file in tokenizer_files(precompiled).items():
         if args.only not in name:
             continue
         windows = file["truncation"] is not None
         tokenizer = Tokenizer.from_str(json.dumps(file))
         mine = lines[:2000] if windows else lines
+        if "template_bytes" in name:  # after a template ByteLevel numbers the sequences of a pair anew
+            mine = [line[:1] for line in lines]
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "tokenizer.json")
             json.dump(file, open(path, "w"))

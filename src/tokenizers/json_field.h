@@ -39,6 +39,7 @@ class JsonField {
   std::string string_or(const char* key, const char* absent) const;
 
   const std::string& path() const { return path_; }
+  std::string where() const { return *file_ + ": " + path_; }
   [[noreturn]] void fail(const std::string& what, Status status = Status::bad_file) const;
 
  private:

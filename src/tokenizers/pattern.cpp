@@ -43,6 +43,13 @@ bool is_literal(std::string_view regex) {
 
 }  // namespace
 
+#if !defined(QUERN_PCRE2)
+PatternPtr make_regex_pattern(const std::string&, const JsonField& field) {
+  field.fail("is not among the regular expressions that quern knows by itself, and this build lacks PCRE2 for others",
+             Status::unsupported);
+}
+#endif
+
 PatternPtr make_pattern(const JsonField& field) {
   if (const auto string = field.find("String")) {
     const std::string s = string->string();

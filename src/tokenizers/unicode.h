@@ -105,8 +105,10 @@ uint8_t script(char32_t code) noexcept;
 
 struct Range {
   char32_t first, last;
+  friend bool operator==(const Range&, const Range&) = default;
 };
-// The characters of a property that is not made of categories, such as a script; empty if it is not known.
+// The characters of a property that is not made of categories, such as a script, by its name in lower case; empty if
+// it is not known.
 std::span<const Range> named_set(std::string_view property) noexcept;
 
 // The lower-case letter; U+0130 alone has two (i and U+0307), of which this is the first.

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "error.h"
+#include "tokenizers/padding.h"
 #include "tokenizers/table.h"
 #include "tokenizers/tokenizer.h"
 #include "tokenizers/utf8.h"
@@ -49,6 +50,19 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
     options.max_length = 5;
     fast->encode_pair(text, text.substr(text.size() / 2), options, a);
     if (a.ids.size() > options.max_length) std::abort();
+    options = fast->file_truncation().value_or(options);
+    options.max_length = options.max_length % 64;
+    std::vector<quern::Encoding> windows = fast->encode_pair_windows(text, text, options);
+    for (const quern::Encoding& window : windows) {
+      if (options.max_length > 0 && window.ids.size() > options.max_length) std::abort();
+    }
+    quern::Padding padding = fast->file_padding().value_or(quern::Padding{});
+    padding.length %= 64;
+    padding.multiple_of %= 64;
+    quern::pad(windows, padding);
+    for (const quern::Encoding& window : windows) {
+      if (window.ids.size() != windows[0].ids.size() && window.ids.size() <= padding.length) std::abort();
+    }
   } catch (const quern::Error&) {
   }
   return 0;

@@ -79,6 +79,14 @@ class Generator:
                  lambda: self.pick([chr(c) for c in range(32, 127)], 1, 9)]
         return self.pick(["", " ", "  "], 1, 1).join(self.rng.choice(parts)() for _ in range(self.rng.randint(1, 6)))
 
+    def cuts(self):
+        """What regular expressions that cut words look at."""
+        parts = ["'s", "'S", "'ſ", "'re", "'VE", "'ll", "'lL", "'d", "'t", "'", "’s", " ", " ", "  ", "\t", "\n", "\r\n", "\r",
+                 "\u00a0", "\u3000", "\u2028", "\u0085", "\u180e", "\u200b", "1", "23", "4567", "½", "²", "٣", "Ⅷ", "一", "a", "b",
+                 "word", "Word", "WORD", "É", "ß", "ǅ", "ª", "ʰ", "\u0301", "\u0903", "か", "カ", "中", "龥", "龦", ".", ",", "!!", "(", "/",
+                 "//", "$", "+", "_", "-", "👍", "\u200d", "\ufe0f", "\0", "\x7f", "\ufffd", "\u1c89", "\U0001e5d0", "ⓐ"]
+        return self.pick(parts, 1, 24)
+
     def broken(self):
         """Bytes that are often not UTF-8."""
         data = bytearray(self.mixture().encode())
@@ -99,7 +107,8 @@ class Generator:
                  self.broken, lambda: self.pick(CODE, 1, 3, " "), lambda: self.pick(OTHER, 1, 4, " "),
                  lambda: self.pick(CONTROLS, 1, 8), lambda: self.pick([chr(c) for c in ASSIGNED], 1, 12),
                  lambda: self.rng.randbytes(self.rng.randint(1, 40)),
-                 lambda: chr(self.rng.choice(SCALARS)) + "a" + chr(self.rng.choice(SCALARS)), self.long_word]
+                 lambda: chr(self.rng.choice(SCALARS)) + "a" + chr(self.rng.choice(SCALARS)), self.long_word,
+                 self.cuts, self.cuts]
         if i < 12:
             return ["", " ", "   ", "\t", "\u3000", "\u0301", "\ufffd", "\0", "a", "\u200b", "[", "\r"][i].encode()
         text = kinds[i % len(kinds)]()

@@ -317,7 +317,7 @@ def main():
     named = [(name, ranges_of(regex_set(rf"\p{{{name}}}"))) for name in NAMED]
     emit("named_ranges", "Range", [f"{{0x{a:X},0x{b:X}}}" for _, ranges in named for a, b in ranges])
     ends = [sum(len(r) for _, r in named[:i + 1]) for i in range(len(named))]
-    emit("named_sets", "NamedSet", [f'{{"{name}",{end - len(r)},{end}}}' for (name, r), end in zip(named, ends)])
+    emit("named_sets", "NamedSet", [f'{{"{name.lower()}",{end - len(r)},{end}}}' for (name, r), end in zip(named, ends)])
     print(f"{len(runs)} runs, {len(pool)} decomposed, {len(pairs)} compositions, {len(script_runs)} runs of "
           f"{max(k for _, k in script_runs)} scripts, longest {max(map(len, nfkd.values()))}", file=sys.stderr)
 

@@ -7,6 +7,7 @@
 #include "hub/hf_heads.h"
 #include "hub/hf_json.h"
 #include "hub/hf_modules.h"
+#include "hub/hf_tokenizer.h"
 #include "hub/snapshot.h"
 #include "io/mapped_file.h"
 
@@ -15,7 +16,7 @@ namespace {
 
 constexpr size_t max_tokens = size_t{1} << 24;  // longer "limits" mean that there is none
 constexpr const char* wanted_files =
-    "a model folder holds config.json, tokenizer.json, and model.safetensors or its shards";
+    "a model folder holds config.json, tokenizer.json (or vocab.txt and the like), and model.safetensors or its shards";
 
 // Families whose positions come from a table of max_position_embeddings rows; the second counts from pad_id + 1.
 constexpr std::string_view table_families[] = {"bert", "distilbert", "electra", "deberta-v2"};
@@ -209,16 +210,20 @@ std::string require_file(const HfFolder::ReadFile& read, const HfFolder& folder,
   for (const std::string& path : {join_path(folder.transformer_folder, file), std::string(file)}) {
     if (std::optional<std::string> text = read(path, max_bytes)) return std::move(*text);
   }
-  std::string hint;
-  for (const char* other : {"vocab.txt", "vocab.json", "sentencepiece.bpe.model", "spiece.model", "tokenizer.model"}) {
-    if (std::string(file) != "tokenizer.json" ||
-        !read(join_path(folder.transformer_folder, other), max_tokenizer_bytes)) {
-      continue;
+  throw Error(Status::not_found, folder.dir + ": " + file + " is missing; " + wanted_files);
+}
+
+void read_tokenizer(const HfFolder::ReadFile& read, HfFolder& folder) {
+  for (const std::string& path :
+       {join_path(folder.transformer_folder, "tokenizer.json"), std::string("tokenizer.json")}) {
+    if (std::optional<std::string> text = read(path, max_tokenizer_bytes)) {
+      folder.tokenizer_json = std::move(*text);
+      return;
     }
-    hint = std::string("; there is ") + other + ", and transformers' AutoTokenizer can save it as tokenizer.json";
-    break;
   }
-  throw Error(Status::not_found, folder.dir + ": " + file + " is missing; " + wanted_files + hint);
+  std::optional<std::string> built = build_tokenizer_json(read, folder);
+  if (!built) throw Error(Status::not_found, folder.dir + ": tokenizer.json is missing; " + wanted_files);
+  folder.tokenizer_json = std::move(*built);
 }
 
 }  // namespace
@@ -240,7 +245,6 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   folder.dir = dir;
   read_modules(read_file, folder);
   folder.config_json = require_file(read_file, folder, "config.json", max_config_bytes);
-  folder.tokenizer_json = require_file(read_file, folder, "tokenizer.json", max_tokenizer_bytes);
   const std::string name = join_path(dir, join_path(folder.transformer_folder, "config.json"));
   const JsonFile config(name, parse_json(folder.config_json, name));
   if (!config.value().is_object()) throw Error(Status::bad_file, name + ": no JSON object");
@@ -254,6 +258,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
     }
   }
   read_heads(read_file, config, read_file("modules.json", max_config_bytes).has_value(), folder);
+  read_tokenizer(read_file, folder);
   read_lengths(read_file, config, folder);
   read_prompts(read_file, folder);
   identify(read_file, config, folder);

@@ -14,7 +14,15 @@ using Symbol = ModelScratch::Symbol;
 
 // Above so many symbols a heap finds the next merge; below, a scan of all pairs is faster.
 constexpr size_t long_word = 40;
-constexpr char32_t n_direct = 0x800;  // characters whose piece is found without a hash
+constexpr size_t min_cut = 16;  // characters; shorter words are not cut
+constexpr size_t joined_bytes = size_t{1} << 17;
+
+// Of a pair of characters in joined_: a bit that others may share.
+size_t joined_bit(char32_t a, char32_t b) {
+  const uint64_t pair = uint64_t{a} << 32 | b;
+  return static_cast<size_t>(pair * 0x9E3779B97F4A7C15 >> 44);
+}
+constexpr char32_t n_direct = 0x3000;  // characters whose piece is found without a hash
 
 class Bpe final : public Model {
  public:
@@ -25,6 +33,9 @@ class Bpe final : public Model {
  private:
   void read_merges(const JsonField& field, const MergeList& list);
   void find_whole_pieces();
+  void find_joined_chars(const MergeList& list);
+  bool may_cut(const Char& a, const Char& b) const;
+  void tokenize_word(const Char* word, size_t n, ModelScratch& s, std::vector<Token>& out) const;
   int32_t piece_of(const Char& c, bool first, bool last, std::string& bytes) const;
   void start(const Char* word, size_t n, ModelScratch& s) const;
   bool add_bytes(std::string_view bytes, std::vector<Symbol>& symbols) const;
@@ -37,6 +48,9 @@ class Bpe final : public Model {
 
   MergeTable merges_;
   PackedTable<uint8_t> whole_;  // a bit a piece: the merges make the piece alone of its own text
+  // Bits by pairs of characters: set where a merge joins them. A long word can be cut between two others, for nothing
+  // reaches over the cut: a text that is one word, as in SentencePiece's way, falls apart. Empty: no cutting.
+  PackedTable<uint8_t> joined_;
   std::string prefix_, suffix_;
   int32_t unknown_ = -1;
   bool fuse_unknown_, ignore_merges_;
@@ -63,6 +77,7 @@ Bpe::Bpe(const JsonField& field, TokenizerDocument& document)
   if (document.tables == nullptr) {
     read_merges(field, document.merges);
     find_whole_pieces();
+    find_joined_chars(document.merges);
     return;
   }
   merges_.view(vocab_.size(), *document.tables);
@@ -71,12 +86,18 @@ Bpe::Bpe(const JsonField& field, TokenizerDocument& document)
     document.tables->fail("whole_pieces", "has " + std::to_string(whole_.size()) + " bytes for " +
                                               std::to_string(vocab_.size()) + " pieces");
   }
+  joined_ = document.tables->get<uint8_t>("joined_chars");
+  if (joined_.size() != 0 && joined_.size() != joined_bytes) {
+    document.tables->fail("joined_chars", "has " + std::to_string(joined_.size()) + " bytes, expected 0 or " +
+                                              std::to_string(joined_bytes));
+  }
 }
 
 void Bpe::save(const TableSink& sink) const {
   Model::save(sink);
   merges_.save(sink);
   sink("whole_pieces", whole_.bytes());
+  sink("joined_chars", joined_.bytes());
 }
 
 void Bpe::read_merges(const JsonField& field, const MergeList& list) {
@@ -125,6 +146,41 @@ void Bpe::find_whole_pieces() {
     }
   }
   whole_ = PackedTable<uint8_t>(std::move(bits));
+}
+
+// Left empty where a character may be dropped or joined by other means than its own text: marks of words' parts, pieces
+// that stand for bytes, unknown characters without a token.
+void Bpe::find_joined_chars(const MergeList& list) {
+  const bool drops = unknown_ < 0 && (byte_pieces_ == nullptr || !byte_pieces_->complete());
+  if (drops || ignore_merges_ || !prefix_.empty() || !suffix_.empty()) return;
+  std::vector<uint8_t> bits(joined_bytes);
+  for (size_t i = 0; i < list.size(); ++i) {
+    for (const std::string_view part : {list.left(i), list.right(i)}) {
+      const int32_t id = vocab_.find(part);
+      if (id == unknown_ || (byte_pieces_ != nullptr && byte_pieces_->is_one(part))) return;
+    }
+    const std::string piece = std::string(list.left(i)).append(list.right(i));
+    Utf8Char before = decode_utf8(piece.data());
+    for (size_t at = before.size; at < piece.size();) {
+      const Utf8Char c = decode_utf8(piece.data() + at);
+      const size_t bit = joined_bit(before.code, c.code);
+      bits[bit >> 3] = static_cast<uint8_t>(bits[bit >> 3] | 1 << (bit & 7));
+      before = c;
+      at += c.size;
+    }
+  }
+  joined_ = PackedTable<uint8_t>(std::move(bits));
+}
+
+// Between two neighbours in a word: both have pieces, and no merge joins them.
+bool Bpe::may_cut(const Char& a, const Char& b) const {
+  const size_t bit = joined_bit(a.code, b.code);
+  if ((joined_[bit >> 3] >> (bit & 7) & 1) != 0) return false;
+  for (const char32_t code : {a.code, b.code}) {
+    char utf8[4];
+    if (code < n_direct ? direct_[code] < 0 : vocab_.find({utf8, encode_utf8(code, utf8)}) < 0) return false;
+  }
+  return true;
 }
 
 // The piece of a character as it stands in its word, or -1; bytes: its text where it is not in direct_.
@@ -245,7 +301,7 @@ void Bpe::tokenize_by_merges(const Char* word, size_t n, ModelScratch& s, std::v
   }
 }
 
-void Bpe::tokenize(const Char* word, size_t n, ModelScratch& s, std::vector<Token>& out) const {
+void Bpe::tokenize_word(const Char* word, size_t n, ModelScratch& s, std::vector<Token>& out) const {
   word_bytes(word, n, true, s);
   if (s.bytes.size() <= vocab_.table().longest()) {
     const int32_t id = vocab_.find(s.bytes);
@@ -255,6 +311,16 @@ void Bpe::tokenize(const Char* word, size_t n, ModelScratch& s, std::vector<Toke
     }
   }
   tokenize_by_merges(word, n, s, out);
+}
+
+void Bpe::tokenize(const Char* word, size_t n, ModelScratch& s, std::vector<Token>& out) const {
+  size_t begin = 0;
+  for (size_t i = 1; i < n && n > min_cut && joined_.size() != 0; ++i) {
+    if (!may_cut(word[i - 1], word[i])) continue;
+    tokenize_word(word + begin, i - begin, s, out);
+    begin = i;
+  }
+  tokenize_word(word + begin, n - begin, s, out);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 // The pieces "<0x00>" … "<0xFF>" that stand for bytes which no other piece covers (byte_fallback).
 #pragma once
+#include <algorithm>
+#include <iterator>
 #include <string_view>
 
 #include "vocab.h"
@@ -22,6 +24,11 @@ class BytePieces {
     for (const char byte : bytes)
       if (id(byte) < 0) return false;
     return true;
+  }
+
+  bool complete() const noexcept { return std::find(std::begin(ids_), std::end(ids_), -1) == std::end(ids_); }
+  static bool is_one(std::string_view piece) noexcept {
+    return piece.size() == 6 && piece.starts_with("<0x") && piece.ends_with('>');
   }
 
  private:

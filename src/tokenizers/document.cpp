@@ -83,8 +83,7 @@ class Reader final : public nlohmann::json_sax<json> {
       return true;
     }
     if (long_part_ != LongPart::scores || inside_ != 1 || n_parts_++ != 1) return wrong_item();
-    document_.vocab.add(first_, static_cast<int64_t>(document_.scores.size()));
-    document_.scores.push_back(score);
+    score_ = score;
     return true;
   }
 
@@ -94,14 +93,23 @@ class Reader final : public nlohmann::json_sax<json> {
         first_ = std::move(text);
         return true;
       }
-      if (n_parts_ != 2) return wrong_item();
-      document_.merges.add(first_, text);
-      return true;
+      second_ = std::move(text);
+      return n_parts_ == 2 || wrong_item();
     }
     if (text.starts_with("#version")) return true;
     const size_t space = text.find(' ');
     if (space == std::string::npos || text.find(' ', space + 1) != std::string::npos) return wrong_item();
     document_.merges.add(std::string_view(text).substr(0, space), std::string_view(text).substr(space + 1));
+    return true;
+  }
+
+  bool add_item() {
+    if (long_part_ == LongPart::merges) {
+      document_.merges.add(first_, second_);
+    } else {
+      document_.vocab.add(first_, static_cast<int64_t>(document_.scores.size()));
+      document_.scores.push_back(score_);
+    }
     return true;
   }
 
@@ -137,7 +145,7 @@ class Reader final : public nlohmann::json_sax<json> {
   bool close() {
     if (inside_ == 1) {
       inside_ = 0;
-      return n_parts_ == 2 || wrong_item();
+      return n_parts_ == 2 ? add_item() : wrong_item();
     }
     if (long_part_ != LongPart::none) {
       long_part_ = LongPart::none;
@@ -166,7 +174,8 @@ class Reader final : public nlohmann::json_sax<json> {
   TokenizerDocument& document_;
   json& root_;
   std::vector<json*> open_;  // containers being filled; an array grows only while its last item is complete
-  std::string key_, first_;
+  std::string key_, first_, second_;
+  double score_ = 0;
   LongPart long_part_ = LongPart::none;
   int inside_ = 0, n_parts_ = 0;  // whether within an item of the long part, and how much of it was read
   bool in_model_ = false;

@@ -56,22 +56,20 @@ class Precompiled final : public Normalizer {
     return changed;
   }
 
-  // Puts in what stands for n_old characters, if the map has them. The reference counts changes so that what is longer
-  // than the old takes no character's place; offsets behind it lag, and are expected to.
+  // Puts in what stands for n_old characters, if the map has them. As in the reference, what is dropped counts for the
+  // character before, and for none at the beginning.
   bool put(std::string_view key, size_t n_old, NormalizerScratch& scratch) const {
     const auto replacement = map_.find(key);
     if (!replacement) return false;
     std::vector<Rewritten>& out = scratch.rewritten;
-    const size_t first = out.size();
-    check_growth(first + replacement->size() / 4, scratch.most);
-    for (size_t i = 0; i < replacement->size();) {
+    check_growth(out.size() + replacement->size() / 4, scratch.most);
+    size_t n_new = 0;
+    for (size_t i = 0; i < replacement->size(); ++n_new) {
       const Utf8Char c = decode_utf8(replacement->data() + i);
-      out.push_back({c.code, static_cast<int32_t>(out.size() - first)});
+      out.push_back({c.code, n_new < n_old ? 0 : 1});
       i += c.size;
     }
-    if (out.size() > first) {
-      out[first].change = static_cast<int32_t>(out.size() - first) - static_cast<int32_t>(n_old);
-    }
+    if (n_new < n_old && !out.empty()) out.back().change -= static_cast<int32_t>(n_old - n_new);
     return true;
   }
 

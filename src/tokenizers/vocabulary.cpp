@@ -45,7 +45,7 @@ Json added_tokens(const Vocabulary& v) {
     added.push_back({{"id", id},
                      {"content", v.pieces[id]},
                      {"single_word", false},
-                     {"lstrip", false},
+                     {"lstrip", std::find(v.lstrip.begin(), v.lstrip.end(), id) != v.lstrip.end()},
                      {"rstrip", false},
                      {"normalized", false},
                      {"special", kind != PieceKind::user_defined}});
@@ -213,7 +213,7 @@ std::string unigram_json(const Vocabulary& v, size_t unknown, bool byte_fallback
   Json normalizers = Json::array();
   if (!normalizer.charsmap.empty())
     normalizers.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", base64(normalizer.charsmap)}});
-  if (normalizer.remove_extra_spaces) {
+  if (normalizer.remove_extra_spaces && !normalizer.splits_at_white_space) {
     normalizers.push_back({{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}});
     normalizers.push_back(replace({{"Regex", " {2,}"}}, space_mark));
   }
@@ -221,9 +221,12 @@ std::string unigram_json(const Vocabulary& v, size_t unknown, bool byte_fallback
                           {"replacement", space_mark},
                           {"prepend_scheme", normalizer.add_space_prefix ? "always" : "never"},
                           {"split", true}};
-  Json decoder = metaspace;
+  Json decoder = metaspace, pre_tokenizer = metaspace;
+  if (normalizer.splits_at_white_space) {
+    pre_tokenizer = {{"type", "Sequence"}, {"pretokenizers", {Json{{"type", "WhitespaceSplit"}}, metaspace}}};
+  }
   if (byte_fallback) decoder = {{"type", "Sequence"}, {"decoders", {Json{{"type", "ByteFallback"}}, metaspace}}};
-  const Json all = stages(v, {{"type", "Sequence"}, {"normalizers", normalizers}}, metaspace,
+  const Json all = stages(v, {{"type", "Sequence"}, {"normalizers", normalizers}}, pre_tokenizer,
                           template_processing(v, surround, 0), decoder);
   std::string vocab = "[";
   for (size_t id = 0; id < v.pieces.size(); ++id) {

@@ -18,6 +18,7 @@ struct Vocabulary {
   std::vector<PieceKind> kinds;     // of the same length
   std::vector<double> scores;       // likewise, or empty
   std::vector<std::string> merges;  // "a b", in order of rank
+  std::vector<size_t> lstrip;       // added tokens that take the white space before them
 };
 
 // The ids put before and after a text.
@@ -30,6 +31,7 @@ struct Surround {
 struct SpmNormalizer {
   std::string charsmap;  // bytes; empty: none
   bool add_space_prefix = true, remove_extra_spaces = true;
+  bool splits_at_white_space = false;  // Unigram: any white space is as good as a space, and runs of it as one
 };
 
 // Each throws Error bad_file for an id that there is not and for kinds or scores of another length.

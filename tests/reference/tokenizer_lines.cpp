@@ -12,6 +12,7 @@
 
 #include "error.h"
 #include "gguf/reader.h"
+#include "hub/hf_folder.h"
 #include "io/mapped_file.h"
 #include "tokenizers/from_gguf.h"
 #include "tokenizers/table.h"
@@ -34,6 +35,7 @@ double ms_since(Clock::time_point start) {
 }
 
 std::string read_json(const std::string& path) {
+  if (is_folder(path)) return HfFolder::open(path).tokenizer_json;
   if (!path.ends_with(".gguf")) return read_text_file(path, size_t{1} << 30);
   const MappedFile file = MappedFile::open(path);
   return tokenizer_json_from_gguf(GgufReader(file.bytes(), path));

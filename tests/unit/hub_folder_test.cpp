@@ -102,11 +102,13 @@ TEST_CASE("hub: a folder without modules.json is pooled by mean, and says so") {
 TEST_CASE("hub: missing files are named") {
   Files files = minimal();
   files.erase("tokenizer.json");
-  files["vocab.txt"] = "x";
   const Error tokenizer = folder_error(files);
   CHECK(tokenizer.status == Status::not_found);
   CHECK(tokenizer.message.find("dir: tokenizer.json is missing; a model folder holds") == 0);
-  CHECK(tokenizer.message.find("vocab.txt") != std::string::npos);
+  files["vocab.txt"] = "x";
+  const Error unfit = folder_error(files);
+  CHECK(unfit.status == Status::bad_file);
+  CHECK(unfit.message.find("vocab.txt: has no token \"[UNK]\"") != std::string::npos);
   files.erase("config.json");
   CHECK(folder_error(files).message.find("dir: config.json is missing") == 0);
   CHECK(error_of([] { HfFolder::open("/none"); }).status == Status::not_found);

@@ -62,9 +62,11 @@ TEST_CASE("a table that is missing, cut or of another size is an Error that name
       INFO(name << " " << table);
       std::vector<std::byte>& bytes = saved.tables.tables[table];
       const std::vector<std::byte> whole = bytes;
+      if (whole.size() == 1) continue;
       for (const size_t size : {size_t{1}, size_t{2}, whole.size() / 3, whole.size() - 1}) {
-        bytes.resize(size);
-        CHECK(!saved.works());
+        bytes.resize(std::min(size, whole.size()));
+        const bool none = table == "joined_chars" && bytes.size() == 1;  // which is allowed: no cuts
+        CHECK(saved.works() == none);
         bytes = whole;
       }
       auto node = saved.tables.tables.extract(table);
@@ -80,7 +82,7 @@ TEST_CASE("damaged entries of tables never lead out of bounds") {
     Saved saved(name);
     for (auto& [table, bytes] : saved.tables.tables) {
       const std::vector<std::byte> whole = bytes;
-      for (int round = 0; round < 60; ++round) {
+      for (int round = 0; round < 60 && whole.size() > 1; ++round) {
         const size_t at = 1 + rng() % (bytes.size() - 1);
         const size_t n = std::min<size_t>(bytes.size() - at, 1 + rng() % 8);
         const int value = round % 3 == 0 ? 0xFF : round % 3 == 1 ? 0 : static_cast<int>(rng() & 0xFF);

@@ -2,20 +2,26 @@
 #include "regex_syntax.h"
 
 #include <algorithm>
+#include <map>
 
 #include "utf8.h"
 
 namespace quern {
 namespace {
 
-constexpr int max_depth = 100;         // of groups and classes within each other
-constexpr uint32_t max_count = 1000;   // of a repetition
+constexpr int max_depth = 100;        // of groups and classes within each other
+constexpr uint32_t max_count = 1000;  // of a repetition
+constexpr size_t max_sets = 256;
 constexpr char32_t none = 0xFFFFFFFF;  // behind the end
 
 std::string hex(char32_t c) {
   char digits[16];
   std::snprintf(digits, sizeof digits, "\\x{%X}", static_cast<unsigned>(c));
   return digits;
+}
+
+bool is_alphanumeric(char32_t c) {
+  return c < 128 && ((c >= U'0' && c <= U'9') || ((c | 32) >= U'a' && (c | 32) <= U'z'));
 }
 
 class Translator {
@@ -79,11 +85,8 @@ class Translator {
       case U'^':
       case U'$':
         return out_ += static_cast<char>(c), true;
-      case U'*':
-      case U'+':
-      case U'?':
-        --at_, refuse("a repetition of nothing");
       default:
+        if (c == U'*' || c == U'+' || c == U'?') --at_, refuse("a repetition of nothing");
         return put_literal(c, options), true;
     }
   }
@@ -233,7 +236,7 @@ class Translator {
   }
 
   void word_boundary(bool positive) {
-    const std::string word = "[" + write_set_(*CodeSet::property("word")) + "]";
+    const std::string word = "[" + write_set_(property("word")) + "]";
     const std::string here = "(?-i:(?<=" + word + ")(?!" + word + ")|(?<!" + word + ")(?=" + word + "))";
     out_ += positive ? here : "(?!" + here + ")";
   }
@@ -250,60 +253,54 @@ class Translator {
                                        : nullptr;
     if (name != nullptr) {
       ++at_;
-      const CodeSet set = *(in_class && lower == U'w' ? CodeSet::bracket("word") : CodeSet::property(name));
+      const CodeSet set = in_class && lower == U'w' ? bracket("word") : property(name);
       return c == lower ? set : ~set;
     }
     if (lower != U'p' || peek(1) != U'{') return std::nullopt;
     at_ += 2;
     const bool negated = take(U"^") != (c == U'P');
-    std::string property;
+    std::string name_in_braces;
     while (peek() != U'}') {
-      if (peek() >= 128 || property.size() > 64) refuse("an unknown property");
-      property += static_cast<char>(next());
+      if (peek() >= 128 || name_in_braces.size() > 64) refuse("an unknown property");
+      name_in_braces += static_cast<char>(next());
     }
     ++at_;
-    auto set = CodeSet::property(property);
-    if (in_class && set && set->ranges() == CodeSet::property("word")->ranges()) set = CodeSet::bracket("word");
-    if (!set) refuse("the property \"" + property + "\"");
-    return negated ? ~*set : *set;
+    CodeSet set = property(name_in_braces);
+    if (in_class && set.ranges() == property("word").ranges()) set = bracket("word");
+    return negated ? ~set : set;
+  }
+
+  const CodeSet& property(const std::string& name) { return look_up("property", name, &CodeSet::property); }
+  const CodeSet& bracket(const std::string& name) { return look_up("class", name, &CodeSet::bracket); }
+  const CodeSet& look_up(const std::string& kind, const std::string& name,
+                         std::optional<CodeSet> (*find)(std::string_view)) {
+    const std::string key = kind + " \"" + name + "\"";
+    const auto known = sets_.find(key);
+    if (known != sets_.end()) return known->second;
+    auto set = find(name);
+    if (!set) refuse("the " + key);
+    if (sets_.size() == max_sets) refuse("more than 256 properties");
+    return sets_.emplace(key, *std::move(set)).first->second;
   }
 
   // A character that a backslash stands before.
   char32_t escaped_char(bool in_class) {
     const char32_t c = next();
-    switch (c) {
-      case U't':
-        return U'\t';
-      case U'n':
-        return U'\n';
-      case U'r':
-        return U'\r';
-      case U'f':
-        return U'\f';
-      case U'v':
-        return U'\v';
-      case U'a':
-        return U'\a';
-      case U'e':
-        return 0x1B;
-      case U'b':
-        if (in_class) return U'\b';
-        break;
-      case U'u':
-        return hex_digits(4, 4);
-      case U'x': {
-        if (!take(U"{")) {
-          const char32_t byte = hex_digits(1, 2);
-          if (byte > 0x7F) refuse("a byte that is no character");
-          return byte;
-        }
-        const char32_t code = hex_digits(1, 8);
-        if (!take(U"}")) refuse("an unfinished \\x{…}");
-        return code;
-      }
-      default:
-        if (c >= 128 || !((c >= U'0' && c <= U'9') || ((c | 32) >= U'a' && (c | 32) <= U'z'))) return c;
+    constexpr std::u32string_view letters = U"tnrfvaeb", meant = U"\t\n\r\f\v\a\x1B\b";
+    const size_t known = letters.find(c);
+    if (known < letters.size() && (c != U'b' || in_class)) return meant[known];
+    if (c == U'u') return hex_digits(4, 4);
+    if (c == U'x' && take(U"{")) {
+      const char32_t code = hex_digits(1, 8);
+      if (!take(U"}")) refuse("an unfinished \\x{…}");
+      return code;
     }
+    if (c == U'x') {
+      const char32_t byte = hex_digits(1, 2);
+      if (byte > 0x7F) refuse("a byte that is no character");
+      return byte;
+    }
+    if (!is_alphanumeric(c)) return c;
     --at_;
     refuse("\\" + std::string(1, static_cast<char>(c)));
   }
@@ -350,7 +347,7 @@ class Translator {
   }
 
   CodeSet item(int depth) {
-    if (take(U"[:")) return bracket();
+    if (take(U"[:")) return posix_class();
     if (take(U"[")) {
       const Class inner = set(depth + 1);
       return inner.negated ? ~inner.set : inner.set;
@@ -372,16 +369,17 @@ class Translator {
     return CodeSet({{low, high}});
   }
 
-  CodeSet bracket() {
+  CodeSet posix_class() {
     const bool negated = take(U"^");
     std::string name;
     while (peek() >= U'a' && peek() <= U'z') name += static_cast<char>(next());
-    const auto set = CodeSet::bracket(name);
-    if (!take(U":]") || !set) refuse("the class [:" + name + ":]");
-    return negated ? ~*set : *set;
+    const CodeSet& set = bracket(name);
+    if (!take(U":]")) refuse("an unfinished class");
+    return negated ? ~set : set;
   }
 
   void put_set(const Class& c, Options options) {
+    if (++n_sets_ > max_sets) refuse("more than 256 classes");
     if (c.set.empty()) {
       out_ += c.negated ? "\\p{Any}" : "(?!)";
       return;
@@ -392,7 +390,7 @@ class Translator {
   }
 
   void put_literal(char32_t c, Options options) {
-    if (c < 128 && ((c >= U'0' && c <= U'9') || ((c | 32) >= U'a' && (c | 32) <= U'z'))) {
+    if (is_alphanumeric(c)) {
       out_ += static_cast<char>(c);
     } else if (c >= 128 && options.any_case) {
       put_set({CodeSet({{c, c}}), false}, options);
@@ -404,6 +402,8 @@ class Translator {
   std::u32string in_;
   size_t at_ = 0;
   std::string out_;
+  std::map<std::string, CodeSet> sets_;  // a look-up goes through all characters
+  size_t n_sets_ = 0;
   const WriteSet& write_set_;
   const JsonField& field_;
 };

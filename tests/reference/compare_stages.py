@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 
+import tokenizers
 from tokenizers import Tokenizer
 
 import charsmap
@@ -198,6 +199,10 @@ def main():
     if args.freeze:
         return freeze(tokenizer_files(precompiled), generator, args.freeze)
     texts = [generator.text(i)[:300] for i in range(args.count)]
+    if args.charsmap:  # all characters that it changes
+        run = tokenizers.normalizers.Precompiled(precompiled).normalize_str
+        changed = [chr(c) for c in compare.SCALARS if run(chr(c)) != chr(c)]
+        texts += ["x".join(changed[i:i + 8]).encode() for i in range(0, len(changed), 8)]
     lines = [[t] if i % 4 else [t, texts[i // 2]] for i, t in enumerate(texts)]
     any_different = False
     for name, file in tokenizer_files(precompiled).items():

@@ -4,41 +4,16 @@
 #include <nlohmann/json.hpp>
 
 #include "dispatch.h"
-#include "engine.h"
 #include "error.h"
+#include "self_test.h"
 
 namespace quern {
 namespace {
 
 constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
 
-// What the model makes of one text: of each kind of output that it has.
-void add_outputs(const LoadedModel& m, Ops& op, const Tensor& hidden, const std::vector<int32_t>& ids,
-                 nlohmann::json& out) {
-  const Pipeline& p = m.pipeline;
-  if (!p.modules.empty()) {
-    const VectorHead head(p.modules, m.heads->modules, m.model->width(), m.path);
-    std::vector<float> vector(static_cast<size_t>(head.width()));
-    head.apply(op, hidden, 0, vector.data());
-    out["vector"] = vector;
-  }
-  if (p.classifier) {
-    const bool each = p.classifier->per_token;
-    std::vector<float> scores(p.classifier->labels.size() * (each ? ids.size() : 1));
-    (each ? score_tokens : score_text)(op, *p.classifier, m.heads->classifier, hidden, true, scores.data());
-    out["scores"] = scores;
-  }
-  if (p.sparse) {
-    nlohmann::json weights = nlohmann::json::array();
-    for (const SparseWeight& w : sparse_weights(op, *p.sparse, m.heads->sparse, hidden, ids.data(), m.unweighted_ids))
-      weights.push_back({w.id, w.weight});
-    out["sparse"] = weights;
-  }
-  if (p.multi_vector) out["multi_vector"] = token_vectors(op, m.heads->multi_vector, hidden);
-}
-
 // Outputs of the self-test texts from the source model, letting go of each layer's pages once it has run.
-nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool) {
+nlohmann::json make_self_test(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool) {
   nlohmann::json all = nlohmann::json::array();
   std::vector<Encoding> encodings(texts.size());
   std::vector<int32_t> ids, types;
@@ -64,9 +39,7 @@ nlohmann::json run_self_test(const LoadedModel& source, const std::vector<std::s
   for (size_t i = 0; i < texts.size(); ++i) {
     if (packed[i].length == 0) continue;
     const Tensor hidden{states.row(packed[i].first), packed[i].length, states.cols, states.stride};
-    nlohmann::json one = {{"text", texts[i]}, {"ids", encodings[i].ids}};
-    add_outputs(source, op, hidden, encodings[i].ids, one);
-    all.push_back(std::move(one));
+    all.push_back(nlohmann::json::parse(self_test_entry(source, op, texts[i], encodings[i].ids, hidden)));
   }
   return all;
 }
@@ -166,7 +139,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   file.set_string("quern.source.weights_sha256", weights_sha256);
   file.set_string("quern.decisions", decisions_to_json(source.decisions));
   file.set_string("quern.fingerprint", make_fingerprint(weights_sha256, type.name, source));
-  file.set_string("quern.self_test", run_self_test(source, self_test, pool).dump());
+  file.set_string("quern.self_test", make_self_test(source, self_test, pool).dump());
 }
 
 }  // namespace quern

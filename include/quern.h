@@ -91,6 +91,11 @@ QUERN_API int quern_model_matryoshka(const quern_model *model);
  * tensors, and for each setting where it came from. Free with quern_string_free. */
 QUERN_API quern_status quern_model_describe(const quern_model *model, char **json);
 
+/* Runs the self-test that quern_convert kept in a model file: a few texts, whose ids must be the same and whose outputs near the
+ * source's f32 ones. *json: {"passed", "least_cosine", "texts": [{"text", "ids_equal", "cosine"}]}; free it with
+ * quern_string_free. A test that does not pass is no failure of this call. QUERN_BAD_ARGUMENT for a model without one. */
+QUERN_API quern_status quern_model_self_test(const quern_model *model, char **json);
+
 /* ---- tokens ---- */
 
 typedef struct quern_tokenize_options {

@@ -13,6 +13,7 @@
 #include "error.h"
 #include "heads/spans.h"
 #include "quern.h"
+#include "self_test.h"
 
 #define QUERN_TEXT_OF(x) #x
 #define QUERN_TEXT(x) QUERN_TEXT_OF(x)
@@ -248,6 +249,13 @@ quern_status quern_model_describe(const quern_model* model, char** json) {
   return guard([&] {
     require(model && json, "quern_model_describe: model and json must not be NULL");
     *json = copy_string(quern::describe_model(*model->rep));
+  });
+}
+
+quern_status quern_model_self_test(const quern_model* model, char** json) {
+  return guard([&] {
+    require(model && json, "quern_model_self_test: model and json must not be NULL");
+    *json = copy_string(quern::run_self_test(*model->rep));
   });
 }
 

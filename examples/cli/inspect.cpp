@@ -4,7 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "common.h"
+#include "texts.h"
 
 namespace cli {
 namespace {
@@ -27,6 +27,8 @@ void print_report(const Json& m, bool all) {
                           "max_length", "similarity", "default_prompt", "fingerprint"})
     std::printf("%-16s %s\n", key, text_of(m.at(key)).c_str());
   std::printf("%-16s %s\n", "pipeline", modules_text(m.at("pipeline")).c_str());
+  for (const char* head : {"classifier", "sparse", "multi_vector"})
+    if (m.at("pipeline").contains(head)) std::printf("%-16s %s\n", head, m.at("pipeline").at(head).dump().c_str());
   std::printf("%-16s %s @ %s\n", "source", text_of(m.at("source").at("repo")).c_str(),
               text_of(m.at("source").at("revision")).c_str());
   for (const auto& [name, text] : m.at("prompts").items())
@@ -52,12 +54,30 @@ void print_report(const Json& m, bool all) {
   if (shown < tensors.size()) std::printf("  … and %zu more (--all)\n", tensors.size() - shown);
 }
 
+void self_test(const Model& model, bool json) {
+  char* text = nullptr;
+  check(quern_model_self_test(model.get(), &text));
+  const std::unique_ptr<char, void (*)(char*)> owner(text, quern_string_free);
+  const Json report = Json::parse(text);
+  if (json) std::printf("%s\n", text);
+  for (const Json& t : report.at("texts"))
+    if (!json)
+      std::printf("%s  cosine %.6f  %s\n", t.at("ids_equal").get<bool>() ? "ids equal " : "ids DIFFER",
+                  t.at("cosine").get<double>(), one_line(text_of(t.at("text")), 60).c_str());
+  const bool passed = report.at("passed").get<bool>();
+  if (!json)
+    std::printf("%s (cosines of at least %g are asked)\n", passed ? "passed" : "FAILED",
+                report.at("least_cosine").get<double>());
+  finish_stdout();
+  if (!passed) throw Failure{1, "the self-test did not pass: the file or this machine's arithmetic is not what it was"};
+}
+
 }  // namespace
 
 void add_inspect(CLI::App& app) {
   struct Arguments {
     std::string model;
-    bool json = false, all = false;
+    bool json = false, all = false, self_test = false;
   };
   auto a = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("inspect", "show what is in a model and which source decided each setting");
@@ -66,8 +86,11 @@ void add_inspect(CLI::App& app) {
       ->type_name("MODEL");
   c->add_flag("--json", a->json, "everything as one JSON object");
   c->add_flag("--all", a->all, "all tensors, not the first 24");
+  c->add_flag("--self-test", a->self_test,
+              "run the self-test that the file carries; exit code 1 when it does not pass");
   c->callback([a] {
     const Model model = load(a->model);
+    if (a->self_test) return self_test(model, a->json);
     char* text = nullptr;
     check(quern_model_describe(model.get(), &text));
     const std::unique_ptr<char, void (*)(char*)> owner(text, quern_string_free);
@@ -75,7 +98,7 @@ void add_inspect(CLI::App& app) {
       std::printf("%s\n", text);
     else
       print_report(Json::parse(text), a->all);
-    if (std::fflush(stdout) != 0 || std::ferror(stdout)) throw Failure{1, "stdout: cannot write"};
+    finish_stdout();
   });
 }
 

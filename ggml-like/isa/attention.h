@@ -267,13 +267,13 @@ struct AttentionI16 {
   }
 
   // bias: what is added to the scores, from the first that is seen on.
-  static QUERN_INLINE float biased(const Query& q, const float* bias, const Scratch& s) {
+  template <class Limits>
+  static QUERN_INLINE float biased(const Query& q, const float* bias, const Scratch& s, const Limits& limits) {
     const int64_t n = q.last - q.first;
     const F base = S::set1(q.factor), unit = S::set1(kLog2e);
-    for (int64_t j = 0; j < n; j += lanes) {
-      alignas(64) int32_t scores[lanes] = {};
-      for (int64_t i = 0; i < lanes && j + i < n; ++i) scores[i] = q.row[q.first + j + i];
-      const F level = S::add(S::mul(S::to_float(S::load_i32(scores)), base), S::mul(E::load_some(bias, j, n), unit));
+    for (int64_t j = 0; j < n; j += lanes) {  // a last vector's rest, which is scratch too, is not stored
+      const F score = S::to_float(S::load_i32(q.row + q.first + j));
+      const F level = S::add(S::mul(score, base), S::mul(E::load_some(bias, j, n), unit));
       E::store_some(level, s.levels + q.first, j, n);
     }
     hide(s.levels, q);
@@ -281,8 +281,7 @@ struct AttentionI16 {
     for (int64_t j = lanes; j < q.n; j += lanes) tops = S::max(tops, S::load(s.levels + j));
     const F top = S::set1(S::max_lane(tops));
     return probabilities(
-        q, [&](int64_t j) { return S::sub(S::load(s.levels + j), top); },
-        [&](int64_t j) { return S::load(s.limits + j); });
+        q, [&](int64_t j) { return S::sub(S::load(s.levels + j), top); }, limits);
   }
 
   // last: kProbability for the keys of the text's last pair of vectors, zero beyond its end.
@@ -290,11 +289,13 @@ struct AttentionI16 {
                                     const Scratch& s) {
     const KeyRange seen = keys_of_query<S>(h, i);
     const bool all_seen = q.first == 0 && seen.last == h.L;  // but for what lies beyond the text's end
-    if (h.bias || !all_seen) fill_limits(q, s.limits);
-    if (h.bias) return biased(q, h.bias + i * h.bias_stride + seen.first, s);
-    if (!all_seen) return plain(q, [&](int64_t j) { return S::load(s.limits + j); });
     const F all = S::set1(kProbability);
-    return plain(q, [&](int64_t j) { return j < q.n - pair ? all : S::load(last + (j - (q.n - pair))); });
+    const auto run = [&](const auto& limits) {
+      return h.bias ? biased(q, h.bias + i * h.bias_stride + seen.first, s, limits) : plain(q, limits);
+    };
+    if (all_seen) return run([&](int64_t j) { return j < q.n - pair ? all : S::load(last + (j - (q.n - pair))); });
+    fill_limits(q, s.limits);
+    return run([&](int64_t j) { return S::load(s.limits + j); });
   }
 
   // Queries [m0, m0 + M), whose probabilities of n keys from first_key on are in the rows of scores.

@@ -161,6 +161,10 @@ struct Pieces {
 Pieces cut(const TextJob& texts, const TextOptions& options, Pool& pool, std::vector<Encoding>& out,
            EmbedStats& stats) {
   const bool windows = options.long_texts == LongTexts::chunk_mean || options.long_texts == LongTexts::chunks;
+  if (windows && options.overlap >= texts.max_length)
+    throw Error(Status::bad_argument, "overlap: expected fewer tokens than a piece's " +
+                                          std::to_string(texts.max_length) + ", found " +
+                                          std::to_string(options.overlap));
   const size_t n = texts.texts.size();
   std::vector<std::vector<Encoding>> all(n);
   pool.run(static_cast<int64_t>(n), [&](int64_t task, Arena&) {

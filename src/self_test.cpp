@@ -65,7 +65,7 @@ double cosine_of(const json& a, const json& b) {
     if (const auto found = y.find(i); found != y.end()) xy += v * found->second;
   if (x.size() == 1 && y.size() == 1) {
     const double moved = (x.begin()->second - y.begin()->second) / (1 + std::fabs(x.begin()->second));
-    return 1 - moved * moved / 2;
+    return std::isfinite(moved) ? 1 - moved * moved / 2 : -1;
   }
   if (xx == 0 && yy == 0) return 1;
   const double cosine = xy / std::sqrt(xx * yy);

@@ -1,4 +1,4 @@
-/* quern.h from C99: c_api_test FOLDER, a model folder. Says what failed and returns 1. */
+/* quern.h from C99: c_api_test FOLDER CLASSIFIER, model folders, the second with three labels. Says what failed and returns 1. */
 #include <math.h>
 #include <pthread.h>
 #include <quern.h>
@@ -233,13 +233,117 @@ static void ids_and_limits(const quern_model *model) {
   free(b);
 }
 
+/* What an embedder makes, by quern_encode; what it does not make, asked for. */
+static void outputs(const quern_model *model) {
+  const char *texts[2] = {"hello world", "fox"};
+  const size_t lengths[2] = {11, 3};
+  const int32_t *ids = NULL;
+  const float *weights = NULL, *row;
+  float scores[2], *vectors = calloc((size_t)(2 * quern_model_width(model)), sizeof *vectors);
+  size_t rows = 9, width = 9;
+  quern_session *session = NULL;
+  quern_encoded *encoded = NULL;
+  quern_spans *spans = NULL;
+  quern_embed_options o = quern_embed_options_default();
+  quern_embed_stats stats;
+  memset(&stats, 0, sizeof stats);
+  EXPECT(quern_session_new(model, 1, &session) == QUERN_OK);
+  EXPECT(quern_model_outputs(model) == QUERN_DENSE && quern_model_labels(model) == 0 && !quern_model_matryoshka(model));
+  EXPECT(!quern_model_label(model, 0) && !quern_model_label(model, -1));
+  EXPECT(quern_encode(session, texts, lengths, 2, NULL, QUERN_DENSE, &encoded, &stats) == QUERN_OK && stats.texts == 2);
+  EXPECT(quern_embed(session, texts, lengths, 2, NULL, vectors, (size_t)(2 * quern_model_width(model)), NULL) == QUERN_OK);
+  row = quern_encoded_dense(encoded, 1, &rows, &width);
+  EXPECT(rows == 1 && width == (size_t)quern_model_width(model));
+  EXPECT(memcmp(row, vectors + width, width * sizeof *row) == 0);
+  EXPECT(quern_encoded_sparse(encoded, 0, &ids, &weights) == 0);
+  quern_encoded_multi_vector(encoded, 0, &rows, &width);
+  EXPECT(rows == 0);
+  quern_encoded_free(encoded);
+  quern_encoded_free(NULL);
+  encoded = NULL;
+  EXPECT(quern_encode(session, NULL, NULL, 0, NULL, QUERN_DENSE, &encoded, NULL) == QUERN_OK);
+  quern_encoded_free(encoded);
+  encoded = NULL;
+  EXPECT(quern_encode(session, texts, lengths, 2, NULL, QUERN_SPARSE, &encoded, NULL) == QUERN_BAD_ARGUMENT && !encoded);
+  EXPECT(quern_encode(session, texts, lengths, 2, NULL, 0, &encoded, NULL) == QUERN_BAD_ARGUMENT && !encoded);
+  EXPECT(quern_encode(session, texts, lengths, 2, NULL, 1u << 20, &encoded, NULL) == QUERN_BAD_ARGUMENT && !encoded);
+  EXPECT(quern_encode(session, texts, lengths, 2, NULL, QUERN_LABELS, &encoded, NULL) == QUERN_BAD_ARGUMENT && !encoded);
+  EXPECT(quern_encode(session, texts, lengths, 2, NULL, QUERN_DENSE, NULL, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_encode(NULL, texts, lengths, 2, NULL, QUERN_DENSE, &encoded, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_encode(session, NULL, lengths, 2, NULL, QUERN_DENSE, &encoded, NULL) == QUERN_BAD_ARGUMENT);
+  for (o.long_texts = -1; o.long_texts <= 4; o.long_texts += 5)
+    EXPECT(quern_embed(session, texts, lengths, 1, &o, vectors, 2, NULL) == QUERN_BAD_ARGUMENT &&
+           strstr(quern_last_error(), "long_texts"));
+  o = quern_embed_options_default();
+  o.overlap = -1;
+  EXPECT(quern_encode(session, texts, lengths, 1, &o, QUERN_DENSE, &encoded, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(strstr(quern_last_error(), "overlap"));
+  EXPECT(quern_classify(session, texts, lengths, NULL, NULL, 2, NULL, scores, 2, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_rerank(session, "q", 1, texts, lengths, 2, NULL, scores, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify_tokens(session, texts, lengths, 2, NULL, 1, &spans, NULL) == QUERN_BAD_ARGUMENT && !spans);
+  quern_session_free(session);
+  free(vectors);
+}
+
+/* A model with three labels. */
+static void classifier(const char *path) {
+  const char *texts[2] = {"quick fox", "50 cents"}, *pairs[2] = {"lazy user", ""};
+  const size_t lengths[2] = {9, 8}, pair_lengths[2] = {9, 0};
+  float both[6], single[6];
+  quern_model *model = NULL;
+  quern_session *session = NULL;
+  quern_spans *spans = NULL;
+  quern_classify_options o = quern_classify_options_default();
+  int i;
+  EXPECT(o.size == sizeof o && o.long_texts == QUERN_LONG_TRUNCATE && o.first_text == 1 && !o.raw);
+  EXPECT(quern_model_load(path, &model) == QUERN_OK && quern_session_new(model, 1, &session) == QUERN_OK);
+  EXPECT(quern_model_outputs(model) == QUERN_LABELS && quern_model_labels(model) == 3);
+  EXPECT(quern_model_label(model, 2) && strcmp(quern_model_label(model, 2), "LABEL_2") == 0);
+  EXPECT(!quern_model_label(model, 3) && !quern_model_label(model, -1));
+  EXPECT(quern_classify(session, texts, lengths, NULL, NULL, 2, NULL, single, 6, NULL) == QUERN_OK);
+  EXPECT(fabs((double)single[3] + single[4] + single[5] - 1) < 1e-5);
+  EXPECT(quern_classify(session, texts, lengths, pairs, pair_lengths, 2, NULL, both, 6, NULL) == QUERN_OK);
+  EXPECT(memcmp(both, single, 3 * sizeof *both) != 0);
+  EXPECT(quern_classify(session, texts, lengths, NULL, NULL, 2, NULL, single, 5, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify(NULL, texts, lengths, NULL, NULL, 2, NULL, single, 6, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify(session, NULL, lengths, NULL, NULL, 2, NULL, single, 6, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify(session, texts, NULL, NULL, NULL, 2, NULL, single, 6, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify(session, texts, lengths, pairs, NULL, 2, NULL, single, 6, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify(session, texts, lengths, NULL, NULL, 2, NULL, NULL, 6, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify(session, NULL, NULL, NULL, NULL, 0, NULL, NULL, 0, NULL) == QUERN_OK);
+  for (i = -1; i <= 4; ++i) {
+    const int taken = i == QUERN_LONG_ERROR || i == QUERN_LONG_TRUNCATE;
+    o.long_texts = i;
+    EXPECT(quern_classify(session, texts, lengths, NULL, NULL, 2, &o, single, 6, NULL) ==
+           (taken ? QUERN_OK : QUERN_BAD_ARGUMENT));
+  }
+  EXPECT(quern_rerank(session, "q", 1, texts, lengths, 2, NULL, single, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_rerank(session, NULL, 1, texts, lengths, 2, NULL, single, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_rerank(session, "q", 1, texts, lengths, 2, NULL, NULL, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_classify_tokens(session, texts, lengths, 2, NULL, 1, &spans, NULL) == QUERN_BAD_ARGUMENT && !spans);
+  EXPECT(quern_classify_tokens(session, texts, lengths, 2, NULL, 1, NULL, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_embed(session, texts, lengths, 1, NULL, single, 6, NULL) == QUERN_BAD_ARGUMENT);
+  quern_session_free(session);
+  quern_model_free(model);
+}
+
+static void self_test(const quern_model *folder, const quern_model *file) {
+  char *json = NULL;
+  EXPECT(quern_model_self_test(file, &json) == QUERN_OK && json && strstr(json, "\"passed\":true"));
+  quern_string_free(json);
+  json = NULL;
+  EXPECT(quern_model_self_test(folder, &json) == QUERN_BAD_ARGUMENT && !json && strstr(quern_last_error(), "self-test"));
+  EXPECT(quern_model_self_test(NULL, &json) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_model_self_test(file, NULL) == QUERN_BAD_ARGUMENT);
+}
+
 int main(int argc, char **argv) {
   quern_model *model = NULL, *converted = NULL;
   quern_convert_options o = quern_convert_options_default();
   char *json = NULL;
   int calls = 0;
   const char *file = "c_api_test.q8";
-  if (argc != 2) return 2;
+  if (argc != 3) return 2;
   EXPECT(strcmp(quern_version(), "0.1.0") == 0 && quern_usable_cpus() >= 1 && quern_isa());
   EXPECT(quern_model_load("no/such/model", &model) == QUERN_NOT_FOUND && !model && strstr(quern_last_error(), "no/such/model"));
   EXPECT(quern_model_load(NULL, &model) == QUERN_BAD_ARGUMENT);
@@ -257,6 +361,8 @@ int main(int argc, char **argv) {
   ids_and_limits(model);
   errors_by_thread();
   shared_model(argv[1]);
+  outputs(model);
+  classifier(argv[2]);
   o.progress = count_calls;
   o.user = &calls;
   EXPECT(quern_convert(argv[1], file, &o) == QUERN_OK && calls > 1);
@@ -264,6 +370,8 @@ int main(int argc, char **argv) {
   if (converted) {
     embeddings(converted);
     shared_model(file);
+    outputs(converted);
+    self_test(model, converted);
   }
   o.progress = cancel;
   EXPECT(quern_convert(argv[1], "c_api_cancelled.q8", &o) == QUERN_BAD_ARGUMENT && remove("c_api_cancelled.q8") != 0);

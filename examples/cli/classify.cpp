@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <numeric>
+#include <utility>
 #include <vector>
 
 #include "texts.h"
@@ -38,8 +39,6 @@ class Classifier {
     const auto start = std::chrono::steady_clock::now();
     const bool spans = quern_model_outputs(model_.get()) & QUERN_TOKEN_LABELS;
     if (spans && a_.pairs) throw Failure{2, "--pairs: this model labels the tokens of single texts"};
-    if (!a_.json)
-      put(spans ? "    text     score  begin    end  label            part\n" : "    text     score  label\n");
     for_each_batch(a_.input, "classify", [&](const TextBatch& batch, double) {
       options_.first_text = static_cast<int64_t>(batch.first + 1);
       spans ? label_tokens(batch) : label_texts(batch);
@@ -50,6 +49,11 @@ class Classifier {
   }
 
  private:
+  // The table's first line, once something is to follow it.
+  void print_head(const char* text) {
+    if (!a_.json && !std::exchange(began_, true)) put(text);
+  }
+
   // Both halves of each line; keeps the batch's own strings.
   void split_pairs(const TextBatch& batch, TextBatch& first, std::vector<const char*>& second,
                    std::vector<size_t>& second_lengths) const {
@@ -73,6 +77,7 @@ class Classifier {
     check(quern_classify(session_.get(), first.pointers.data(), first.lengths.data(),
                          a_.pairs ? second.data() : nullptr, second_lengths.data(), n, &options_, scores.data(),
                          scores.size(), &stats_));
+    print_head("    text     score  label\n");
     for (size_t i = 0; i < n; ++i) print_labels(batch.first + i, scores.data() + i * labels, labels);
   }
 
@@ -102,6 +107,7 @@ class Classifier {
     check(quern_classify_tokens(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(),
                                 &options_, !a_.each_token, &made, &stats_));
     const std::unique_ptr<quern_spans, SpansFree> owner(made);
+    print_head("    text     score  begin    end  label            part\n");
     for (size_t i = 0; i < batch.texts.size(); ++i) {
       size_t n = 0;
       const quern_span* spans = quern_spans_of(made, i, &n);
@@ -136,6 +142,7 @@ class Classifier {
   const Session session_;
   quern_classify_options options_;
   quern_embed_stats stats_{};
+  bool began_ = false;
 };
 
 }  // namespace

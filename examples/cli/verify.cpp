@@ -2,6 +2,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <numeric>
@@ -83,7 +84,14 @@ double cosine(const float* a, const float* b, size_t n) {
     ab += x * y, aa += x * x, bb += y * y;
   }
   if (aa == 0 && bb == 0) return 1;
-  return aa > 0 && bb > 0 ? ab / std::sqrt(aa * bb) : 0;
+  const double found = ab / std::sqrt(aa * bb);
+  return std::isfinite(found) ? found : 0;
+}
+
+// What is no number moved further than any limit.
+double moved(float from, float to) {
+  const double delta = std::fabs(static_cast<double>(from) - static_cast<double>(to));
+  return from == to ? 0 : std::isfinite(delta) ? delta : std::numeric_limits<double>::infinity();
 }
 
 // The kNeighbours nearest of the chosen texts to chosen[i], itself left out.
@@ -187,7 +195,7 @@ class Verification {
     for (size_t i = 0; i < n; ++i) {
       const float *x = model_.row(i), *y = reference_.row(i);
       double delta = 0;
-      for (size_t k = 0; k < width; ++k) delta = std::max(delta, std::fabs(static_cast<double>(x[k] - y[k])));
+      for (size_t k = 0; k < width; ++k) delta = std::max(delta, moved(x[k], y[k]));
       deltas.push_back(delta);
       same_label += std::max_element(x, x + width) - x == std::max_element(y, y + width) - y;
       for (size_t j = i > 200 ? i - 200 : 0; width == 1 && j < i; ++j, ++pairs)

@@ -173,10 +173,10 @@ void JsonConfig::activation(const char*, const char* hf, Activation& value, Acti
 }
 
 void JsonConfig::every(const char*, const char* hf, const char* hf_list, const char* kind, int64_t& value) {
-  std::string where;
+  std::string where, number;
   const nlohmann::json* list = json_->find(hf_list, where);
-  if (!list || json_->find(hf, where)) return integer(nullptr, hf, value, 1, 1 << 10, {});
-  if (!list->is_array() || list->size() > 1 << 10)
+  if (!list || json_->find(hf, number)) return integer(nullptr, hf, value, 1, 1 << 10, {});
+  if (!list->is_array() || list->empty() || list->size() > 1 << 10)
     throw Error(Status::bad_file, where + ": expected a list of the layers' kinds");
   value = static_cast<int64_t>(list->size());
   for (size_t i = list->size(); i-- > 1;)

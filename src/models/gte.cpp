@@ -40,7 +40,7 @@ struct Gte final : Model {
     map.hf_expect("position_embedding_type", "\"rope\"");
     map.hf_expect("logn_attention_scale", "false");
     map.hf_expect("rope_parameters.rope_type", "\"default\"");
-    map.hf_expect("rope_scaling.type", "\"ntk\"");
+    map.hf_expect("rope_scaling.type|rope_scaling.rope_type", "\"ntk\"");
     check_heads(map, D, H, true);
     // "ntk" as the checkpoints' own code has it: the base times s, all frequencies divided by s^(2 / d).
     if (double s = 1; map.hf_real("rope_scaling.factor", s, 1, 1e6)) {

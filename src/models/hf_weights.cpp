@@ -169,7 +169,7 @@ HfTensors HfWeights::find(const WeightSpec& spec, size_t index) const {
   const StTensor* weight = whole ? whole : find(file, part.hf, {".weight", ".gamma"});
   if (!weight) weight = &file.tensor(prefix_ + first_name + ".weight");  // throws, naming the present spelling
   const int64_t file_rows = weight->shape.empty() ? 0 : weight->shape[0];
-  if (file_rows < first)
+  if (file_rows < first || (part.N == 0 && file_rows == first))
     throw Error(Status::bad_file, *weight->file + ": tensor " + weight->name + ": expected more than " +
                                       std::to_string(first) + " rows, found " + std::to_string(file_rows));
   const int64_t n = part.N == 0 ? file_rows - first : part.N;

@@ -39,6 +39,7 @@ struct NomicBert final : Model {
       map.hf_expect(key, "false");
     map.hf_expect("rotary_emb_fraction", "1.0");
     map.hf_expect("activation_function", "\"swiglu\"");
+    map.hf_expect("hidden_act", "\"silu\"");
     map.hf_expect("rope_parameters.rope_type", "\"default\"");
     map.hf_expect("rotary_scaling_factor", "null");
     map.hf_expect("moe_every_n_layers", "0");

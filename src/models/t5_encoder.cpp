@@ -1,5 +1,6 @@
 // T5's encoder (Raffel et al., 2020, arXiv 1910.10683): sentence-t5-*, gtr-t5-*. Pre-norm with root mean squares, no
 // biases, no scale on attention scores; the relative position bias of the first layer serves all.
+#include "error.h"
 #include "models/blocks.h"
 #include "models/registry.h"
 #include "models/relative_bias.h"
@@ -37,6 +38,12 @@ struct T5Encoder final : Model {
     map.integer("feed_forward_gated", nullptr, gated, 0, 1, 0);
     map.activation("hidden_activation", nullptr, act, Activation::relu);
     map.constant("attention.causal", false);
+    // Half of each direction's buckets are of one distance, the others share those up to the farthest.
+    if (farthest <= n_buckets / 4)
+      throw Error(Status::bad_file, map.source() +
+                                        ": relative_attention_max_distance: expected more than a quarter of "
+                                        "the " +
+                                        std::to_string(n_buckets) + " buckets, found " + std::to_string(farthest));
     if (map.hf_is("feed_forward_proj", "\"gated-gelu\"")) {
       gated = 1;
       act = Activation::gelu_tanh;

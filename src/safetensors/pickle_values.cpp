@@ -11,6 +11,7 @@ namespace quern {
 namespace {
 
 constexpr size_t max_pickle = size_t{16} << 20, max_stack = 1 << 16, max_memo = 1 << 16, max_tensors = 10000;
+constexpr size_t max_values = 1 << 18, max_text = 1024;  // values share texts, which would multiply long ones
 constexpr int max_depth = 16;
 
 struct Value;
@@ -82,7 +83,15 @@ class Reader {
     return {reinterpret_cast<const char*>(bytes_.data()) + begin, at_ - 1 - begin};
   }
 
-  void push(Value value) { stack_.push_back(std::make_shared<const Value>(std::move(value))); }
+  void push(Value value) {
+    if (++values_ > max_values) fail("too many values");
+    stack_.push_back(std::make_shared<const Value>(std::move(value)));
+  }
+  std::string text() {
+    const uint32_t n = get<uint32_t>();
+    if (n > max_text) fail("a text of more than 1024 bytes");
+    return std::string(take(n));
+  }
   void push(Value::Kind kind, int64_t number, std::string text) {
     Value v;
     v.kind = kind, v.number = number, v.text_value = std::move(text);
@@ -129,7 +138,7 @@ class Reader {
     for (size_t i = 0; i < items.size(); i += 2) {
       if (items[i + 1]->kind != Value::tensor) continue;  // a module's metadata
       if (items[i]->kind != Value::text) fail("a tensor without a name");
-      if (stack_.back()->entries->size() >= max_tensors) fail("more than 10000 tensors");
+      if (++tensors_ > max_tensors) fail("more than 10000 tensors");
       (*stack_.back()->entries)[items[i]->text_value] = items[i + 1]->tensor_value;
     }
   }
@@ -198,7 +207,7 @@ class Reader {
 
   std::span<const std::byte> bytes_;
   const std::string& name_;
-  size_t at_ = 0;
+  size_t at_ = 0, values_ = 0, tensors_ = 0;  // read; made; named
   std::vector<Ref> stack_;
   std::map<uint32_t, Ref> memo_;
 };
@@ -229,7 +238,7 @@ void Reader::step(uint8_t op) {
     case 0x87:  // TUPLE1 … TUPLE3
       return push_items(op - 0x84u);
     case 'X':
-      return push(Value::text, 0, std::string(take(get<uint32_t>())));
+      return push(Value::text, 0, text());
     case 'J':
       return push(Value::integer, get<int32_t>(), "");
     case 'K':

@@ -6,8 +6,8 @@
 
 namespace quern {
 
-// Tensors are named prefix + their name in the file. Bounds: 16 MB of pickle, 10,000 tensors. Throws Error: not_found,
-// bad_file, unsupported (an instruction, a name or a dtype off the list; compressed entries).
+// Tensors are named prefix + their name in the file. Bounds: 16 MB of pickle, 10,000 tensors, names of 1024 bytes.
+// Throws Error: not_found, bad_file, unsupported (an instruction, a name or a dtype off the list; compressed entries).
 Safetensors open_torch_file(const std::string& path, const std::string& prefix);
 
 // The same from bytes, which must outlive the result: for tests and fuzzing.

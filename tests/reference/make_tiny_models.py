@@ -2,7 +2,7 @@
 """Writes tests/golden/models/NAME/: for every architecture a random model of some 30 k weights as a Hugging Face folder
 with real configuration keys, tensor names and kind of tokenizer, and golden.json with what transformers computes in f32.
 
-    python tests/reference/make_tiny_models.py [NAME …]
+    python tests/reference/make_tiny_models.py [NAME … | --spans]
 
 Needs torch, transformers, tokenizers, safetensors. Run by hand when a fixture must change (the results are committed); no
 test runs it. Seeds are fixed. Weights are stored as F16, to be small, and run as f32.
@@ -14,6 +14,8 @@ One model.safetensors holds the encoder and all heads that the architecture's cl
                       end, flat
   sequence            logits of ForSequenceClassification, a row a text
   tokens              logits of ForTokenClassification, (tokens x labels) a text, flat
+  spans               what TokenClassificationPipeline makes of each text (bert, aggregation "simple") under several
+                      namings of the labels: begin and end in characters, entity group, score; --spans adds them alone
   masked              log(1 + relu(logits)) of ForMaskedLM, the largest over a text's tokens: what SPLADE gives
   sparse, multi       bge-m3's heads (xlm-roberta): weight of each token, and (tokens - 1 x 8) vectors of length 1
   dense               the vector of a 2_Dense module on the mean (t5), not normalized
@@ -232,6 +234,32 @@ def add_heads(spec, config, base, encodings, tensors, golden):
             golden["masked"] = [shortest(torch.log1p(torch.relu(x)).max(0).values) for x in logits]
 
 
+NAMINGS = [["O", "B-PER", "I-PER"], ["B-PER", "I-PER", "O"], ["I-PER", "O", "B-PER"], ["I-LOC", "I-PER", "B-PER"],
+           ["LOC", "PER", "O"]]
+
+
+def add_spans(folder):
+    """Into the folder's golden.json; from its files alone, so that it can be run by itself."""
+    tokenizer = tf.PreTrainedTokenizerFast(tokenizer_file=str(folder / "tokenizer.json"),
+                                           **{f"{k}_token": v for k, v in BERT_SPECIALS.items()})
+    golden = json.loads((folder / "golden.json").read_text(encoding="utf-8"))
+    golden["spans"] = []
+    for names in NAMINGS:
+        model = tf.BertForTokenClassification.from_pretrained(folder, id2label=dict(enumerate(names)),
+                                                              dtype=torch.float32)
+        label = tf.TokenClassificationPipeline(model=model, tokenizer=tokenizer, aggregation_strategy="simple")
+        golden["spans"].append({"labels": names, "spans": [
+            [[int(s["start"]), int(s["end"]), s["entity_group"], float(str(np.float32(s["score"])))]
+             for s in label(text)] if text else [] for text in TEXTS]})
+    write_golden(folder, golden)
+
+
+def write_golden(folder, golden):
+    rows = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False, separators=(',', ':'))}"
+                      for k, v in golden.items())
+    (folder / "golden.json").write_text("{\n" + rows + "\n}\n", encoding="utf-8")
+
+
 def add_bge_m3(folder, hidden, golden):
     sparse, multi = torch.nn.Linear(D, 1), torch.nn.Linear(D, 8)
     torch.save({k: v.half() for k, v in sparse.state_dict().items()}, folder / "sparse_linear.pt")
@@ -300,9 +328,9 @@ def make(name):
     saved["dtype"] = "float16"
     saved["id2label"] = {str(i): f"LABEL_{i}" for i in range(LABELS)}
     (folder / "config.json").write_text(json.dumps(saved, indent=1) + "\n")
-    rows = ",\n".join(f"{json.dumps(k)}: {json.dumps(v, ensure_ascii=False, separators=(',', ':'))}"
-                      for k, v in golden.items())
-    (folder / "golden.json").write_text("{\n" + rows + "\n}\n", encoding="utf-8")
+    write_golden(folder, golden)
+    if name == "bert":
+        add_spans(folder)
     total = sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     print(f"{name}: {total} bytes, {[len(i) for i in golden['ids']]} tokens")
     for p in folder.rglob("*"):
@@ -313,6 +341,8 @@ def make(name):
 def main():
     tf.logging.set_verbosity_error()
     torch.set_num_threads(1)
+    if sys.argv[1:] == ["--spans"]:
+        return add_spans(OUT / "bert")
     for name in sys.argv[1:] or ARCHITECTURES:
         make(name)
 

@@ -115,7 +115,8 @@ std::string run_self_test(const LoadedModel& m) {
   const double least = least_cosine(*find_type(m.type));
   json report = {{"passed", true}, {"least_cosine", least}, {"texts", json::array()}};
   try {
-    if (kept.size() > kMostTexts) throw Error(Status::bad_file, name + ": more than 64 texts");
+    if (!kept.is_array() || kept.empty() || kept.size() > kMostTexts)
+      throw Error(Status::bad_file, name + ": expected 1 to 64 texts");
     for (const json& text : kept) {
       json checked = check_text(m, text);
       if (!checked["ids_equal"].get<bool>() || checked["cosine"].get<double>() < least) report["passed"] = false;

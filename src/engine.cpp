@@ -17,8 +17,27 @@ namespace {
 // Tokens of a pack: enough rows to amortize reading a layer's weights, few enough for its activations to stay in L2.
 constexpr size_t kPackTokens = 128;
 
-std::string text_name(const Session::Job& job, size_t index) {
-  return "text " + std::to_string(job.first_text + index);
+// The prompt that the options mean.
+std::string prompt_of(const LoadedModel& model, const TextOptions& options) {
+  if (options.prompt) return *options.prompt;
+  const auto named = [&](const std::string& name) { return model.prompts.find(name); };
+  if (!options.prompt_name.empty()) {
+    if (named(options.prompt_name) != model.prompts.end()) return named(options.prompt_name)->second;
+    std::string known;
+    for (const auto& [name, text] : model.prompts) known += (known.empty() ? "" : ", ") + name;
+    throw Error(Status::bad_argument, model.path + ": no prompt is called \"" + options.prompt_name +
+                                          "\" (there are: " + (known.empty() ? "none" : known) + ")");
+  }
+  // As sentence-transformers' encode_query and encode_document choose.
+  const bool query = options.input_type == "query";
+  if (!query && !options.input_type.empty() && options.input_type != "document")
+    throw Error(Status::bad_argument, "input_type: expected query or document, found \"" + options.input_type + "\"");
+  std::vector<std::string> names = {model.default_prompt};
+  if (query) names = {"query", model.default_prompt};
+  if (!query && !options.input_type.empty()) names = {"document", "passage", "corpus", model.default_prompt};
+  for (const std::string& name : names)
+    if (named(name) != model.prompts.end()) return named(name)->second;
+  return {};
 }
 
 }  // namespace
@@ -52,38 +71,20 @@ Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
 
 Session::~Session() = default;
 
-void settle(Session::Job& job, const LoadedModel& model, const TextOptions& options, bool pair) {
-  job.max_length = options.max_length == 0 ? model.max_length : options.max_length;
-  job.truncates = options.long_texts != LongTexts::error;
-  job.first_text = options.first_text;
+Limits::Limits(const LoadedModel& model, const TextOptions& options, bool pair)
+    : max_length(options.max_length == 0 ? model.max_length : options.max_length),
+      first_text(options.first_text),
+      truncates(options.long_texts != LongTexts::error) {
   const size_t least = model.tokenizer->n_special(pair);
-  if (job.max_length > static_cast<size_t>(model.model->positions()) || job.max_length < least)
+  if (max_length > static_cast<size_t>(model.model->positions()) || max_length < least)
     throw Error(Status::bad_argument, "max_length: expected " + std::to_string(least) + " to " +
                                           std::to_string(model.model->positions()) + " tokens, found " +
-                                          std::to_string(job.max_length));
+                                          std::to_string(max_length));
 }
 
-std::string prompt_of(const LoadedModel& model, const TextOptions& options) {
-  if (options.prompt) return *options.prompt;
-  const auto named = [&](const std::string& name) { return model.prompts.find(name); };
-  if (!options.prompt_name.empty()) {
-    if (named(options.prompt_name) != model.prompts.end()) return named(options.prompt_name)->second;
-    std::string known;
-    for (const auto& [name, text] : model.prompts) known += (known.empty() ? "" : ", ") + name;
-    throw Error(Status::bad_argument, model.path + ": no prompt is called \"" + options.prompt_name +
-                                          "\" (there are: " + (known.empty() ? "none" : known) + ")");
-  }
-  // As sentence-transformers' encode_query and encode_document choose.
-  const bool query = options.input_type == "query";
-  if (!query && !options.input_type.empty() && options.input_type != "document")
-    throw Error(Status::bad_argument, "input_type: expected query or document, found \"" + options.input_type + "\"");
-  std::vector<std::string> names = {model.default_prompt};
-  if (query) names = {"query", model.default_prompt};
-  if (!query && !options.input_type.empty()) names = {"document", "passage", "corpus", model.default_prompt};
-  for (const std::string& name : names)
-    if (named(name) != model.prompts.end()) return named(name)->second;
-  return {};
-}
+PromptedTexts::PromptedTexts(const LoadedModel& model, std::span<const std::string_view> texts,
+                             const TextOptions& options)
+    : tokenizer_(*model.tokenizer), texts_(texts), prompt_(prompt_of(model, options)) {}
 
 void refuse_task(const LoadedModel& model, const char* wanted) {
   const Pipeline& p = model.pipeline;
@@ -105,19 +106,14 @@ void Session::add_text(const Job& job, Pack& pack, size_t index) {
   Encoding& e = pack.encoding;
   job.tokens(index, e);
   pack.stats.repaired += e.n_invalid > 0;
-  if (e.n_dropped > 0 && !job.truncates)
-    throw Error(Status::bad_argument, text_name(job, index) + " has " + std::to_string(e.ids.size() + e.n_dropped) +
-                                          " tokens, the limit is " + std::to_string(job.max_length) +
-                                          " and truncation is off");
+  if (e.n_dropped > 0 && !job.limits.truncates)
+    throw Error(Status::bad_argument, "text " + std::to_string(job.limits.first_text + index) + " has " +
+                                          std::to_string(e.ids.size() + e.n_dropped) + " tokens, the limit is " +
+                                          std::to_string(job.limits.max_length) + " and truncation is off");
   pack.stats.texts += 1;
   pack.stats.tokens += e.ids.size();
   pack.stats.truncated += e.n_dropped > 0;
   if (e.ids.empty()) return job.finish_empty(index);
-  for (const int32_t id : e.ids)
-    if (id < 0 || id >= model_->model->vocabulary())
-      throw Error(Status::bad_argument, text_name(job, index) + ": expected token ids 0 to " +
-                                            std::to_string(model_->model->vocabulary() - 1) + ", found " +
-                                            std::to_string(id));
   for (const int32_t type : e.type_ids)
     if (type >= model_->model->types())
       throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
@@ -177,12 +173,7 @@ void Session::run(const Job& job, size_t n, EmbedStats& stats) {
       }
     });
   }
-  for (const Pack& pack : packs_) {
-    stats.texts += pack.stats.texts;
-    stats.tokens += pack.stats.tokens;
-    stats.truncated += pack.stats.truncated;
-    stats.repaired += pack.stats.repaired;
-  }
+  for (const Pack& pack : packs_) stats += pack.stats;
 }
 
 double Session::int8_limit(double seconds) {

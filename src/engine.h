@@ -44,6 +44,15 @@ struct EmbedStats {
   uint64_t truncated = 0;  // texts that lost tokens
   uint64_t chunked = 0;    // texts that went through in pieces
   uint64_t repaired = 0;   // texts with invalid UTF-8, read as U+FFFD
+
+  EmbedStats& operator+=(const EmbedStats& more) {
+    texts += more.texts;
+    tokens += more.tokens;
+    truncated += more.truncated;
+    chunked += more.chunked;
+    repaired += more.repaired;
+    return *this;
+  }
 };
 
 // What Session::encode is asked for.

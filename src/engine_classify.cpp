@@ -8,29 +8,31 @@ namespace quern {
 namespace {
 
 struct ClassifyJob : Session::Job {
-  ClassifyJob(const LoadedModel& model, std::span<const std::string_view> texts,
+  ClassifyJob(const LoadedModel& model, std::span<const std::string_view> views,
               std::span<const std::string_view> pairs, const TextOptions& options, bool raw)
-      : model(model), texts(texts), pairs(pairs), prompt(prompt_of(model, options)), raw(raw) {
-    settle(*this, model, options, !pairs.empty());
+      : Job(Limits(model, options, !pairs.empty())),
+        model(model),
+        views(views),
+        pairs(pairs),
+        texts(model, views, options),
+        raw(raw) {
     if (options.long_texts > LongTexts::truncate)
       throw Error(Status::bad_argument, "long texts: a classifier cuts them or refuses them, pieces have no label");
   }
   void tokens(size_t index, Encoding& out) const override {
-    const EncodeOptions options{.add_special = true, .max_length = max_length, .want_offsets = want_offsets};
-    if (!pairs.empty()) return model.tokenizer->encode_pair(texts[index], pairs[index], options, out);
-    if (prompt.empty()) return model.tokenizer->encode(texts[index], options, out);
-    thread_local std::string buffer;
-    model.tokenizer->encode(buffer.assign(prompt).append(texts[index]), options, out);
+    const EncodeOptions options{.add_special = true, .max_length = limits.max_length, .want_offsets = want_offsets};
+    if (pairs.empty()) return texts.encode(index, options, out);
+    model.tokenizer->encode_pair(views[index], pairs[index], options, out);
   }
   const ClassifierConfig& config() const { return *model.pipeline.classifier; }
 
   const LoadedModel& model;
-  std::span<const std::string_view> texts, pairs;
-  const std::string prompt;
+  const std::span<const std::string_view> views, pairs;
+  const PromptedTexts texts;
   const bool raw;
 };
 
-struct TextJob final : ClassifyJob {
+struct LabelTexts final : ClassifyJob {
   using ClassifyJob::ClassifyJob;
   float* row(size_t index) const { return out.data() + index * config().labels.size(); }
   void finish(Ops& op, const Finished& text) const override {
@@ -41,11 +43,11 @@ struct TextJob final : ClassifyJob {
   std::span<float> out;
 };
 
-struct TokenJob final : ClassifyJob {
+struct LabelTokens final : ClassifyJob {
   using ClassifyJob::ClassifyJob;
   void finish(Ops& op, const Finished& text) const override {
     TokenLabels& to = made[text.index];
-    const uint32_t shift = static_cast<uint32_t>(prompt.size());
+    const uint32_t shift = static_cast<uint32_t>(texts.prompt().size());
     for (size_t i = 0; i < text.ids.size(); ++i) {
       Span bytes = text.offsets[i];
       bytes.begin -= std::min(bytes.begin, shift);
@@ -72,7 +74,7 @@ void Session::classify(std::span<const std::string_view> texts, std::span<const 
     throw Error(Status::bad_argument, "out: expected room for " + std::to_string(texts.size()) + " rows of " +
                                           std::to_string(classifier->labels.size()) + " scores, found " +
                                           std::to_string(out.size()));
-  TextJob job(*model_, texts, pairs, options, raw);
+  LabelTexts job(*model_, texts, pairs, options, raw);
   job.out = out;
   run(job, texts.size(), stats);
 }
@@ -90,7 +92,7 @@ std::vector<TokenLabels> Session::classify_tokens(std::span<const std::string_vi
                                                   bool raw, EmbedStats& stats) {
   const auto& classifier = model_->pipeline.classifier;
   if (!classifier || !classifier->per_token) refuse_task(*model_, "label scores of tokens");
-  TokenJob job(*model_, texts, {}, options, raw);
+  LabelTokens job(*model_, texts, {}, options, raw);
   job.want_offsets = true;
   job.made.resize(texts.size());
   run(job, texts.size(), stats);

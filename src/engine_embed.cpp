@@ -1,6 +1,7 @@
 // Texts → vectors, sparse weights, a vector a token.
 #include <algorithm>
 #include <cstring>
+#include <iterator>
 
 #include "engine_jobs.h"
 #include "error.h"
@@ -45,84 +46,83 @@ struct Vectors {
   int64_t width;
 };
 
-void check_room(std::span<const float> out, size_t n, int64_t width) {
-  if (n > out.size() / static_cast<size_t>(width))
-    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(n) + " rows of " +
-                                          std::to_string(width) + " floats, found " + std::to_string(out.size()));
-}
-
-// Texts with the call's prompt before each.
-struct TextJob : Session::Job {
-  TextJob(const LoadedModel& model, std::span<const std::string_view> texts, const TextOptions& options)
-      : model(model), texts(texts), prompt(prompt_of(model, options)) {
-    settle(*this, model, options);
+// The vector head of a call over a caller's rows.
+struct VectorRows {
+  VectorRows(const LoadedModel& model, const EmbedOptions& options, std::span<float> out, size_t n)
+      : vectors(model, options), out(out) {
+    check_room(out, n, vectors.width);
   }
-  std::string_view prompted(size_t index, std::string& buffer) const {
-    if (prompt.empty()) return texts[index];
-    return buffer.assign(prompt).append(texts[index]);
-  }
-  void tokens(size_t index, Encoding& out) const override {
-    thread_local std::string buffer;
-    model.tokenizer->encode(prompted(index, buffer), {.add_special = true, .max_length = max_length}, out);
-  }
-  // Tokens of the prompt with its leading special ones.
-  int64_t prompt_tokens() const {
-    if (prompt.empty()) return 0;
-    Encoding e;
-    model.tokenizer->encode(prompt, {.add_special = true}, e);
-    return static_cast<int64_t>(e.ids.size()) - 1;  // less the closing special token
-  }
-
-  const LoadedModel& model;
-  std::span<const std::string_view> texts;
-  const std::string prompt;
-};
-
-struct EmbedJob final : TextJob {
-  EmbedJob(const LoadedModel& model, std::span<const std::string_view> texts, const EmbedOptions& options,
-           std::span<float> out)
-      : TextJob(model, texts, options), vectors(model, options), out(out) {
-    if (vectors.head.skips_prompt()) skip = prompt_tokens();
-    check_room(out, texts.size(), vectors.width);
+  static void check_room(std::span<const float> out, size_t n, int64_t width) {
+    if (n > out.size() / static_cast<size_t>(width))
+      throw Error(Status::bad_argument, "out: expected room for " + std::to_string(n) + " rows of " +
+                                            std::to_string(width) + " floats, found " + std::to_string(out.size()));
   }
   float* row(size_t index) const { return out.data() + static_cast<int64_t>(index) * vectors.width; }
-  void finish(Ops& op, const Finished& text) const override {
+  void make(Ops& op, const Finished& text, int64_t skip) const {
     vectors.make(op, text.hidden, std::min(skip, text.hidden.rows), row(text.index));
   }
-  void finish_empty(size_t index) const override { std::fill_n(row(index), vectors.width, 0.0f); }
+  void clear(size_t index) const { std::fill_n(row(index), vectors.width, 0.0f); }
 
   const Vectors vectors;
   const std::span<float> out;
+};
+
+// Tokens of the prompt with its leading special ones.
+int64_t prompt_tokens(const LoadedModel& model, const std::string& prompt) {
+  if (prompt.empty()) return 0;
+  Encoding e;
+  model.tokenizer->encode(prompt, {.add_special = true}, e);
+  return static_cast<int64_t>(e.ids.size()) - 1;  // less the closing special token
+}
+
+struct EmbedJob final : Session::Job {
+  EmbedJob(const LoadedModel& model, std::span<const std::string_view> views, const EmbedOptions& options,
+           std::span<float> out)
+      : Job(Limits(model, options)), texts(model, views, options), rows(model, options, out, views.size()) {
+    if (rows.vectors.head.skips_prompt()) skip = prompt_tokens(model, texts.prompt());
+  }
+  void tokens(size_t index, Encoding& out) const override {
+    texts.encode(index, {.add_special = true, .max_length = limits.max_length}, out);
+  }
+  void finish(Ops& op, const Finished& text) const override { rows.make(op, text, skip); }
+  void finish_empty(size_t index) const override { rows.clear(index); }
+
+  const PromptedTexts texts;
+  const VectorRows rows;
   int64_t skip = 0;
 };
 
 struct IdsJob final : Session::Job {
   IdsJob(const LoadedModel& model, std::span<const std::span<const int32_t>> texts, const EmbedOptions& options,
          std::span<float> out)
-      : texts(texts), vectors(model, options), out(out) {
-    settle(*this, model, options);
-    check_room(out, texts.size(), vectors.width);
-  }
-  float* row(size_t index) const { return out.data() + static_cast<int64_t>(index) * vectors.width; }
+      : Job(Limits(model, options)),
+        vocabulary(model.model->vocabulary()),
+        texts(texts),
+        rows(model, options, out, texts.size()) {}
   void tokens(size_t index, Encoding& e) const override {
-    const size_t kept = std::min(texts[index].size(), max_length);
-    e.ids.assign(texts[index].begin(), texts[index].begin() + static_cast<ptrdiff_t>(kept));
-    e.type_ids.assign(kept, 0);
-    e.n_dropped = texts[index].size() - kept;
+    for (const int32_t id : texts[index])
+      if (id < 0 || id >= vocabulary)
+        throw Error(Status::bad_argument, "text " + std::to_string(limits.first_text + index) +
+                                              ": expected token ids 0 to " + std::to_string(vocabulary - 1) +
+                                              ", found " + std::to_string(id));
+    const std::span<const int32_t> kept = texts[index].first(std::min(texts[index].size(), limits.max_length));
+    e.ids.assign(kept.begin(), kept.end());
+    e.type_ids.assign(kept.size(), 0);
+    e.n_dropped = texts[index].size() - kept.size();
     e.n_invalid = 0;
   }
-  void finish(Ops& op, const Finished& text) const override { vectors.make(op, text.hidden, 0, row(text.index)); }
-  void finish_empty(size_t index) const override { std::fill_n(row(index), vectors.width, 0.0f); }
+  void finish(Ops& op, const Finished& text) const override { rows.make(op, text, 0); }
+  void finish_empty(size_t index) const override { rows.clear(index); }
 
+  const int64_t vocabulary;
   std::span<const std::span<const int32_t>> texts;
-  const Vectors vectors;
-  const std::span<float> out;
+  const VectorRows rows;
 };
 
 // Everything that is wanted, of one piece of a text each.
-struct EncodeJob : Session::Job {
-  EncodeJob(const LoadedModel& model, const EmbedOptions& options, Wanted wanted) : model(model), wanted(wanted) {
-    settle(*this, model, options);
+struct EncodeJob final : Session::Job {
+  EncodeJob(const LoadedModel& model, const EmbedOptions& options, Wanted wanted)
+      : Job(Limits(model, options)), model(model), wanted(wanted) {
     if (wanted.dense) vectors = std::make_unique<Vectors>(model, options);
     if (wanted.sparse && !model.pipeline.sparse) refuse_task(model, "sparse weights");
     if (wanted.multi_vector && !model.pipeline.multi_vector) refuse_task(model, "vectors of tokens");
@@ -132,7 +132,6 @@ struct EncodeJob : Session::Job {
     Encoded& to = made[text.index];
     if (wanted.dense) {
       to.dense.resize(static_cast<size_t>(vectors->width));
-      const int64_t skip = vectors->head.skips_prompt() ? prompt_tokens : 0;
       vectors->make(op, text.hidden, std::min(skip, text.hidden.rows), to.dense.data());
     }
     if (wanted.sparse)
@@ -147,46 +146,40 @@ struct EncodeJob : Session::Job {
   const LoadedModel& model;
   const Wanted wanted;
   std::unique_ptr<Vectors> vectors;
-  int64_t prompt_tokens = 0;
+  int64_t skip = 0;
   std::vector<Encoding> pieces;
   mutable std::vector<Encoded> made;  // each element written by one thread
 };
 
-// Where each text's pieces are among all pieces.
-struct Pieces {
-  std::vector<size_t> first;  // of each text; and their number at the end
-};
-
-// The pieces of all texts: one each, or, for long texts, windows.
-Pieces cut(const TextJob& texts, const TextOptions& options, Pool& pool, std::vector<Encoding>& out,
-           EmbedStats& stats) {
+// Puts the pieces of all texts into the job: one each, or, for long texts, windows. → where each text's begin, and the
+// number of all.
+std::vector<size_t> cut(const PromptedTexts& texts, const TextOptions& options, Pool& pool, EncodeJob& job,
+                        EmbedStats& stats) {
   const bool windows = options.long_texts == LongTexts::chunk_mean || options.long_texts == LongTexts::chunks;
-  if (windows && options.overlap >= texts.max_length)
-    throw Error(Status::bad_argument, "overlap: expected fewer tokens than a piece's " +
-                                          std::to_string(texts.max_length) + ", found " +
-                                          std::to_string(options.overlap));
-  const size_t n = texts.texts.size();
-  std::vector<std::vector<Encoding>> all(n);
-  pool.run(static_cast<int64_t>(n), [&](int64_t task, Arena&) {
+  const size_t max_length = job.limits.max_length;
+  if (windows && options.overlap >= max_length)
+    throw Error(Status::bad_argument, "overlap: expected fewer tokens than a piece's " + std::to_string(max_length) +
+                                          ", found " + std::to_string(options.overlap));
+  std::vector<std::vector<Encoding>> all(texts.size());
+  pool.run(static_cast<int64_t>(texts.size()), [&](int64_t task, Arena&) {
     const size_t index = static_cast<size_t>(task);
+    EncodeOptions encode{.add_special = true, .max_length = max_length};
+    if (!windows) return texts.encode(index, encode, all[index].emplace_back());
+    encode.stride = options.overlap;
     std::string buffer;
-    if (windows)
-      all[index] = texts.model.tokenizer->encode_windows(
-          texts.prompted(index, buffer),
-          {.add_special = true, .max_length = texts.max_length, .stride = options.overlap});
-    else
-      texts.tokens(index, all[index].emplace_back());
+    all[index] = job.model.tokenizer->encode_windows(texts.get(index, buffer), encode);
+    for (Encoding& e : all[index]) {
+      e.n_dropped = 0;                                 // it is in another piece
+      if (&e != &all[index].front()) e.n_invalid = 0;  // counted once a text
+    }
   });
-  Pieces pieces{{0}};
+  std::vector<size_t> first = {0};
   for (std::vector<Encoding>& text : all) {
     stats.chunked += text.size() > 1;
-    for (Encoding& e : text) {
-      if (windows) e.n_dropped = 0;  // it is in another piece
-      out.push_back(std::move(e));
-    }
-    pieces.first.push_back(out.size());
+    std::move(text.begin(), text.end(), std::back_inserter(job.pieces));
+    first.push_back(job.pieces.size());
   }
-  return pieces;
+  return first;
 }
 
 // Sparse weights of a whole text: of each token the largest, or all together where the head sums.
@@ -199,8 +192,7 @@ void merge_sparse(std::vector<SparseWeight>& all, bool sum) {
     else
       merged.back().weight = sum ? merged.back().weight + w.weight : std::max(merged.back().weight, w.weight);
   }
-  std::sort(merged.begin(), merged.end(),
-            [](const auto& a, const auto& b) { return a.weight != b.weight ? a.weight > b.weight : a.id < b.id; });
+  sort_by_weight(merged);
   all = std::move(merged);
 }
 
@@ -235,7 +227,8 @@ Encoded join(EncodeJob& job, size_t first, size_t last, LongTexts mode, const Ke
 }  // namespace
 
 int64_t Session::width(const EmbedOptions& options) const {
-  const TextJob checked(*model_, {}, options);  // throws what embed would
+  const Limits limits(*model_, options);  // these two throw what embed would
+  const PromptedTexts texts(*model_, {}, options);
   return Vectors(*model_, options).width;
 }
 
@@ -246,7 +239,7 @@ void Session::embed(std::span<const std::string_view> texts, const EmbedOptions&
   if (options.long_texts != LongTexts::chunk_mean)
     return run(EmbedJob(*model_, texts, options, out), texts.size(), stats);
   const int64_t width = this->width(options);
-  check_room(out, texts.size(), width);
+  VectorRows::check_room(out, texts.size(), width);
   const std::vector<Encoded> all = encode(texts, options, {.dense = true}, stats);
   for (size_t i = 0; i < all.size(); ++i)
     std::copy(all[i].dense.begin(), all[i].dense.end(), out.begin() + static_cast<ptrdiff_t>(i) * width);
@@ -259,22 +252,18 @@ void Session::embed_ids(std::span<const std::span<const int32_t>> texts, const E
 
 std::vector<Encoded> Session::encode(std::span<const std::string_view> texts, const EmbedOptions& options,
                                      Wanted wanted, EmbedStats& stats) {
-  const TextJob source(*model_, texts, options);
+  const PromptedTexts source(*model_, texts, options);
   EncodeJob job(*model_, options, wanted);
-  job.prompt_tokens = source.prompt_tokens();
+  if (job.vectors && job.vectors->head.skips_prompt()) job.skip = prompt_tokens(*model_, source.prompt());
   EmbedStats counted;
-  const Pieces pieces = cut(source, options, pool_, job.pieces, counted);
+  const std::vector<size_t> first = cut(source, options, pool_, job, counted);
   job.made.resize(job.pieces.size());
   run(job, job.pieces.size(), counted);
-  counted.texts = texts.size();
-  stats.texts += counted.texts;
-  stats.tokens += counted.tokens;
-  stats.truncated += counted.truncated;
-  stats.chunked += counted.chunked;
-  stats.repaired += counted.repaired;
+  counted.texts = texts.size();  // not pieces
+  stats += counted;
   std::vector<Encoded> out;
   for (size_t i = 0; i < texts.size(); ++i)
-    out.push_back(join(job, pieces.first[i], pieces.first[i + 1], options.long_texts, kernels_));
+    out.push_back(join(job, first[i], first[i + 1], options.long_texts, kernels_));
   return out;
 }
 

@@ -13,23 +13,48 @@ struct Finished {
   std::span<const uint8_t> special_mask;  // likewise
 };
 
-struct Session::Job {
-  virtual ~Job() = default;
-  // The tokens of text `index`. Called from any thread.
-  virtual void tokens(size_t index, Encoding& out) const = 0;
-  virtual void finish(Ops& /*op*/, const Finished& /*text*/) const {}
-  virtual void finish_empty(size_t /*index*/) const {}  // a text without tokens
+// What a call's options mean for a model. Throws Error{bad_argument}.
+struct Limits {
+  Limits(const LoadedModel& model, const TextOptions& options, bool pair = false);
 
-  bool want_offsets = false;
-  bool truncates = true;  // else a text that lost tokens is an error
-  size_t max_length = 0, first_text = 1;
+  size_t max_length, first_text;
+  bool truncates;  // else a text that lost tokens is an error
 };
 
-// Limits and names of a call that are checked once.
-void settle(Session::Job& job, const LoadedModel& model, const TextOptions& options, bool pair = false);
+struct Session::Job {
+  explicit Job(const Limits& limits) : limits(limits) {}
+  virtual ~Job() = default;
+  // The tokens of text `index`, each of which the model has. Called from any thread.
+  virtual void tokens(size_t index, Encoding& out) const = 0;
+  virtual void finish(Ops& op, const Finished& text) const = 0;
+  virtual void finish_empty(size_t /*index*/) const {}  // a text without tokens
 
-// The prompt that the options mean.
-std::string prompt_of(const LoadedModel& model, const TextOptions& options);
+  const Limits limits;
+  bool want_offsets = false;
+};
+
+// The texts of a call, each with the prompt that the options mean before it. Throws Error{bad_argument} for a prompt
+// that there is not.
+class PromptedTexts {
+ public:
+  PromptedTexts(const LoadedModel& model, std::span<const std::string_view> texts, const TextOptions& options);
+  size_t size() const { return texts_.size(); }
+  const std::string& prompt() const { return prompt_; }
+  // buffer: where a text with a prompt is put together.
+  std::string_view get(size_t index, std::string& buffer) const {
+    if (prompt_.empty()) return texts_[index];
+    return buffer.assign(prompt_).append(texts_[index]);
+  }
+  void encode(size_t index, const EncodeOptions& options, Encoding& out) const {
+    thread_local std::string buffer;
+    tokenizer_.encode(get(index, buffer), options, out);
+  }
+
+ private:
+  const Tokenizer& tokenizer_;
+  const std::span<const std::string_view> texts_;
+  const std::string prompt_;
+};
 
 // Throws Error{bad_argument}: what the model is asked for is not what it makes.
 [[noreturn]] void refuse_task(const LoadedModel& model, const char* wanted);

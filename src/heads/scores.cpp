@@ -33,12 +33,6 @@ void copy_scores(const ClassifierConfig& config, const Tensor& logits, bool raw,
   }
 }
 
-void sort(std::vector<SparseWeight>& weights) {
-  std::sort(weights.begin(), weights.end(), [](const SparseWeight& a, const SparseWeight& b) {
-    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
-  });
-}
-
 std::vector<SparseWeight> over_vocabulary(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
                                           const Tensor& hidden) {
   constexpr int64_t kRows = 32;  // whose logits are held at a time
@@ -65,6 +59,12 @@ std::vector<SparseWeight> over_vocabulary(Ops& op, const SparseConfig& config, c
 }
 
 }  // namespace
+
+void sort_by_weight(std::vector<SparseWeight>& weights) {
+  std::sort(weights.begin(), weights.end(), [](const SparseWeight& a, const SparseWeight& b) {
+    return a.weight != b.weight ? a.weight > b.weight : a.id < b.id;
+  });
+}
 
 void score_text(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
                 bool raw, float* out) {
@@ -97,7 +97,7 @@ std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, co
       if (*values.row(t) > 0 && !unused.count(ids[t])) largest[ids[t]] = std::max(largest[ids[t]], *values.row(t));
     for (const auto& [id, weight] : largest) found.push_back({id, weight});
   }
-  sort(found);
+  sort_by_weight(found);
   return found;
 }
 

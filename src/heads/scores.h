@@ -22,7 +22,9 @@ struct SparseWeight {
   int32_t id;
   float weight;  // above 0
 };
-// By falling weight, then id. ids: the text's tokens; unused: ids that never get a weight of their own.
+// By falling weight, then id.
+void sort_by_weight(std::vector<SparseWeight>& weights);
+// So sorted. ids: the text's tokens; unused: ids that never get a weight of their own.
 std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
                                          const Tensor& hidden, const int32_t* ids,
                                          const std::unordered_set<int32_t>& unused);

@@ -271,6 +271,11 @@ TEST_CASE("long texts: cut, refused, averaged, or a vector a piece") {
   session.embed(texts, {}, cut, stats);
   CHECK(stats.truncated == 1);
   CHECK(std::equal(cut.begin() + static_cast<ptrdiff_t>(width), cut.end(), chunks[1].dense.begin()));
+  EmbedStats broken;  // invalid UTF-8 in one text of many pieces
+  const std::string with_ff = text + "\xFF";
+  const std::vector<std::string_view> repaired = {with_ff};
+  session.encode(repaired, options, {.dense = true}, broken);
+  CHECK(broken.repaired == 1);
   options.long_texts = LongTexts::chunk_mean;
   std::vector<float> mean(2 * width);
   session.embed(texts, options, mean, stats);
@@ -290,6 +295,21 @@ TEST_CASE("long texts: cut, refused, averaged, or a vector a piece") {
   CHECK_THAT(error_of([&] { session.embed(texts, options, cut, stats); }).message, Catch::Contains("text 2"));
   options.long_texts = LongTexts::chunks;
   CHECK(error_of([&] { session.embed(texts, options, cut, stats); }).status == Status::bad_argument);
+}
+
+TEST_CASE("token ids that the model does not have are refused, even where they would be cut off") {
+  Session session(load_model(tiny_bert()), 1);
+  std::vector<int32_t> ids(session.model().max_length + 5, 7);
+  const std::vector<std::span<const int32_t>> texts = {ids};
+  std::vector<float> out(static_cast<size_t>(session.width({})));
+  EmbedStats stats;
+  session.embed_ids(texts, {}, out, stats);
+  CHECK(stats.truncated == 1);
+  for (const int32_t bad : {-1, static_cast<int32_t>(session.model().model->vocabulary())}) {
+    ids.back() = bad;
+    CHECK_THAT(error_of([&] { session.embed_ids(texts, {}, out, stats); }).message,
+               Catch::Contains("text 1") && Catch::Contains(std::to_string(bad)));
+  }
 }
 
 TEST_CASE("a model is asked for what it does not make") {

@@ -45,8 +45,7 @@ const Names kBert = {
 const Names kRoberta = [] {
   Names n = kBert;
   n.sequence = {"classifier.dense", "", "classifier.out_proj", ""};
-  n.masked = {"lm_head.dense", "lm_head.layer_norm", "lm_head.decoder|embeddings.word_embeddings",
-              "lm_head.decoder.bias|lm_head.bias"};
+  n.masked = roberta_masked_lm({}, 0).hf;
   return n;
 }();
 
@@ -86,18 +85,12 @@ struct Bert final : Model {
 
   Table token, position, segment;
   Norm embed_norm;
-  struct Layer {
-    Linear qkv, out;  // (3D, D), (D, D)
-    Norm attn_norm;
-    Linear up, down;  // (F, D), (D, F)
-    Norm ffn_norm;
-  };
-  std::vector<Layer> blocks;
+  std::vector<PostNormLayer> blocks;
 
   void config(ConfigMap& map) override {
     map.integer("vocab_size", "vocab_size", vocab, 0, 1 << 24, 0);
     map.integer("context_length", "max_position_embeddings", context, 1, 1 << 20);
-    map.integer("type_vocab_size", "type_vocab_size", segments, 0, 1 << 10, names.segments ? 1 << 10 : 0);
+    map.integer("type_vocab_size", "type_vocab_size", segments, 0, kAsInFile, names.segments ? kAsInFile : 0);
     map.integer("embedding_length", names.width, D, 1, 1 << 16);
     map.integer("block_count", names.layers, n_layers, 1, 1 << 10);
     map.integer("feed_forward_length", names.hidden, F, 1, 1 << 16);
@@ -117,13 +110,10 @@ struct Bert final : Model {
     blocks.resize(static_cast<size_t>(n_layers));
     map.table(token, "token_embd", "embeddings.word_embeddings", vocab, D);
     map.table(position, "position_embd", "embeddings.position_embeddings", 0, D, true).hf_skip = first_position;
-    // Files of llama.cpp's have the table but not its size.
-    if (segments > 0)
-      map.table(segment, "token_types", "embeddings.token_type_embeddings", segments == 1 << 10 ? 0 : segments, D,
-                true);
+    segment_table(map, segment, segments, D);
     map.norm(embed_norm, "token_embd_norm", "embeddings.LayerNorm", D);
     for (int i = 0; i < layers(); ++i) {
-      Layer& l = blocks[static_cast<size_t>(i)];
+      PostNormLayer& l = blocks[static_cast<size_t>(i)];
       map.begin_layer(i, names.blocks);
       map.linear(l.qkv, "attn_qkv", {{"attn_q", names.q, D}, {"attn_k", names.k, D}, {"attn_v", names.v, D}}, D);
       map.linear(l.out, "attn_output", names.out, D, D);
@@ -160,11 +150,7 @@ struct Bert final : Model {
   }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
-    const Layer& l = blocks[static_cast<size_t>(i)];
-    const Tensor a = attend(op, batch, op.linear(x, l.qkv), scaled_attention(D, H));
-    const Tensor y = op.layer_norm(op.linear(a, l.out, Activation::none, &x), l.attn_norm, eps);
-    const Tensor h = op.linear(y, l.up, act);
-    return op.layer_norm(op.linear(h, l.down, Activation::none, &y), l.ffn_norm, eps);
+    return run(op, batch, blocks[static_cast<size_t>(i)], x, scaled_attention(D, H), act, eps);
   }
 };
 

@@ -20,6 +20,31 @@ AttentionOptions scaled_attention(int64_t D, int64_t heads) {
   return {.heads = static_cast<int>(heads), .scale = 1.0f / std::sqrt(static_cast<float>(D / heads))};
 }
 
+Tensor run(Ops& op, const Batch& batch, const PostNormLayer& l, const Tensor& x, const AttentionOptions& options,
+           Activation activation, float eps, const Tensor* angles) {
+  const Tensor a = attend(op, batch, op.linear(x, l.qkv), options, angles);
+  const Tensor y = op.layer_norm(op.linear(a, l.out, Activation::none, &x), l.attn_norm, eps);
+  const int64_t F = l.down.K;
+  const bool gated = l.up.N == 2 * F;
+  Tensor h = op.linear(y, l.up, gated ? Activation::none : activation);
+  if (gated) h = op.gate(h.columns(F, F), h.columns(0, F), activation);
+  return op.layer_norm(op.linear(h, l.down, Activation::none, &y), l.ffn_norm, eps);
+}
+
+void segment_table(WeightMap& map, Table& to, int64_t segments, int64_t D) {
+  const int64_t rows = segments == kAsInFile ? 0 : segments;
+  if (segments > 0) map.table(to, "token_types", "embeddings.token_type_embeddings", rows, D, true);
+}
+
+HeadLayers roberta_masked_lm(Activation activation, float eps) {
+  return {.dense = true,
+          .norm = true,
+          .activation = activation,
+          .eps = eps,
+          .hf = {"lm_head.dense", "lm_head.layer_norm|lm_head.norm", "lm_head.decoder|embeddings.word_embeddings",
+                 "lm_head.decoder.bias|lm_head.bias"}};
+}
+
 std::span<const int32_t> places(Ops& op, const Batch& batch) {
   int32_t* out = op.arena().take<int32_t>(static_cast<int64_t>(batch.ids.size()));
   for (const Sequence& text : batch.texts)

@@ -15,18 +15,12 @@ struct Gte final : Model {
 
   Table token, segment;
   Norm embed_norm;
-  struct Layer {
-    Linear qkv, out;
-    Norm attn_norm;
-    Linear up_gate, down;  // (2F, D): up, then gate; (D, F)
-    Norm ffn_norm;
-  };
-  std::vector<Layer> blocks;
+  std::vector<PostNormLayer> blocks;
 
   void config(ConfigMap& map) override {
     map.integer("vocab_size", "vocab_size", vocab, 1, 1 << 24);
     map.integer("context_length", "max_position_embeddings", context, 1, 1 << 20);
-    map.integer("type_vocab_size", "type_vocab_size", segments, 0, 1 << 10, 0);
+    map.integer("type_vocab_size", "type_vocab_size", segments, 0, kAsInFile, 0);
     map.integer("embedding_length", "hidden_size", D, 1, 1 << 16);
     map.integer("block_count", "num_hidden_layers", n_layers, 1, 1 << 10);
     map.integer("feed_forward_length", "intermediate_size", F, 1, 1 << 16);
@@ -52,15 +46,15 @@ struct Gte final : Model {
   void weights(WeightMap& map) override {
     blocks.resize(static_cast<size_t>(n_layers));
     map.table(token, "token_embd", "embeddings.word_embeddings", vocab, D);
-    if (segments > 0) map.table(segment, "token_types", "embeddings.token_type_embeddings", segments, D, true);
+    segment_table(map, segment, segments, D);
     map.norm(embed_norm, "token_embd_norm", "embeddings.LayerNorm", D);
     for (int i = 0; i < layers(); ++i) {
-      Layer& l = blocks[static_cast<size_t>(i)];
+      PostNormLayer& l = blocks[static_cast<size_t>(i)];
       map.begin_layer(i, "encoder.layer.");
       map.linear(l.qkv, "attn_qkv", "attention.qkv_proj", 3 * D, D);
       map.linear(l.out, "attn_output", "attention.o_proj", D, D);
       map.norm(l.attn_norm, "attn_output_norm", "attn_ln", D);
-      map.linear(l.up_gate, "ffn_up_gate", "mlp.up_gate_proj", 2 * F, D, false);
+      map.linear(l.up, "ffn_up_gate", "mlp.up_gate_proj", 2 * F, D, false);
       map.linear(l.down, "ffn_down", "mlp.down_proj", D, F);
       map.norm(l.ffn_norm, "layer_output_norm", "mlp_ln", D);
     }
@@ -74,12 +68,7 @@ struct Gte final : Model {
       case Task::token_classification:
         return {.hf = {"", "", "classifier", ""}};
       case Task::masked_lm:
-        return {.dense = true,
-                .norm = true,
-                .activation = Activation::gelu,
-                .eps = eps,
-                .hf = {"lm_head.dense", "lm_head.norm|lm_head.layer_norm", "lm_head.decoder|embeddings.word_embeddings",
-                       "lm_head.decoder.bias"}};
+        return roberta_masked_lm(Activation::gelu, eps);
     }
     return Model::head(task);
   }
@@ -100,12 +89,7 @@ struct Gte final : Model {
   }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
-    const Layer& l = blocks[static_cast<size_t>(i)];
-    const Tensor a = attend(op, batch, op.linear(x, l.qkv), scaled_attention(D, H), &batch.shared[0]);
-    const Tensor y = op.layer_norm(op.linear(a, l.out, Activation::none, &x), l.attn_norm, eps);
-    const Tensor h = op.linear(y, l.up_gate);
-    const Tensor gated = op.gate(h.columns(F, F), h.columns(0, F), act);
-    return op.layer_norm(op.linear(gated, l.down, Activation::none, &y), l.ffn_norm, eps);
+    return run(op, batch, blocks[static_cast<size_t>(i)], x, scaled_attention(D, H), act, eps, &batch.shared[0]);
   }
 };
 

@@ -19,13 +19,7 @@ struct MpNet final : Model {
 
   Table token, position, buckets;
   Norm embed_norm;
-  struct Layer {
-    Linear qkv, out;
-    Norm attn_norm;
-    Linear up, down;
-    Norm ffn_norm;
-  };
-  std::vector<Layer> blocks;
+  std::vector<PostNormLayer> blocks;
 
   void config(ConfigMap& map) override {
     map.integer("vocab_size", "vocab_size", vocab, 1, 1 << 24);
@@ -49,7 +43,7 @@ struct MpNet final : Model {
     map.norm(embed_norm, "token_embd_norm", "embeddings.LayerNorm", D);
     map.table(buckets, "attn_rel_b", "encoder.relative_attention_bias", kBuckets, H, true);
     for (int i = 0; i < layers(); ++i) {
-      Layer& l = blocks[static_cast<size_t>(i)];
+      PostNormLayer& l = blocks[static_cast<size_t>(i)];
       map.begin_layer(i, "encoder.layer.");
       map.linear(
           l.qkv, "attn_qkv",
@@ -71,12 +65,7 @@ struct MpNet final : Model {
       case Task::token_classification:
         return {.hf = {"", "", "classifier", ""}};
       case Task::masked_lm:
-        return {.dense = true,
-                .norm = true,
-                .activation = Activation::gelu,
-                .eps = eps,
-                .hf = {"lm_head.dense", "lm_head.layer_norm", "lm_head.decoder|embeddings.word_embeddings",
-                       "lm_head.decoder.bias|lm_head.bias"}};
+        return roberta_masked_lm(Activation::gelu, eps);
     }
     return Model::head(task);
   }
@@ -96,13 +85,9 @@ struct MpNet final : Model {
   }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
-    const Layer& l = blocks[static_cast<size_t>(i)];
     AttentionOptions options = scaled_attention(D, H);
     options.bias = relative_bias(batch.shared[0]);
-    const Tensor a = attend(op, batch, op.linear(x, l.qkv), options);
-    const Tensor y = op.layer_norm(op.linear(a, l.out, Activation::none, &x), l.attn_norm, eps);
-    const Tensor h = op.linear(y, l.up, act);
-    return op.layer_norm(op.linear(h, l.down, Activation::none, &y), l.ffn_norm, eps);
+    return run(op, batch, blocks[static_cast<size_t>(i)], x, options, act, eps);
   }
 };
 

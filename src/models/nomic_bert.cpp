@@ -15,19 +15,13 @@ struct NomicBert final : Model {
 
   Table token, segment;
   Norm embed_norm;
-  struct Layer {
-    Linear qkv, out;
-    Norm attn_norm;
-    Linear up_gate, down;  // (2F, D): up, then gate; (D, F)
-    Norm ffn_norm;
-  };
-  std::vector<Layer> blocks;
+  std::vector<PostNormLayer> blocks;
 
   // The keys are those of the checkpoints' own code, then those of transformers.
   void config(ConfigMap& map) override {
     map.integer("vocab_size", "vocab_size", vocab, 0, 1 << 24, 0);
     map.integer("context_length", "n_positions|max_position_embeddings", context, 1, 1 << 20);
-    map.integer("token_type_count", "type_vocab_size", segments, 0, 1 << 10, 1 << 10);
+    map.integer("token_type_count", "type_vocab_size", segments, 0, kAsInFile, kAsInFile);
     map.integer("embedding_length", "n_embd|hidden_size", D, 1, 1 << 16);
     map.integer("block_count", "n_layer|num_hidden_layers", n_layers, 1, 1 << 10);
     map.integer("feed_forward_length", "n_inner|intermediate_size", F, 1, 1 << 16);
@@ -49,17 +43,15 @@ struct NomicBert final : Model {
   void weights(WeightMap& map) override {
     blocks.resize(static_cast<size_t>(n_layers));
     map.table(token, "token_embd", "embeddings.word_embeddings", vocab, D);
-    if (segments > 0)
-      map.table(segment, "token_types", "embeddings.token_type_embeddings", segments == 1 << 10 ? 0 : segments, D,
-                true);
+    segment_table(map, segment, segments, D);
     map.norm(embed_norm, "token_embd_norm", "emb_ln", D);
     for (int i = 0; i < layers(); ++i) {
-      Layer& l = blocks[static_cast<size_t>(i)];
+      PostNormLayer& l = blocks[static_cast<size_t>(i)];
       map.begin_layer(i, "encoder.layers.");
       map.linear(l.qkv, "attn_qkv", "attn.Wqkv", 3 * D, D, false);
       map.linear(l.out, "attn_output", "attn.out_proj", D, D, false);
       map.norm(l.attn_norm, "attn_output_norm", "norm1", D);
-      map.linear(l.up_gate, "ffn_up_gate", {{"ffn_up", "mlp.fc11", F}, {"ffn_gate", "mlp.fc12", F}}, D, false);
+      map.linear(l.up, "ffn_up_gate", {{"ffn_up", "mlp.fc11", F}, {"ffn_gate", "mlp.fc12", F}}, D, false);
       map.linear(l.down, "ffn_down", "mlp.fc2", D, F, false);
       map.norm(l.ffn_norm, "layer_output_norm", "norm2", D);
     }
@@ -80,12 +72,7 @@ struct NomicBert final : Model {
   }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
-    const Layer& l = blocks[static_cast<size_t>(i)];
-    const Tensor a = attend(op, batch, op.linear(x, l.qkv), scaled_attention(D, H), &batch.shared[0]);
-    const Tensor y = op.layer_norm(op.linear(a, l.out, Activation::none, &x), l.attn_norm, eps);
-    const Tensor h = op.linear(y, l.up_gate);
-    const Tensor gated = op.gate(h.columns(F, F), h.columns(0, F), act);
-    return op.layer_norm(op.linear(gated, l.down, Activation::none, &y), l.ffn_norm, eps);
+    return run(op, batch, blocks[static_cast<size_t>(i)], x, scaled_attention(D, H), act, eps, &batch.shared[0]);
   }
 };
 

@@ -9,6 +9,7 @@
 #include "gguf/reader.h"
 #include "io/json.h"
 #include "vocabulary.h"
+#include "vocabulary_pre.h"
 
 namespace quern {
 namespace {
@@ -104,9 +105,9 @@ std::string from_bert(const GgufReader& file) {
 std::string from_gpt2(const GgufReader& file) {
   const Vocabulary v = read_vocabulary(file);
   const std::string pre(file.get_string_or(key("pre"), "default"));
-  const PreDefaults defaults = byte_bpe_defaults(pre, file.name());
-  Surround s = surround_of(file, v, defaults.add_bos, defaults.add_eos);
-  s.double_after = pre == "roberta-bpe" || pre == "jina-v1-en" || pre == "jina-v2-code";
+  const BytePreTokenizer& known = byte_pre_tokenizer(pre, file.name());
+  Surround s = surround_of(file, v, known.add_bos, known.add_eos);
+  s.double_after = known.double_separator;
   return byte_bpe_json(v, pre, s);
 }
 

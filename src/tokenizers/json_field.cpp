@@ -90,6 +90,14 @@ bool JsonField::is_object() const {
   return value_->is_object();
 }
 
+bool JsonField::points_left() const {
+  const std::string direction = string_or("direction", "Right");
+  if (direction != "Left" && direction != "Right") {
+    at("direction").fail("is \"" + direction + "\"; expected Left or Right");
+  }
+  return direction == "Left";
+}
+
 bool JsonField::boolean_or(const char* key, bool absent) const {
   const std::optional<JsonField> field = find(key);
   return field ? field->boolean() : absent;

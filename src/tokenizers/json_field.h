@@ -34,6 +34,9 @@ class JsonField {
   bool is_string() const;
   bool is_object() const;
 
+  // Whether member "direction" is Left; Right where it is absent.
+  bool points_left() const;
+
   // find(key), with a value for absence.
   bool boolean_or(const char* key, bool absent) const;
   std::string string_or(const char* key, const char* absent) const;

@@ -49,11 +49,7 @@ Padding read_padding(const JsonField& field) {
   } else if (strategy.string() != "BatchLongest") {
     strategy.fail("is \"" + strategy.string() + "\"; expected BatchLongest or Fixed");
   }
-  const std::string direction = field.string_or("direction", "Right");
-  if (direction != "Left" && direction != "Right") {
-    field.at("direction").fail("is \"" + direction + "\"; expected Left or Right");
-  }
-  padding.left = direction == "Left";
+  padding.left = field.points_left();
   if (const auto n = field.find("pad_to_multiple_of"))
     padding.multiple_of = static_cast<size_t>(n->integer(max_length));
   if (const auto id = field.find("pad_id")) padding.id = static_cast<int32_t>(id->integer(INT32_MAX));

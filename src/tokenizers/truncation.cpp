@@ -88,11 +88,7 @@ EncodeOptions read_truncation(const JsonField& field) {
   EncodeOptions options;
   options.max_length = static_cast<size_t>(field.at("max_length").integer(SIZE_MAX));
   if (const auto stride = field.find("stride")) options.stride = static_cast<size_t>(stride->integer(SIZE_MAX));
-  const std::string direction = field.string_or("direction", "Right");
-  if (direction != "Left" && direction != "Right") {
-    field.at("direction").fail("is \"" + direction + "\"; expected Left or Right");
-  }
-  options.truncate_left = direction == "Left";
+  options.truncate_left = field.points_left();
   const std::string strategy = field.string_or("strategy", "LongestFirst");
   if (strategy == "OnlyFirst") {
     options.truncation = Truncation::only_first;

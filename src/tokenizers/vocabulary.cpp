@@ -253,9 +253,4 @@ std::string wordpiece_json(const Vocabulary& v, const BertSettings& settings, co
   return finished(all, model, ",\"vocab\":" + vocab_object(v));
 }
 
-PreDefaults byte_bpe_defaults(const std::string& pre, const std::string& file) {
-  const BytePreTokenizer& split = byte_pre_tokenizer(pre, file);
-  return {split.add_bos, split.add_eos};
-}
-
 }  // namespace quern

@@ -52,10 +52,4 @@ struct BertSettings {
 // before: [CLS], after: [SEP].
 std::string wordpiece_json(const Vocabulary& vocabulary, const BertSettings& settings, const Surround& surround);
 
-// What a split's name stands for says whether a text begins with a BOS and ends with an EOS where the file does not.
-struct PreDefaults {
-  bool add_bos = false, add_eos = false;
-};
-PreDefaults byte_bpe_defaults(const std::string& pre, const std::string& file);
-
 }  // namespace quern

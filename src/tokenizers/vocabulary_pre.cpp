@@ -27,7 +27,7 @@ constexpr const char* nfc = R"({"type":"NFC"})";
 
 constexpr BytePreTokenizer table[] = {
     {" gpt-2 phi-2 jina-es jina-de jina-v2-es jina-v2-de mpt olmo ", none, QUERN_GPT2, false, false, false},
-    {" roberta-bpe jina-v1-en jina-v2-code ", none, QUERN_GPT2, false, true, true},
+    {" roberta-bpe jina-v1-en jina-v2-code ", none, QUERN_GPT2, false, true, true, true},
     {" modern-bert ", nfc, QUERN_GPT2, false, true, true},
     {" smollm starcoder refact codeshell exaone ", none, QUERN_STEPS(QUERN_DIGITS "," QUERN_GPT2), false, false, false},
     {" command-r ", nfc, QUERN_STEPS(QUERN_DIGITS "," QUERN_GPT2), false, true, false},

@@ -9,6 +9,7 @@ struct BytePreTokenizer {
   const char* normalizer;     // JSON of the stage, as the models' own tokenizer.json has it
   const char* pre_tokenizer;  // likewise
   bool ignore_merges, add_bos, add_eos;
+  bool double_separator = false;  // a pair has two of the last token between its texts, as RoBERTa's
 };
 
 // Throws Error unsupported, with the names that there are.

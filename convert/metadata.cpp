@@ -39,7 +39,7 @@ nlohmann::json make_self_test(const LoadedModel& source, const std::vector<std::
   for (size_t i = 0; i < texts.size(); ++i) {
     if (packed[i].length == 0) continue;
     const Tensor hidden{states.row(packed[i].first), packed[i].length, states.cols, states.stride};
-    all.push_back(nlohmann::json::parse(self_test_entry(source, op, texts[i], encodings[i].ids, hidden)));
+    all.push_back(self_test_entry(source, op, texts[i], encodings[i].ids, hidden));
   }
   return all;
 }

@@ -181,8 +181,9 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   check_tokenizer(*m);
   if (!m->pipeline.modules.empty())  // throws now rather than at the first text
     VectorHead(m->pipeline.modules, m->heads->modules, m->model->width(), m->path);
-  for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
-    if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
+  if (m->pipeline.sparse && !m->pipeline.sparse->over_vocabulary)
+    for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
+      if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
   hand_to_backend(m->weights);
   return m;
 }

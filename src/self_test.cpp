@@ -99,12 +99,12 @@ json check_text(const LoadedModel& m, const json& kept) {
 
 }  // namespace
 
-std::string self_test_entry(const LoadedModel& model, Ops& op, const std::string& text, const std::vector<int32_t>& ids,
-                            const Tensor& hidden) {
+json self_test_entry(const LoadedModel& model, Ops& op, const std::string& text, const std::vector<int32_t>& ids,
+                     const Tensor& hidden) {
   json entry = outputs_of(model, op, ids, hidden);
   entry["text"] = text;
   entry["ids"] = ids;
-  return entry.dump();
+  return entry;
 }
 
 std::string run_self_test(const LoadedModel& m) {

@@ -127,9 +127,7 @@ void bench(const BenchArguments& a) {
     if (length > facts.at("positions").get<int64_t>())
       throw Failure{2, "-p " + std::to_string(length) + ": the model takes at most " +
                            std::to_string(facts.at("positions").get<int64_t>()) + " tokens"};
-  quern_session* opened = nullptr;
-  check(quern_session_new(model.get(), a.threads, &opened), 2);
-  const Session session(opened);
+  const Session session = open_session(model, a.threads);
   nlohmann::ordered_json rows = nlohmann::ordered_json::array();
   for (const int length : a.prompts) {
     for (const int batch : a.batches) {

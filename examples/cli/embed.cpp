@@ -163,8 +163,7 @@ void run(const EmbedArguments& a, Output& output, const Model& model, const Sess
 }
 
 void embed(const EmbedArguments& a) {
-  if (a.input.file.empty() && a.input.texts.empty())
-    throw Failure{2, "nothing to embed: give -f FILE (- for stdin) or -p TEXT"};
+  require_texts(a.input, "embed");  // before the model is loaded
   const Model model = load(a.model);
   const Session session = open_session(model, a.threads);
   const quern_embed_options options = library_options(a);

@@ -24,9 +24,13 @@ void add_text_arguments(CLI::App& c, TextArguments& a) {
   c.add_flag("--jsonl", a.jsonl, "read -f as JSON lines whatever its name");
 }
 
-void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&, double)>& f) {
+void require_texts(const TextArguments& a, const char* what) {
   if (a.file.empty() && a.texts.empty())
     throw Failure{2, std::string("nothing to ") + what + ": give -f FILE (- for stdin) or -p TEXT"};
+}
+
+void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&, double)>& f) {
+  require_texts(a, what);
   TextReader reader(a.texts, a.file, a.field, a.jsonl);
   size_t first = 0;
   for (;;) {

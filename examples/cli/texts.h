@@ -17,6 +17,9 @@ struct TextArguments {
 // -f, -p, --field, --jsonl.
 void add_text_arguments(CLI::App& command, TextArguments& a);
 
+// Throws Failure{2} when there are none. what: "embed".
+void require_texts(const TextArguments& a, const char* what);
+
 // Some of the texts, as the library takes them.
 struct TextBatch {
   const std::vector<std::string>& texts;
@@ -25,7 +28,7 @@ struct TextBatch {
   size_t first;  // number of the first one in all, from 0
 };
 
-// f(batch, fraction read) over all texts in order. what: "embed", for the message when there are none. Throws Failure.
+// require_texts, then f(batch, fraction read) over all texts in order. Throws Failure.
 void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&, double)>& f);
 
 // "3 texts, 40 tokens, 1 truncated, 0.012 s, 250.0 texts/s, avx2, 2 threads" on stderr.

@@ -243,7 +243,7 @@ HfFolder HfFolder::open(const std::string& dir) {
 HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   HfFolder folder;
   folder.dir = dir;
-  read_modules(read_file, folder);
+  const bool has_modules = read_modules(read_file, folder);
   folder.config_json = require_file(read_file, folder, "config.json", max_config_bytes);
   const std::string name = join_path(dir, join_path(folder.transformer_folder, "config.json"));
   const JsonFile config(name, parse_json(folder.config_json, name));
@@ -257,7 +257,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
       folder.architectures.push_back(entry.get<std::string>());
     }
   }
-  read_heads(read_file, config, read_file("modules.json", max_config_bytes).has_value(), folder);
+  read_heads(read_file, config, has_modules, folder);
   read_tokenizer(read_file, folder);
   read_lengths(read_file, config, folder);
   read_prompts(read_file, folder);

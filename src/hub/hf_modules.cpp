@@ -162,13 +162,13 @@ void add_module(const HfFolder::ReadFile& read, const std::string& type, const s
 
 }  // namespace
 
-void read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
+bool read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
   const std::optional<JsonFile> list = read_json(folder.dir, read, "modules.json", true);
   if (!list) {
     folder.pipeline.modules = {{"Pooling", "", {{"mean"}, true}, {}}};
     folder.decisions.push_back({"pooling", "mean", "assumed, as sentence-transformers does: there is no modules.json"});
     folder.decisions.push_back({"normalize", "false", "there is no modules.json"});
-    return;
+    return false;
   }
   const auto wrong = [&](const char* problem) { throw Error(Status::bad_file, list->name() + ": " + problem); };
   if (!list->value().is_array() || list->value().empty()) wrong("no list of modules");
@@ -200,6 +200,7 @@ void read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
   }
   if (!normalized) folder.decisions.push_back({"normalize", "false", "modules.json"});
   check_pipeline(folder.pipeline, list->name());
+  return true;
 }
 
 }  // namespace quern

@@ -6,7 +6,7 @@
 
 namespace quern {
 
-// Fills pipeline, transformer_folder and decisions. Without modules.json the pipeline is mean pooling.
-void read_modules(const HfFolder::ReadFile& read, HfFolder& folder);
+// Fills pipeline, transformer_folder and decisions. False without modules.json: the pipeline is mean pooling then.
+bool read_modules(const HfFolder::ReadFile& read, HfFolder& folder);
 
 }  // namespace quern

@@ -48,6 +48,18 @@ Settings read_settings(const HfFolder::ReadFile& read, const HfFolder& folder) {
   return s;
 }
 
+// Without their ends, LF or CR LF.
+std::vector<std::string> lines_of(const std::string& text) {
+  std::vector<std::string> lines;
+  for (size_t at = 0; at < text.size();) {
+    const size_t end = std::min(text.find('\n', at), text.size());
+    lines.push_back(text.substr(at, end - at));
+    if (lines.back().ends_with('\r')) lines.back().pop_back();
+    at = end + 1;
+  }
+  return lines;
+}
+
 size_t id_of(const Vocabulary& v, const std::string& piece) {
   const auto found = std::find(v.pieces.begin(), v.pieces.end(), piece);
   if (found == v.pieces.end())
@@ -99,13 +111,7 @@ void add_tokens(const Settings& s, Vocabulary& v) {
 }
 
 std::string from_vocab_txt(const std::string& text, Vocabulary v, const Settings& s) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t end = std::min(text.find('\n', at), text.size());
-    std::string piece = text.substr(at, end - at);
-    if (piece.ends_with('\r')) piece.pop_back();
-    v.pieces.push_back(std::move(piece));
-    at = end + 1;
-  }
+  v.pieces = lines_of(text);
   v.kinds.assign(v.pieces.size(), PieceKind::normal);
   BertSettings bert;
   bert.unknown = s.token("unk_token", "[UNK]");
@@ -135,13 +141,8 @@ std::string from_vocab_json(const nlohmann::json& vocab, const std::string& merg
     v.pieces[it->get<size_t>()] = it.key();
   }
   v.kinds.assign(v.pieces.size(), PieceKind::normal);
-  for (size_t at = 0; at < merges.size();) {
-    const size_t end = std::min(merges.find('\n', at), merges.size());
-    std::string line = merges.substr(at, end - at);
-    if (line.ends_with('\r')) line.pop_back();
+  for (std::string& line : lines_of(merges))
     if (!line.empty() && !line.starts_with("#version")) v.merges.push_back(std::move(line));
-    at = end + 1;
-  }
   constexpr std::string_view roberta_kin[] = {"roberta", "bart", "longformer", "led"};
   if (std::find(std::begin(roberta_kin), std::end(roberta_kin), s.family) != std::end(roberta_kin)) {
     const std::string cls = s.token("cls_token", "<s>"), sep = s.token("sep_token", "</s>"),
@@ -188,11 +189,11 @@ std::string from_t5(SentencePieceModel m, const Settings& s) {
 
 std::string from_llama(SentencePieceModel m, const Settings& s) {
   Vocabulary& v = m.vocabulary;
-  if (s.family.starts_with("gemma")) m.normalizer.add_space_prefix = false;
+  const bool gemma = s.family.starts_with("gemma");
+  if (gemma) m.normalizer.add_space_prefix = false;
   m.normalizer.charsmap.clear();  // transformers leaves it out
   add_tokens(s, v);
   Surround around;
-  const bool gemma = s.family.starts_with("gemma");
   if (s.flag("add_bos_token", true)) around.before = {id_of(v, s.token("bos_token", gemma ? "<bos>" : "<s>"))};
   if (s.flag("add_eos_token", false)) around.after = {id_of(v, s.token("eos_token", gemma ? "<eos>" : "</s>"))};
   return spm_bpe_json(v, m.unknown, m.normalizer, around);

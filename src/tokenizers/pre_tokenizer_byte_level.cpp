@@ -14,15 +14,9 @@ class ByteLevel final : public PreTokenizer {
 
   void apply(Words& words) const override {
     if (add_prefix_space_) add_prefix_spaces(words);
-    if (pattern_) {
-      words.scratch.clear();
-      for (const Span word : words.spans) {
-        words.matches.clear();
-        pattern_->find(words.text.data(), word, words.matches);
-        append_parts(word, words.matches, false, Behavior::isolated, words.scratch);
-      }
-      words.spans.swap(words.scratch);
-    }
+    if (pattern_)
+      cut_words(words, Behavior::isolated, false,
+                [&](Span word, std::vector<Span>& matches) { pattern_->find(words.text.data(), word, matches); });
     Chars& out = words.chars;
     out.clear();
     for (Span& word : words.spans) {

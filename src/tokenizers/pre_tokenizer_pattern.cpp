@@ -12,13 +12,8 @@ class PatternSplit final : public PreTokenizer {
       : pattern_(std::move(pattern)), behavior_(behavior), invert_(invert) {}
 
   void apply(Words& words) const override {
-    words.scratch.clear();
-    for (const Span word : words.spans) {
-      words.matches.clear();
-      pattern_->find(words.text.data(), word, words.matches);
-      append_parts(word, words.matches, invert_, behavior_, words.scratch);
-    }
-    words.spans.swap(words.scratch);
+    cut_words(words, behavior_, invert_,
+              [&](Span word, std::vector<Span>& matches) { pattern_->find(words.text.data(), word, matches); });
   }
 
  private:
@@ -32,15 +27,7 @@ class DelimiterSplit final : public PreTokenizer {
   explicit DelimiterSplit(char32_t delimiter) : delimiter_(delimiter) {}
 
   void apply(Words& words) const override {
-    words.scratch.clear();
-    for (const Span word : words.spans) {
-      words.matches.clear();
-      for (uint32_t i = word.begin; i < word.end; ++i) {
-        if (words.text[i].code == delimiter_) words.matches.push_back({i, i + 1});
-      }
-      append_parts(word, words.matches, false, Behavior::removed, words.scratch);
-    }
-    words.spans.swap(words.scratch);
+    cut_words_at_chars(words, Behavior::removed, [&](char32_t code) { return code == delimiter_; });
   }
 
  private:

@@ -9,15 +9,7 @@ namespace {
 
 // Cuts at each character that has the flag.
 void split(Words& words, unicode::Flag flag, Behavior behavior) {
-  words.scratch.clear();
-  for (const Span word : words.spans) {
-    words.matches.clear();
-    for (uint32_t i = word.begin; i < word.end; ++i) {
-      if (unicode::flags(words.text[i].code) & flag) words.matches.push_back({i, i + 1});
-    }
-    append_parts(word, words.matches, false, behavior, words.scratch);
-  }
-  words.spans.swap(words.scratch);
+  cut_words_at_chars(words, behavior, [flag](char32_t code) { return (unicode::flags(code) & flag) != 0; });
 }
 
 class CharSplit final : public PreTokenizer {

@@ -1,5 +1,5 @@
 // Ids to text. See tokenizer.h and decoder.h.
-#include "pipeline.h"
+#include "tokenizer_pipeline.h"
 
 namespace quern {
 

@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
-#include "pipeline.h"
+#include "tokenizer_pipeline.h"
 #include "truncation.h"
 
 namespace quern {

@@ -1,5 +1,5 @@
-// Added tokens, normalizer, pre-tokenizer, model; and putting tokens together. See pipeline.h.
-#include "pipeline.h"
+// Added tokens, normalizer, pre-tokenizer, model; and putting tokens together. See tokenizer_pipeline.h.
+#include "tokenizer_pipeline.h"
 
 #include "trim.h"
 #include "truncation.h"

@@ -43,7 +43,16 @@ void product(benchmark::State& state, const KernelTable& table, const TypeInfo& 
     buffers.push_back(aligned(type.arrays[i].bytes(N, K)));
     w.arrays[i] = arrays[i] = buffers.back().get();
   }
-  type.pack(weights.data(), N, K, 0, N, nullptr, arrays);
+  if (type.pack)  // else zeros, which take as long
+    type.pack(weights.data(), N, K, 0, N, nullptr, arrays);
+  if (type.make_panels) {
+    void* panels[4] = {};
+    for (int i = 0; i < 4 && type.panel_bytes(N, K, i) > 0; ++i) {
+      buffers.push_back(aligned(type.panel_bytes(N, K, i)));
+      w.arrays[i] = panels[i] = buffers.back().get();
+    }
+    type.make_panels(arrays[0], N, K, 0, N, panels);
+  }
   const size_t row = kernels.row_bytes(K);
   const Buffer rows = aligned(row * static_cast<size_t>(M));
   for (int64_t m = 0; m < M; ++m)
@@ -123,19 +132,22 @@ void softmax(benchmark::State& state, const KernelTable& table) {
 }
 
 void register_all() {
-  const int64_t shapes[][3] = {{128, 1152, 384}, {128, 1536, 384}, {128, 384, 1536}, {1, 1536, 384}};
+  const int64_t shapes[][3] = {{128, 1152, 384}, {128, 1536, 384}, {128, 384, 1536},
+                               {1, 1536, 384},   {96, 2048, 2048}, {1, 2048, 2048}};
   for (const KernelTable* table : built_kernels()) {
     if (!table->runs_here()) continue;
     const std::string isa = table->name;
     for (const TypeInfo* type : all_types()) {
-      for (const auto& [M, N, K] : shapes)
+      for (const auto& [M, N, K] : shapes) {
+        if (K % type->k_multiple != 0) continue;
         benchmark::RegisterBenchmark(
             ("product/" + isa + '/' + type->name + '/' + std::to_string(M) + 'x' + std::to_string(N) + 'x' +
              std::to_string(K))
                 .c_str(),
             [=, M = M, N = N, K = K](benchmark::State& s) { product(s, *table, *type, M, N, K); });
+      }
       benchmark::RegisterBenchmark(("prepare/" + isa + '/' + type->name).c_str(),
-                                   [=](benchmark::State& s) { prepare(s, *table, *type, 384); });
+                                   [=](benchmark::State& s) { prepare(s, *table, *type, 768); });
     }
     benchmark::RegisterBenchmark(("limit/" + isa).c_str(), [=](benchmark::State& s) { limit(s, *table); });
     for (const int64_t L : {32, 128, 512}) {

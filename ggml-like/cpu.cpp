@@ -1,6 +1,7 @@
 #include "cpu.h"
 
 #include <sched.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -122,6 +123,11 @@ std::string cpu_name() {
     if (begin != std::string::npos) return info.substr(begin + 2, info.find('\n', begin) - begin - 2);
   }
   return "unknown CPU";
+}
+
+uint64_t physical_memory() {
+  const long pages = sysconf(_SC_PHYS_PAGES), bytes = sysconf(_SC_PAGESIZE);
+  return pages > 0 && bytes > 0 ? static_cast<uint64_t>(pages) * static_cast<uint64_t>(bytes) : 0;
 }
 
 int usable_cpus() {

@@ -1,6 +1,7 @@
 // What the CPU and the operating system let this process use. cpu_has_* are true only when the registers are saved by
 // the operating system too. Cheap after the first call, thread-safe.
 #pragma once
+#include <cstdint>
 #include <string>
 
 namespace quern {
@@ -16,5 +17,7 @@ std::string cpu_name();
 
 // CPUs that this process may run on: its affinity mask, cut to the cgroup's quota (cpu.max rounded up). At least 1.
 int usable_cpus();
+
+uint64_t physical_memory();  // bytes; 0: not known
 
 }  // namespace quern

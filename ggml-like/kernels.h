@@ -17,7 +17,7 @@ namespace quern {
 
 enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu, tanh };
 
-constexpr int kTypes = 7;  // as many as quants/list.h has
+constexpr int kTypes = 17;  // as many as quants/list.h has
 
 // What follows a product: y = activation(y + bias) + residual. bias and residual may be null; both begin at y's first
 // column, residual at its first row too.
@@ -63,6 +63,33 @@ struct AttentionKernel {
   void (*run)(const AttentionHead& head, void* scratch) noexcept;  // scratch: 64-byte aligned
 };
 
+// Keys and values of one head that a decoder has kept, in pages of kPageTokens tokens, and the rows of queries that
+// look at them. The state of a row, which attend() goes on from: top, the largest score so far (at first -inf), total,
+// the sum of exp(score - top), and out, that of exp(score - top) · v (at first zeros). A row's state does not depend on
+// the other rows.
+constexpr int64_t kPageTokens = 32;
+struct PagedHead {
+  const float* q;           // (rows, d), times the scale
+  const int32_t* position;  // of each row: it sees keys position - window + 1 … position
+  int64_t rows, d, window;
+  float softcap;         // 0: none; else scores become softcap · tanh(score / softcap)
+  const char* first;     // page 0 of this head
+  const int32_t* pages;  // numbers of the sequence's pages
+  int64_t page_stride;   // bytes from one page to the next
+  int64_t begin, end;    // keys to look at; begin is a multiple of kPageTokens
+  float *top, *total, *out;
+};
+
+// How keys and values are kept.
+enum class KvType : uint8_t { f16, i8 };  // i8: with a scale for each token's key and value
+constexpr int kKvTypes = 2;
+struct PagedKernel {
+  size_t (*page_bytes)(int64_t d) noexcept;  // keys and values of one head; a multiple of 64
+  void (*store)(const float* k, const float* v, int64_t d, int64_t slot, void* page) noexcept;  // slot < kPageTokens
+  size_t (*scratch_bytes)(int64_t d) noexcept;
+  void (*attend)(const PagedHead& head, void* scratch) noexcept;
+};
+
 struct KernelTable {
   const char* name;
   bool (*runs_here)() noexcept;  // this CPU has what the table's code needs
@@ -78,9 +105,12 @@ struct KernelTable {
   void (*gate)(const float* gate, const float* up, Activation activation, int64_t n, float* out) noexcept;
   // x, two halves a and b of `half` values each, turned in place: a·cos - b·sin, b·cos + a·sin.
   void (*rotate)(float* x, const float* cos, const float* sin, int64_t half) noexcept;
+  // The same with values 2i and 2i + 1 as the pair.
+  void (*rotate_pairs)(float* x, const float* cos, const float* sin, int64_t half) noexcept;
   // x[i] = exp(scale * (x[i] - max x)), i < n; returns their sum.
   float (*softmax)(float* x, int64_t n, float scale) noexcept;
   AttentionKernel attention_f32, attention_i16;  // see isa/attention.h for what they cost and give
+  PagedKernel kv[kKvTypes];                      // by KvType
   // C = A·B: A (M, K), B (K, N), C (M, N), all with row strides; the sum over k runs in order.
   void (*gemm)(int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* B, int64_t ldb, float* C,
                int64_t ldc) noexcept;

@@ -47,48 +47,85 @@ Tensor Ops::lookup(std::span<const Lookup> lookups) {
   return out;
 }
 
+namespace {
+
+// A linear's input as the types of its parts want it.
+struct PreparedRows {
+  const TypeKernels* type;
+  size_t row_bytes;
+  char* rows;
+};
+
+}  // namespace
+
 Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, const Tensor* residual) {
   assert(x.cols == w.K);
   if (observer_) observer_->observe(w, x);
   Tensor y = tensor(x.rows, w.N);
   Arena::Scope scope(arena_);
-  const TypeKernels& type = kernels_.types[type_index(*w.parts[0].w.type)];
-  const size_t row_bytes = type.row_bytes(w.K);
-  char* rows = static_cast<char*>(arena_.take_bytes(static_cast<size_t>(x.rows) * row_bytes));
+  PreparedRows* const prepared = arena_.take<PreparedRows>(static_cast<int64_t>(w.parts.size()));
+  size_t* const prepared_of = arena_.take<size_t>(static_cast<int64_t>(w.parts.size()));
+  size_t n_prepared = 0;
+  for (size_t i = 0; i < w.parts.size(); ++i) {
+    const TypeKernels* type = &kernels_.types[type_index(*w.parts[i].w.type)];
+    size_t at = 0;
+    while (at < n_prepared && prepared[at].type != type) ++at;
+    if (at == n_prepared) {
+      const size_t bytes = type->row_bytes(w.K);
+      prepared[n_prepared++] = {type, bytes,
+                                static_cast<char*>(arena_.take_bytes(static_cast<size_t>(x.rows) * bytes))};
+    }
+    prepared_of[i] = at;
+  }
   const auto prepare = [&](int64_t m) {
-    type.prepare(x.row(m), w.smooth, w.K, rows + static_cast<size_t>(m) * row_bytes);
+    for (size_t i = 0; i < n_prepared; ++i)
+      prepared[i].type->prepare(x.row(m), w.smooth, w.K,
+                                prepared[i].rows + static_cast<size_t>(m) * prepared[i].row_bytes);
   };
-  const auto multiply = [&](const Linear::Part& part, int64_t m, int64_t M, int64_t n, int64_t N) {
+  const auto multiply = [&](size_t i, int64_t m, int64_t M, int64_t n, int64_t N) {
+    const Linear::Part& part = w.parts[i];
     const Epilogue e{.bias = w.bias ? w.bias + part.first + n : nullptr,
                      .activation = activation,
                      .residual = residual ? residual->row(m) + part.first + n : nullptr,
                      .residual_stride = residual ? residual->stride : 0};
     float* out = y.row(m) + part.first + n;
-    const char* prepared = rows + static_cast<size_t>(m) * row_bytes;
+    const auto& [type, row_bytes, rows] = prepared[prepared_of[i]];
+    const char* input = rows + static_cast<size_t>(m) * row_bytes;
     if (part.backend)
-      part.backend->multiply(kernels_, prepared, row_bytes, M, part.w, part.adopted.get(), n, N, e, out, y.stride);
+      part.backend->multiply(kernels_, input, row_bytes, M, part.w, part.adopted.get(), n, N, e, out, y.stride);
     else
-      type.multiply(prepared, M, part.w, n, N, e, out, y.stride);
+      type->multiply(input, M, part.w, n, N, e, out, y.stride);
   };
   if (!pool_) {  // block by block, so that prepared rows are still near when they are multiplied
     for (int64_t m = 0; m < x.rows; m += kRowBlock) {
       const int64_t M = std::min(kRowBlock, x.rows - m);
       for (int64_t i = m; i < m + M; ++i) prepare(i);
-      for (const Linear::Part& part : w.parts) multiply(part, m, M, 0, part.w.N);
+      for (size_t i = 0; i < w.parts.size(); ++i) multiply(i, m, M, 0, w.parts[i].w.N);
     }
     return y;
   }
   for_each_row(x.rows, prepare);
+  // The tasks of all parts in one list: a part's task is a block of rows by a block of columns.
   const int64_t row_blocks = blocks(x.rows, kRowBlock);
-  for (const Linear::Part& part : w.parts) {
+  struct Share {
+    int64_t width, first_task;
+  };
+  Share* const shares = arena_.take<Share>(static_cast<int64_t>(w.parts.size()));
+  int64_t tasks = 0;
+  for (size_t i = 0; i < w.parts.size(); ++i) {
+    const Linear::Part& part = w.parts[i];
     const bool whole = part.backend && part.backend->adopt;
-    const int64_t width = whole ? part.w.N : column_block(part.w.N, row_blocks, pool_->size());
-    const int64_t column_blocks = blocks(part.w.N, width);
-    for_each(row_blocks * column_blocks, [&](int64_t task, Arena&) {
-      const int64_t m = task / column_blocks * kRowBlock, n = task % column_blocks * width;
-      multiply(part, m, std::min(kRowBlock, x.rows - m), n, std::min(width, part.w.N - n));
-    });
+    shares[i] = {whole ? part.w.N : column_block(part.w.N, row_blocks, pool_->size()), tasks};
+    tasks += row_blocks * blocks(part.w.N, shares[i].width);
   }
+  for_each(tasks, [&](int64_t task, Arena&) {
+    size_t i = w.parts.size() - 1;
+    while (shares[i].first_task > task) --i;
+    const int64_t N = w.parts[i].w.N, width = shares[i].width, column_blocks = blocks(N, width);
+    task -= shares[i].first_task;
+    const int64_t m = task / column_blocks * kRowBlock, n = task % column_blocks * width;
+    multiply(i, m, std::min(kRowBlock, x.rows - m), n, std::min(width, N - n));
+  });
   return y;
 }
 
@@ -144,16 +181,18 @@ Tensor Ops::attention(const Tensor& q, const Tensor& k, const Tensor& v, std::sp
                       const AttentionOptions& options) {
   Tensor out = tensor(q.rows, q.cols);
   const int64_t heads = options.heads, d = q.cols / heads;
-  assert(d * heads == q.cols && k.cols == q.cols && v.cols == q.cols && k.stride == q.stride && v.stride == q.stride);
+  const int64_t sharing = options.kv_heads > 0 ? heads / options.kv_heads : 1;  // heads of one head of keys
+  assert(d * heads == q.cols && k.cols * sharing == q.cols && v.cols == k.cols && k.stride == q.stride &&
+         v.stride == q.stride);
   const AttentionKernel& kernel = precision_ == Precision::f32 ? kernels_.attention_f32 : kernels_.attention_i16;
   for_each(static_cast<int64_t>(texts.size()) * heads, [&](int64_t task, Arena& scratch) {
     Arena::Scope scope(scratch);
     const Sequence& text = texts[static_cast<size_t>(task / heads)];
-    const int64_t column = task % heads * d;
+    const int64_t column = task % heads * d, kv_column = task % heads / sharing * d;
     const Bias bias = options.bias ? options.bias(text, static_cast<int>(task % heads), scratch) : Bias{};
     kernel.run({.q = q.row(text.first) + column,
-                .k = k.row(text.first) + column,
-                .v = v.row(text.first) + column,
+                .k = k.row(text.first) + kv_column,
+                .v = v.row(text.first) + kv_column,
                 .stride = q.stride,
                 .L = text.length,
                 .d = d,

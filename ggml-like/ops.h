@@ -10,6 +10,7 @@
 #include "arena.h"
 #include "backend.h"
 #include "kernels.h"
+#include "kv_cache.h"
 #include "parallel.h"
 #include "quants/type_info.h"
 #include "tensor.h"
@@ -25,7 +26,7 @@ struct Linear {
     std::shared_ptr<const void> adopted;  // the back end's own copy of w, see backend.h
   };
   int64_t N = 0, K = 0;
-  std::vector<Part> parts;        // one or more, of the same type
+  std::vector<Part> parts;        // one or more
   const float* bias = nullptr;    // N, or null
   const float* smooth = nullptr;  // K factors that x is multiplied by; W has been divided by them. Or null.
 };
@@ -42,9 +43,12 @@ struct Table {
   int64_t rows = 0, cols = 0;
 };
 
-// One text's tokens within a packed batch.
+// One text's tokens within a packed batch. Of a text whose beginning has gone through before, `past` tokens are kept in
+// the pages of a KvCache; these have room for past + length tokens.
 struct Sequence {
   int64_t first = 0, length = 0;
+  int64_t past = 0;
+  const int32_t* pages = nullptr;
 };
 
 // Called with the input of each linear as it runs; how calibration sees activations.
@@ -62,10 +66,19 @@ struct Bias {
 
 struct AttentionOptions {
   int heads = 1;
+  int kv_heads = 0;  // heads of keys and values, each for heads / kv_heads of queries; 0: as many
   float scale = 1;
   int64_t before = INT32_MAX, after = INT32_MAX;  // query i sees keys i - before … i + after of its text
   // The bias of a head in a text, if any; what it makes lives in `scratch`. Called from any thread.
   std::function<Bias(const Sequence& text, int head, Arena& scratch)> bias = {};
+};
+
+// Of attention over kept keys and values: a token sees itself and those before it.
+struct PagedOptions {
+  int heads = 1, kv_heads = 1;
+  float scale = 1;
+  int64_t window = INT32_MAX;  // sees so many tokens, itself among them
+  float softcap = 0;           // 0: none; else scores become softcap · tanh(score / softcap)
 };
 
 // How attention computes: exactly, or in 16-bit integers for models whose products take 8-bit activations anyway.
@@ -104,7 +117,7 @@ class Ops {
   // activation(gate) · up, value by value, into gate's place, which is the result.
   Tensor gate(const Tensor& gate, const Tensor& up, Activation activation);
 
-  // Attention within each text: q, k, v (T, D) with D = heads · head_dim, result (T, D).
+  // Attention within each text: q (T, D) with D = heads · d, k and v (T, kv_heads · d), result (T, D).
   Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
                    const AttentionOptions& options);
 
@@ -113,6 +126,20 @@ class Ops {
   // values of every head of x (T, D), in place, by the token's place in its text.
   Tensor angles(int64_t places, int64_t dims, float base, float factor = 1);
   void rotate(Tensor x, const Tensor& angles, std::span<const Sequence> texts, int heads);
+
+  // The same for decoders: keeps each text's k and v in its pages of `cache`, then attends to all that are there. A
+  // token's result does not depend on how many of its text's tokens come in one call.
+  Tensor paged_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
+                         KvCache& cache, int layer, const PagedOptions& options);
+
+  // Rotary positions where texts go on: a row of n cosines and n sines for each token, whose place is its text's past
+  // and on. frequencies: n angles of place 1; factor multiplies cosines and sines. turn(): as rotate(), by those rows;
+  // pairs: value 2i turns with value 2i + 1, the order of llama.cpp's files.
+  Tensor token_angles(std::span<const Sequence> texts, std::span<const float> frequencies, float factor = 1);
+  void turn(Tensor x, const Tensor& angles, int heads, bool pairs = false);
+
+  // Each head's d values of x (T, heads · d) by rms_norm, in place.
+  void norm_heads(Tensor x, int heads, const Norm& norm, float eps);
 
  private:
   // f(row) for row < n, 16 rows a task.

@@ -131,7 +131,7 @@ void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
   Arena::Scope scope(op.arena());
   const Tensor states = forward(*model_->model, op, {pack.ids, pack.types, pack.texts});
   for (size_t i = 0; i < pack.texts.size(); ++i) {
-    const auto [first, length] = pack.texts[i];
+    const int64_t first = pack.texts[i].first, length = pack.texts[i].length;
     const size_t at = static_cast<size_t>(first), n = static_cast<size_t>(length);
     Finished text{pack.indices[i], {states.row(first), length, states.cols, states.stride}, {&pack.ids[at], n}, {}, {}};
     if (job.want_offsets) {

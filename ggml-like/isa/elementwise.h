@@ -125,6 +125,14 @@ struct Elementwise {
     }
   }
 
+  static void rotate_pairs(float* x, const float* cos, const float* sin, int64_t half) noexcept {
+    for (int64_t i = 0; i < half; ++i) {
+      const float a = x[2 * i], b = x[2 * i + 1];
+      x[2 * i] = a * cos[i] - b * sin[i];
+      x[2 * i + 1] = b * cos[i] + a * sin[i];
+    }
+  }
+
   static void layer_norm(const float* x, const float* weight, const float* bias, float eps, int64_t D,
                          float* out) noexcept {
     F total = S::zero();

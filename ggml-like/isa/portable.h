@@ -79,6 +79,9 @@ struct Portable : Tiles {
   static F load_f16(const uint16_t* p) {
     return make<F>([&](int i) { return f16_to_f32(p[i]); });
   }
+  static void store_f16(const F& a, uint16_t* p) {
+    for (int i = 0; i < N; ++i) p[i] = f32_to_f16(a.v[i]);
+  }
   static F load_bf16(const uint16_t* p) {
     return make<F>([&](int i) { return bf16_to_f32(p[i]); });
   }
@@ -104,6 +107,9 @@ struct Portable : Tiles {
     return make<I>([&](int i) { return p[i]; });
   }
   static I load_u8(const uint8_t* p) {
+    return make<I>([&](int i) { return p[i]; });
+  }
+  static I load_s8(const int8_t* p) {
     return make<I>([&](int i) { return p[i]; });
   }
   static void store_i32(const I& a, int32_t* p) {
@@ -163,21 +169,6 @@ struct Portable : Tiles {
     });
   }
 
-  // blocks of 32
-  using I8x32 = Vector<int8_t, 32>;
-  static I8x32 load_i8x32(const void* p) {
-    return make<I8x32>([&](int i) { return static_cast<const int8_t*>(p)[i]; });
-  }
-  static I8x32 load_nibbles_minus_8(const void* p) {
-    const uint8_t* q = static_cast<const uint8_t*>(p);
-    return make<I8x32>([&](int i) { return (i < 16 ? q[i] & 15 : q[i - 16] >> 4) - 8; });
-  }
-  static I dot_i8x32(const I8x32& a, const I8x32& b) {
-    I total = set1_i32(0);
-    for (int i = 0; i < 32; ++i) total.v[i % N] += a.v[i] * b.v[i];
-    return total;
-  }
-
   // q8 and q4: lane i takes the products of bytes 4i … 4i + 3
   using Act8 = uint8_t;
   using A8 = Vector<uint8_t, 4>;
@@ -201,9 +192,19 @@ struct Portable : Tiles {
   using A4 = Vector<int8_t, 4>;
   using W4 = Vector<uint8_t, 4 * N>;
   using Acc4 = I;
-  static void load_w4(const uint8_t* p, W4& even, W4& odd) {
-    even = make<W4>([&](int i) { return p[i] & 15; });
-    odd = make<W4>([&](int i) { return p[i] >> 4; });
+  static constexpr bool wide4 = true;
+  static W4 load_codes(const void* p) {
+    return make<W4>([&](int i) { return static_cast<const uint8_t*>(p)[i]; });
+  }
+  template <int from, int bits, int to>
+  static W4 field(const W4& x) {
+    return make<W4>([&](int i) { return (x.v[i] >> from & ((1 << bits) - 1)) << to; });
+  }
+  static W4 or_codes(const W4& a, const W4& b) {
+    return make<W4>([&](int i) { return a.v[i] | b.v[i]; });
+  }
+  static W4 look_up(const int8_t* table, const W4& codes) {
+    return make<W4>([&](int i) { return static_cast<uint8_t>(table[codes.v[i]]); });
   }
   static A4 broadcast4(const int8_t* p) {
     return make<A4>([&](int i) { return p[i]; });
@@ -211,6 +212,19 @@ struct Portable : Tiles {
   static Acc4 zero4() { return set1_i32(0); }
   static Acc4 dot4(const Acc4& acc, const W4& w, const A4& a) { return dot(acc, a, w); }
   static I finish4(const Acc4& acc) { return acc; }
+
+  using ActS = int8_t;
+  using AS = A4;
+  using WS = W8;
+  using AccS = I;
+  static constexpr int lift_s = 0;
+  static WS signed_codes(const W4& x) {
+    return make<WS>([&](int i) { return static_cast<int8_t>(x.v[i]); });
+  }
+  static AS broadcast_s(const int8_t* p) { return broadcast4(p); }
+  static AccS zero_s() { return set1_i32(0); }
+  static AccS dot_s(const AccS& acc, const WS& w, const AS& a) { return dot(acc, a, w); }
+  static I finish_s(const AccS& acc) { return acc; }
 
   // The rate of plain code is no limit of the CPU: one multiply-accumulate at a time.
   using L8 = int32_t;

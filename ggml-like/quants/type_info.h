@@ -25,19 +25,25 @@ struct TypeInfo {
 
   // w: outputs [n0, n1) of an N × K matrix, row-major, w pointing at row n0; n0 is a multiple of 16 and n1 too or N.
   // Fills those outputs' part of the arrays (64-byte aligned, as arrays[].bytes sizes them). U: see
-  // quants/compensate.h; row types ignore it. Calls for different outputs may run at the same time.
+  // quants/compensate.h; row types ignore it. Null for types that quern only reads. Calls for different outputs may run
+  // at the same time.
   void (*pack)(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const float* U, void* const* arrays);
   // Output n of a packed matrix as K floats; the inverse of pack but for rounding.
   void (*unpack)(const void* const* arrays, int64_t N, int64_t K, int64_t n, float* out) noexcept;
 
-  // Row types only. One row of K values; encode rounds to nearest.
+  // Row types only. One row of K values; encode rounds to nearest, and is null for types that quern only reads.
   void (*decode)(const void* row, float* out, int64_t K) noexcept;
   void (*encode)(const float* x, void* row, int64_t K) noexcept;
 
-  // Panel types only, for choosing smoothing factors: how many of an output's weights share a scale (0: all), and how
-  // many steps lie between the largest and the smallest of them.
-  int64_t group = 0;
-  float steps = 0;
+  int64_t group = 0;  // how many of an output's weights share a scale; 0: all
+  float steps = 0;    // between the largest and the smallest of them, for choosing smoothing factors; panel types only
+
+  // Row types whose products run from panels that are made when a file is loaded. panel_bytes: of
+  // Matrix::arrays[array], 0 for those that there are not. make_panels: of outputs [n0, n1), n0 a multiple of 16; calls
+  // for different outputs may run at the same time. Null: products run from what the file holds.
+  size_t (*panel_bytes)(int64_t N, int64_t K, int array) noexcept = nullptr;
+  void (*make_panels)(const void* rows, int64_t N, int64_t K, int64_t n0, int64_t n1,
+                      void* const* panels) noexcept = nullptr;
 
   size_t row_bytes(int64_t K) const { return arrays[0].bytes(1, K); }
 };

@@ -58,8 +58,14 @@ class Binder {
       case WeightSpec::Kind::linear:
         return linear(spec);
       case WeightSpec::Kind::norm: {
+        if (!spec.made.empty()) {
+          spec.norm->weight = static_cast<const float*>(
+              std::memcpy(store_.floats(spec.made.size()), spec.made.data(), spec.made.size() * sizeof(float)));
+          return;
+        }
+        if (spec.optional && !file_.has(spec)) return;
         const HfTensors t = file_.find(spec, 0);
-        spec.norm->weight = vector(t.weight);
+        spec.norm->weight = vector(t.weight, spec.hf_added);
         spec.norm->bias = t.bias ? vector(*t.bias) : nullptr;
         return;
       }
@@ -74,9 +80,11 @@ class Binder {
   }
 
  private:
-  const float* vector(const StTensor& tensor) {
+  const float* vector(const StTensor& tensor, float added = 0) {
     float* out = store_.floats(static_cast<size_t>(tensor.elements()));
     read_floats(tensor, 0, tensor.elements(), out);
+    if (added != 0)
+      for (int64_t i = 0; i < tensor.elements(); ++i) out[i] += added;
     return out;
   }
 
@@ -157,6 +165,11 @@ int64_t HfWeights::rows(const std::string& folder, const std::string& name) {
 
 const Safetensors& HfWeights::file_of(const WeightSpec& spec) const {
   return spec.hf_folder.empty() ? transformer_ : folders_.at(spec.hf_folder);
+}
+
+bool HfWeights::has(const WeightSpec& spec) const {
+  const std::string& hf = spec.parts[0].hf;
+  return find(file_of(spec), hf.substr(0, hf.find('|')), {".weight"}) != nullptr;
 }
 
 HfTensors HfWeights::find(const WeightSpec& spec, size_t index) const {

@@ -29,6 +29,7 @@ class HfWeights {
   void bind(std::span<const WeightSpec> specs, WeightStore& store);
 
   HfTensors find(const WeightSpec& spec, size_t part) const;         // of a spec that was bound
+  bool has(const WeightSpec& spec) const;                            // a tensor by its first spelling
   int64_t rows(const std::string& folder, const std::string& name);  // of a folder's matrix
   const Safetensors& transformer() const { return transformer_; }
   void release(const HfTensors& tensors) const noexcept;  // their pages will not be used again; only a hint

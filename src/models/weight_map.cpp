@@ -1,5 +1,12 @@
 #include "models/weight_map.h"
 
+#include <cstdlib>
+#include <new>
+
+#if defined(__linux__)
+#include <sys/mman.h>
+#endif
+
 namespace quern {
 
 WeightSpec& WeightMap::linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K,
@@ -51,6 +58,22 @@ void WeightMap::end_layer() {
   gguf_.clear();
   hf_.clear();
   if (!layers.empty()) layers.back().end = specs.size();
+}
+
+void WeightStore::Free::operator()(void* p) const {
+  std::free(p);
+}
+
+void* WeightStore::aligned(size_t bytes) {
+  constexpr size_t kLarge = size_t{2} << 20;
+  const size_t alignment = bytes >= kLarge ? kLarge : 64;
+  void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
+  if (!p) throw std::bad_alloc();
+#if defined(__linux__)
+  if (alignment == kLarge) madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+  aligned_.emplace_back(p);
+  return p;
 }
 
 std::string shape_text(const int64_t* extents, size_t n) {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <deque>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -18,13 +19,19 @@ struct WeightSpec {
   struct Part {
     std::string gguf, hf;
     int64_t N;
+    int64_t pair_heads =
+        0;  // so many heads' rows, whose halves GGUF files interleave: value i of a half becomes 2i, 2i + 1
   };
   Kind kind;
   std::string name;         // GGUF name of the whole
   std::vector<Part> parts;  // stacked along N; one for norms and tables
   int64_t N, K;             // linear: outputs × inputs; table: rows (0: the file's) × width; norm: N = width, K = 1
   bool bias;
-  bool always_f32 = false;     // small weights that no file type rounds
+  bool always_f32 = false;       // small weights that no file type rounds
+  bool optional = false;         // norms: null where a file has it not
+  std::string or_else = {};      // the GGUF table that is this linear where the file has no other (tied embeddings)
+  std::vector<float> made = {};  // norms whose values config.json implies: Hugging Face's files have no tensor of it
+  float hf_added = 0;            // to the values of Hugging Face's norms, which have them less
   bool calibrated = true;      // the conversion sees this linear's inputs; else its type is q8 in files of panel types
   int64_t hf_skip = 0;         // rows of the Hugging Face table before the first that is used
   std::string hf_whole = {};   // the Hugging Face tensor that holds all parts one after the other, where there is one
@@ -70,14 +77,20 @@ class WeightMap {
 class WeightStore {
  public:
   float* floats(size_t n) { return owned_.emplace_back(n).data(); }
+  void* aligned(size_t bytes);  // to 64 bytes, and to large pages where it is large
 
  private:
+  struct Free {
+    void operator()(void* p) const;
+  };
   std::deque<std::vector<float>> owned_;
+  std::vector<std::unique_ptr<void, Free>> aligned_;
 };
 
 class GgufReader;
 
-// Bind specs to a GGUF file's tensors; the file must outlive the model. Throw Error{bad_file} naming tensor, expected
+// Bind specs to a GGUF file's tensors; the file must outlive the model. Matrices of types that run from panels get them
+// here, on all CPUs, and their rows' pages are released. Throw Error{bad_file} naming tensor, expected
 // and found shape or type; {unsupported} for a type that quern does not run.
 void bind_weights(const GgufReader& file, std::span<const WeightSpec> specs, WeightStore& store);
 

@@ -2,10 +2,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "cpu.h"
 #include "dispatch.h"
 #include "error.h"
 #include "gguf/reader.h"
 #include "models/weight_map.h"
+#include "parallel.h"
 
 namespace quern {
 namespace {
@@ -19,12 +21,33 @@ class Binder {
       case WeightSpec::Kind::linear:
         return linear(spec);
       case WeightSpec::Kind::norm:
+        if (spec.optional && !file_.find(spec.name + ".weight")) return;
         spec.norm->weight = vector(spec.name + ".weight", spec.N);
         spec.norm->bias = spec.bias ? vector(spec.name + ".bias", spec.N) : nullptr;
         return;
       case WeightSpec::Kind::table:
         return table(spec);
     }
+  }
+
+  // Panels of all matrices that were bound, on all CPUs.
+  void make_panels() {
+    if (jobs_.empty()) return;
+    constexpr int64_t kOutputs = 256;  // of one task
+    std::vector<int64_t> first_task;
+    int64_t tasks = 0;
+    for (const PanelJob& job : jobs_) {
+      first_task.push_back(tasks);
+      tasks += (job.N + kOutputs - 1) / kOutputs;
+    }
+    Pool pool(usable_cpus());
+    pool.run(tasks, [&](int64_t task, Arena&) {
+      const size_t i =
+          static_cast<size_t>(std::upper_bound(first_task.begin(), first_task.end(), task) - first_task.begin()) - 1;
+      const PanelJob& job = jobs_[i];
+      const int64_t n = (task - first_task[i]) * kOutputs;
+      job.type->make_panels(job.rows, job.N, job.K, n, std::min(job.N, n + kOutputs), job.panels);
+    });
   }
 
  private:
@@ -36,10 +59,11 @@ class Binder {
   const TypeInfo& row_type(const TensorInfo& tensor) const {
     for (const TypeInfo* type : all_types())
       if (type->rows && type->arrays[0].gguf_type == tensor.type) return *type;
-    throw Error(Status::unsupported,
-                file_.name() + ": tensor " + std::string(tensor.name) + " has type " +
-                    std::string(find_ggml_type(tensor.type)->name) +
-                    ", which quern does not run yet (it runs F32, F16, BF16, Q8_0, Q4_0, and its own q8 and q4)");
+    std::string known;
+    for (const TypeInfo* type : all_types()) known += (known.empty() ? "" : ", ") + std::string(type->name);
+    throw Error(Status::unsupported, file_.name() + ": tensor " + std::string(tensor.name) + " has type " +
+                                         std::string(find_ggml_type(tensor.type)->name) +
+                                         ", which quern does not run (it runs " + known + ")");
   }
 
   // The data of one of a type's arrays, after its type and shape are checked.
@@ -81,22 +105,30 @@ class Binder {
     return tensor ? &row_type(*tensor) : nullptr;
   }
 
-  void part(Linear& to, const std::string& name, const TypeInfo& type, int64_t first, int64_t N, int64_t K) const {
+  void part(Linear& to, const std::string& name, const TypeInfo& type, int64_t first, int64_t N, int64_t K) {
     if (K % type.k_multiple != 0)
       throw Error(Status::bad_file, file_.name() + ": " + name + " is of type " + type.name +
                                         ", which needs a multiple of " + std::to_string(type.k_multiple) +
                                         " inputs, and has " + std::to_string(K));
     Linear::Part part{{&type, N, K, {}}, first, nullptr, nullptr};
     for (int i = 0; i < type.n_arrays; ++i) part.w.arrays[i] = array(name, type, i, N, K);
+    if (type.make_panels) {
+      PanelJob job{&type, part.w.arrays[0], N, K, {}};
+      for (int i = 0; i < 4 && type.panel_bytes(N, K, i) > 0; ++i)
+        part.w.arrays[i] = job.panels[i] = store_.aligned(type.panel_bytes(N, K, i));
+      jobs_.push_back(job);
+    }
     to.parts.push_back(part);
   }
 
   void linear(const WeightSpec& spec) {
     Linear& to = *spec.linear;
     to = {.N = spec.N, .K = spec.K, .parts = {}, .bias = nullptr, .smooth = nullptr};
-    const TypeInfo* whole = type_of(spec.name);
+    std::string name = spec.name;
+    const TypeInfo* whole = type_of(name);
+    if (!whole && !spec.or_else.empty()) whole = type_of(name = spec.or_else);
     if (whole) {
-      part(to, spec.name, *whole, 0, spec.N, spec.K);
+      part(to, name, *whole, 0, spec.N, spec.K);
       to.bias = spec.bias ? vector(spec.name + ".bias", spec.N) : nullptr;
       if (file_.find(spec.name + ".smooth")) to.smooth = vector(spec.name + ".smooth", spec.K);
       return;
@@ -106,10 +138,6 @@ class Binder {
     for (const WeightSpec::Part& p : spec.parts) {
       const TypeInfo* type = type_of(p.gguf);
       if (!type) file_.tensor(p.gguf + ".weight");  // throws, naming what is missing
-      if (!to.parts.empty() && to.parts[0].w.type != type)
-        throw Error(Status::unsupported, file_.name() + ": " + p.gguf + " is of type " + type->name + " and " +
-                                             spec.parts[0].gguf + " of type " + to.parts[0].w.type->name +
-                                             "; quern wants one type for both");
       part(to, p.gguf, *type, first, p.N, spec.K);
       if (bias) std::memcpy(bias + first, vector(p.gguf + ".bias", p.N), static_cast<size_t>(p.N) * sizeof(float));
       first += p.N;
@@ -119,6 +147,13 @@ class Binder {
 
   const GgufReader& file_;
   WeightStore& store_;
+  struct PanelJob {
+    const TypeInfo* type;
+    const void* rows;
+    int64_t N, K;
+    void* panels[4];
+  };
+  std::vector<PanelJob> jobs_;
 };
 
 }  // namespace
@@ -126,6 +161,7 @@ class Binder {
 void bind_weights(const GgufReader& file, std::span<const WeightSpec> specs, WeightStore& store) {
   Binder binder(file, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
+  binder.make_panels();
 }
 
 }  // namespace quern

@@ -18,6 +18,9 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
     return _mm_cvtss_f32(_mm_max_ss(v, _mm_movehdup_ps(v)));
   }
   static F load_f16(const uint16_t* p) { return _mm256_cvtph_ps(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
+  static void store_f16(F a, uint16_t* p) {
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(p), _mm256_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+  }
   static F load_bf16(const uint16_t* p) {
     const __m256i wide = _mm256_cvtepu16_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
     return _mm256_castsi256_ps(_mm256_slli_epi32(wide, 16));
@@ -27,6 +30,9 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   static I set1_i32(int32_t v) { return _mm256_set1_epi32(v); }
   static I load_u8(const uint8_t* p) {
     return _mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
+  }
+  static I load_s8(const int8_t* p) {
+    return _mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p)));
   }
   static I sub_i32(I a, I b) { return _mm256_sub_epi32(a, b); }
   static I mul_i32(I a, I b) { return _mm256_mullo_epi32(a, b); }
@@ -62,12 +68,6 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   }
 
   static __m256i widen(__m128i v) { return _mm256_cvtepi8_epi16(v); }
-  static I dot_i8x32(I8x32 a, I8x32 b) {  // exact: products of int16, pairs summed in int32
-    const __m256i low = _mm256_madd_epi16(widen(_mm256_castsi256_si128(a)), widen(_mm256_castsi256_si128(b)));
-    const __m256i high =
-        _mm256_madd_epi16(widen(_mm256_extracti128_si256(a, 1)), widen(_mm256_extracti128_si256(b, 1)));
-    return _mm256_add_epi32(low, high);
-  }
 
   // Products of int16 pairs. The empty asm keeps accumulators in registers: g++ 12 leaves them on the stack otherwise,
   // at two thirds of the rate.
@@ -96,14 +96,22 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
     return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[0], acc[1]), 0xD8);
   }
 
-  // q4: unsigned nibbles × signed activations by maddubs; the eight products of a group and output fit int16.
+  // Small codes: unsigned codes × signed activations by maddubs, summed in int16 as long as they fit.
   using A4 = __m256i;
   using W4 = __m256i;
   using Acc4 = __m256i;
-  static void load_w4(const uint8_t* p, W4& even, W4& odd) {
-    const __m256i q = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)), mask = _mm256_set1_epi8(15);
-    even = _mm256_and_si256(q, mask);
-    odd = _mm256_and_si256(_mm256_srli_epi16(q, 4), mask);
+  static constexpr bool wide4 = false;
+  static W4 load_codes(const void* p) { return _mm256_loadu_si256(static_cast<const __m256i*>(p)); }
+  template <int from, int bits, int to>
+  static W4 field(W4 x) {
+    if constexpr (from > to) x = _mm256_srli_epi16(x, from - to);
+    if constexpr (from < to) x = _mm256_slli_epi16(x, to - from);
+    return _mm256_and_si256(x, _mm256_set1_epi8(static_cast<char>(((1 << bits) - 1) << to)));
+  }
+  static W4 or_codes(W4 a, W4 b) { return _mm256_or_si256(a, b); }
+  static W4 look_up(const int8_t* table, W4 codes) {
+    return _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))),
+                               codes);
   }
   static A4 broadcast4(const int8_t* p) {
     return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
@@ -111,6 +119,25 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   static Acc4 zero4() { return _mm256_setzero_si256(); }
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, a)); }
   static I finish4(Acc4 acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }
+
+  // Signed bytes on both sides: widened to int16, as in q8; the two halves of a register of codes apart.
+  using ActS = int16_t;
+  using AS = __m256i;
+  struct WS {
+    __m256i low, high;
+  };
+  using AccS = WS;
+  static constexpr int lift_s = 0;
+  static WS signed_codes(W4 x) { return {widen(_mm256_castsi256_si128(x)), widen(_mm256_extracti128_si256(x, 1))}; }
+  static AS broadcast_s(const int16_t* p) {
+    return _mm256_castpd_si256(_mm256_broadcast_sd(reinterpret_cast<const double*>(p)));
+  }
+  static AccS zero_s() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static AccS dot_s(AccS acc, WS w, AS a) {
+    return {_mm256_add_epi32(acc.low, _mm256_madd_epi16(a, w.low)),
+            _mm256_add_epi32(acc.high, _mm256_madd_epi16(a, w.high))};
+  }
+  static I finish_s(AccS acc) { return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc.low, acc.high), 0xD8); }
 
   using L8 = __m256i;
   static constexpr int limit_macs = 32;

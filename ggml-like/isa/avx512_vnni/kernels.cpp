@@ -17,6 +17,9 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static F load_f16(const uint16_t* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }
+  static void store_f16(F a, uint16_t* p) {
+    _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), _mm512_cvtps_ph(a, _MM_FROUND_TO_NEAREST_INT));
+  }
   static F load_bf16(const uint16_t* p) {
     const __m512i wide = _mm512_cvtepu16_epi32(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
     return _mm512_castsi512_ps(_mm512_slli_epi32(wide, 16));
@@ -26,6 +29,9 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static I set1_i32(int32_t v) { return _mm512_set1_epi32(v); }
   static I load_u8(const uint8_t* p) {
     return _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
+  }
+  static I load_s8(const int8_t* p) {
+    return _mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p)));
   }
   static I sub_i32(I a, I b) { return _mm512_sub_epi32(a, b); }
   static I mul_i32(I a, I b) { return _mm512_mullo_epi32(a, b); }
@@ -42,8 +48,6 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static I load_i32(const int32_t* p) { return _mm512_loadu_si512(p); }
   static void store_i32(I a, int32_t* p) { _mm512_storeu_si512(p, a); }
   static int32_t sum_i32(I a) { return _mm512_reduce_add_epi32(a); }
-
-  static I dot_i8x32(I8x32 a, I8x32 b) { return _mm512_madd_epi16(_mm512_cvtepi8_epi16(a), _mm512_cvtepi8_epi16(b)); }
 
   static I broadcast_i32(const int32_t* p) { return _mm512_set1_epi32(*p); }
   // The empty asm keeps accumulators in registers: g++ 12 leaves them on the stack otherwise, at half the rate.
@@ -68,14 +72,21 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return pinned(_mm512_dpbusd_epi32(acc, a, w)); }
   static I finish8(const Acc8* acc) { return *acc; }
 
-  // q4: the nibbles are the unsigned side, the activations the signed one.
+  // Small codes: they are the unsigned side, the activations the signed one.
   using A4 = __m512i;
   using W4 = __m512i;
   using Acc4 = __m512i;
-  static void load_w4(const uint8_t* p, W4& even, W4& odd) {
-    const __m512i q = _mm512_loadu_si512(p), mask = _mm512_set1_epi8(15);
-    even = _mm512_and_si512(q, mask);
-    odd = _mm512_and_si512(_mm512_srli_epi16(q, 4), mask);
+  static constexpr bool wide4 = true;
+  static W4 load_codes(const void* p) { return _mm512_loadu_si512(p); }
+  template <int from, int bits, int to>
+  static W4 field(W4 x) {
+    if constexpr (from > to) x = _mm512_srli_epi16(x, from - to);
+    if constexpr (from < to) x = _mm512_slli_epi16(x, to - from);
+    return _mm512_and_si512(x, _mm512_set1_epi8(static_cast<char>(((1 << bits) - 1) << to)));
+  }
+  static W4 or_codes(W4 a, W4 b) { return _mm512_or_si512(a, b); }
+  static W4 look_up(const int8_t* table, W4 codes) {
+    return _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(table))), codes);
   }
   static A4 broadcast4(const int8_t* p) {
     int32_t four;
@@ -85,6 +96,18 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static Acc4 zero4() { return _mm512_setzero_si512(); }
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm512_dpbusd_epi32(acc, w, a); }
   static I finish4(Acc4 acc) { return acc; }
+
+  // Signed bytes on both sides: the weights are lifted by 128 to be the unsigned one.
+  using ActS = int8_t;
+  using AS = __m512i;
+  using WS = __m512i;
+  using AccS = __m512i;
+  static constexpr int lift_s = 128;
+  static WS signed_codes(W4 x) { return _mm512_xor_si512(x, _mm512_set1_epi8(-128)); }
+  static AS broadcast_s(const int8_t* p) { return broadcast4(p); }
+  static AccS zero_s() { return _mm512_setzero_si512(); }
+  static AccS dot_s(AccS acc, WS w, AS a) { return _mm512_dpbusd_epi32(acc, w, a); }
+  static I finish_s(AccS acc) { return acc; }
 
   using L8 = __m512i;
   static constexpr int limit_macs = 64;

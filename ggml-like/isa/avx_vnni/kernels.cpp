@@ -51,6 +51,27 @@ struct AvxVnni : Avx2Family<AvxVnniTiles> {
   static I finish4(Acc4 acc) {
     return acc;
   }
+  static constexpr bool wide4 = true;
+
+  using ActS = int8_t;
+  using WS = __m256i;
+  using AccS = __m256i;
+  static constexpr int lift_s = 128;  // makes the weights the unsigned side
+  static WS signed_codes(W4 x) {
+    return _mm256_xor_si256(x, _mm256_set1_epi8(-128));
+  }
+  static AS broadcast_s(const int8_t* p) {
+    return broadcast4(p);
+  }
+  static AccS zero_s() {
+    return _mm256_setzero_si256();
+  }
+  static AccS dot_s(AccS acc, WS w, AS a) {
+    return dpbusd(acc, w, a);
+  }
+  static I finish_s(AccS acc) {
+    return acc;
+  }
 
   static L8 limit_dot(L8 acc, L8 a, L8 b) {  // opaque to the compiler, which would see the zeros
     acc = dpbusd(acc, a, b);

@@ -13,6 +13,7 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static F div(F a, F b) { return vdivq_f32(a, b); }  // xsimd 8.1's is a reciprocal and Newton steps, not exact
   static float max_lane(F a) { return vmaxvq_f32(a); }
   static F load_f16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
+  static void store_f16(F a, uint16_t* p) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a))); }
   static F load_bf16(const uint16_t* p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
   static float f16(uint16_t bits) { return vgetq_lane_f32(vcvt_f32_f16(vreinterpret_f16_u16(vdup_n_u16(bits))), 0); }
 
@@ -23,6 +24,11 @@ struct Neon : XsimdFloats<xsimd::neon64> {
     __builtin_memcpy(&four, p, 4);
     const uint16x8_t wide = vmovl_u8(vcreate_u8(four));
     return vreinterpretq_s32_u32(vmovl_u16(vget_low_u16(wide)));
+  }
+  static I load_s8(const int8_t* p) {
+    uint32_t four;
+    __builtin_memcpy(&four, p, 4);
+    return vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8(four))));
   }
   static I sub_i32(I a, I b) { return vsubq_s32(a, b); }
   static I mul_i32(I a, I b) { return vmulq_s32(a, b); }
@@ -43,23 +49,6 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static I load_i32(const int32_t* p) { return vld1q_s32(p); }
   static void store_i32(I a, int32_t* p) { vst1q_s32(p, a); }
   static int32_t sum_i32(I a) { return vaddvq_s32(a); }
-
-  struct I8x32 {
-    int8x16_t low, high;
-  };
-  static I8x32 load_i8x32(const void* p) {
-    const int8_t* q = static_cast<const int8_t*>(p);
-    return {vld1q_s8(q), vld1q_s8(q + 16)};
-  }
-  static I8x32 load_nibbles_minus_8(const void* p) {
-    const uint8x16_t q = vld1q_u8(static_cast<const uint8_t*>(p));
-    const int8x16_t eight = vdupq_n_s8(8);
-    return {vsubq_s8(vreinterpretq_s8_u8(vandq_u8(q, vdupq_n_u8(15))), eight),
-            vsubq_s8(vreinterpretq_s8_u8(vshrq_n_u8(q, 4)), eight)};
-  }
-  static I dot_i8x32(const I8x32& a, const I8x32& b) {
-    return vdotq_s32(vdotq_s32(vdupq_n_s32(0), a.low, b.low), a.high, b.high);
-  }
 
   static I broadcast_i32(const int32_t* p) { return vdupq_n_s32(*p); }
   static I dot16(I acc, I a, I b) {
@@ -84,20 +73,38 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return vdotq_s32(acc, a, w); }
   static I finish8(const Acc8* acc) { return *acc; }
 
-  // q4
+  // Small codes: below 128, so that sdot may take them as signed.
   static constexpr int rows4 = 3, pieces4 = 4;
   using A4 = int8x16_t;
   using W4 = int8x16_t;
   using Acc4 = int32x4_t;
-  static void load_w4(const uint8_t* p, W4& even, W4& odd) {
-    const uint8x16_t q = vld1q_u8(p);
-    even = vreinterpretq_s8_u8(vandq_u8(q, vdupq_n_u8(15)));
-    odd = vreinterpretq_s8_u8(vshrq_n_u8(q, 4));
+  static constexpr bool wide4 = true;
+  static W4 load_codes(const void* p) { return vld1q_s8(static_cast<const int8_t*>(p)); }
+  template <int from, int bits, int to>
+  static W4 field(W4 x) {
+    uint8x16_t u = vreinterpretq_u8_s8(x);
+    if constexpr (from > to) u = vshrq_n_u8(u, from - to);
+    if constexpr (from < to) u = vshlq_n_u8(u, to - from);
+    return vreinterpretq_s8_u8(vandq_u8(u, vdupq_n_u8(static_cast<uint8_t>(((1 << bits) - 1) << to))));
   }
+  static W4 or_codes(W4 a, W4 b) { return vorrq_s8(a, b); }
+  static W4 look_up(const int8_t* table, W4 codes) { return vqtbl1q_s8(vld1q_s8(table), vreinterpretq_u8_s8(codes)); }
   static A4 broadcast4(const int8_t* p) { return broadcast8(p); }
   static Acc4 zero4() { return vdupq_n_s32(0); }
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return vdotq_s32(acc, w, a); }
   static I finish4(Acc4 acc) { return acc; }
+
+  // Signed bytes on both sides.
+  using ActS = int8_t;
+  using AS = int8x16_t;
+  using WS = int8x16_t;
+  using AccS = int32x4_t;
+  static constexpr int lift_s = 0;
+  static WS signed_codes(W4 x) { return x; }
+  static AS broadcast_s(const int8_t* p) { return broadcast4(p); }
+  static AccS zero_s() { return vdupq_n_s32(0); }
+  static AccS dot_s(AccS acc, WS w, AS a) { return vdotq_s32(acc, w, a); }
+  static I finish_s(AccS acc) { return acc; }
 
   using L8 = int32x4_t;
   static constexpr int limit_macs = 16;

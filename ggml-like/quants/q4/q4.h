@@ -63,8 +63,12 @@ struct Q4 {
     const char* a = x + sizeof(Header) + sums_bytes(K) + g * group;
     QUERN_UNROLL for (int step = 0; step < group / 8; ++step) {
       typename S::W4 even[P], odd[P];
-      QUERN_UNROLL for (int p = 0; p < P; ++p) S::load_w4(
-          w + p * S::lanes / 16 * K * 8 + p * S::lanes % 16 * 4 + (g * (group / 8) + step) * 64, even[p], odd[p]);
+      QUERN_UNROLL for (int p = 0; p < P; ++p) {
+        const auto both =
+            S::load_codes(w + p * S::lanes / 16 * K * 8 + p * S::lanes % 16 * 4 + (g * (group / 8) + step) * 64);
+        even[p] = S::template field<0, 4, 0>(both);
+        odd[p] = S::template field<4, 4, 0>(both);
+      }
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         const auto first = S::broadcast4(reinterpret_cast<const int8_t*>(a + r * x_bytes) + step * 8);
         const auto second = S::broadcast4(reinterpret_cast<const int8_t*>(a + r * x_bytes) + step * 8 + 4);

@@ -1,17 +1,17 @@
-// q4_0: GGUF type 2, blocks of 32 weights: {f16 d; u8 q[16]}, w[j] = d·(low nibble of q[j] - 8), w[j + 16] the high.
+// q4_0: GGUF type 2, blocks of 32: {f16 d; u4 q[32]}, w = d·(q - 8).
 #pragma once
-#include "quants/block_rows.h"
+#include "quants/block_panels.h"
 #include "quants/type_info.h"
 
 namespace quern {
 
-struct Q4_0 : BlockRows<Q4_0> {
-  static constexpr int block_bytes = 18;
+struct Q4_0 : BlockType<Q4_0> {
   static const TypeInfo info;
-  template <class S>
-  static QUERN_INLINE typename S::I8x32 unpack(const char* q) {
-    return S::load_nibbles_minus_8(q);
-  }
+  static constexpr int block = 32;
+  static constexpr int bytes = 18;
+  static constexpr int bits = 4;
+  static constexpr int zero = 8;
+  static void take_apart(const uint8_t* block, BlockParts& p);
 };
 
 }  // namespace quern

@@ -1,17 +1,17 @@
-// q8_0: GGUF type 8, blocks of 32 weights: {f16 d; s8 q[32]}, w = d·q.
+// q8_0: GGUF type 8, blocks of 32: {f16 d; s8 q[32]}, w = d·q.
 #pragma once
-#include "quants/block_rows.h"
+#include "quants/block_panels.h"
 #include "quants/type_info.h"
 
 namespace quern {
 
-struct Q8_0 : BlockRows<Q8_0> {
-  static constexpr int block_bytes = 34;
+struct Q8_0 : BlockType<Q8_0> {
   static const TypeInfo info;
-  template <class S>
-  static QUERN_INLINE typename S::I8x32 unpack(const char* q) {
-    return S::load_i8x32(q);
-  }
+  static constexpr int block = 32;
+  static constexpr int bytes = 34;
+  static constexpr int bits = 8;
+  static constexpr bool is_signed = true;
+  static void take_apart(const uint8_t* block, BlockParts& p);
 };
 
 }  // namespace quern

@@ -1,0 +1,52 @@
+#include "kv_cache.h"
+
+#include <cstring>
+#include <string>
+
+#include "error.h"
+
+#if defined(__linux__) || defined(__APPLE__)
+#include <sys/mman.h>
+#endif
+
+namespace quern {
+namespace {
+
+const PagedKernel& kernel_of(const KernelTable& kernels, KvType type) {
+  return kernels.kv[static_cast<int>(type)];
+}
+
+}  // namespace
+
+void KvCache::Unmap::operator()(char* p) const {
+  munmap(p, bytes);
+}
+
+size_t KvCache::page_bytes(const KernelTable& kernels, const KvShape& shape) {
+  return kernel_of(kernels, shape.type).page_bytes(shape.d) * static_cast<size_t>(shape.layers * shape.heads);
+}
+
+KvCache::KvCache(const KernelTable& kernels, const KvShape& shape, int64_t pages)
+    : shape_(shape), pages_(pages), kernel_(kernel_of(kernels, shape.type)), head_bytes_(kernel_.page_bytes(shape.d)) {
+  const size_t bytes = page_bytes(kernels, shape) * static_cast<size_t>(pages);
+  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (p == MAP_FAILED)
+    throw Error(Status::out_of_memory,
+                "the KV cache needs " + std::to_string(bytes >> 20) + " MiB of memory, which the system does not give");
+#if defined(MADV_HUGEPAGE)
+  madvise(p, bytes, MADV_HUGEPAGE);
+#endif
+  memory_ = {static_cast<char*>(p), Unmap{bytes}};
+}
+
+void KvCache::clear(int64_t page) {
+  for (int64_t layer = 0; layer < shape_.layers; ++layer)
+    std::memset(this->page(layer, page, 0), 0, static_cast<size_t>(page_stride()));
+}
+
+void KvCache::copy(int64_t from, int64_t to) {
+  for (int64_t layer = 0; layer < shape_.layers; ++layer)
+    std::memcpy(page(layer, to, 0), page(layer, from, 0), static_cast<size_t>(page_stride()));
+}
+
+}  // namespace quern

@@ -1,0 +1,19 @@
+// iq4_nl: GGUF type 20, blocks of 32: {f16 d; u4 q[32]}, w = d·values[q]: steps that are finer near zero.
+#pragma once
+#include "quants/block_panels.h"
+#include "quants/type_info.h"
+
+namespace quern {
+
+struct IQ4_NL : BlockType<IQ4_NL> {
+  static const TypeInfo info;
+  static constexpr int block = 32;
+  static constexpr int bytes = 18;
+  static constexpr int bits = 4;
+  static constexpr bool is_signed = true;
+  static constexpr int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
+  static constexpr const int8_t* table = values;
+  static void take_apart(const uint8_t* block, BlockParts& p);
+};
+
+}  // namespace quern

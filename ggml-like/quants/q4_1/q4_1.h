@@ -1,0 +1,17 @@
+// q4_1: GGUF type 3, blocks of 32: {f16 d, m; u4 q[32]}, w = d·q + m.
+#pragma once
+#include "quants/block_panels.h"
+#include "quants/type_info.h"
+
+namespace quern {
+
+struct Q4_1 : BlockType<Q4_1> {
+  static const TypeInfo info;
+  static constexpr int block = 32;
+  static constexpr int bytes = 20;
+  static constexpr int bits = 4;
+  static constexpr bool mins = true;
+  static void take_apart(const uint8_t* block, BlockParts& p);
+};
+
+}  // namespace quern

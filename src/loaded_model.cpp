@@ -5,6 +5,7 @@
 #include "backend.h"
 #include "dispatch.h"
 #include "error.h"
+#include "generation/end_tokens.h"
 #include "heads/vector_head.h"
 #include "hub/snapshot.h"
 #include "io/json.h"
@@ -52,13 +53,18 @@ void load_gguf_settings(LoadedModel& m) {
     m.fingerprint = f.get_string_or("quern.fingerprint", "");
     m.self_test = f.get_string_or("quern.self_test", "");
     m.decisions = decisions_from_json(f.get_string_or("quern.decisions", "[]"), m.path + ": quern.decisions");
+    if (f.has("quern.end_tokens")) {
+      const auto ids = f.get_array<uint32_t>("quern.end_tokens");
+      for (size_t i = 0; i < ids.size(); ++i) m.end_tokens.insert(static_cast<int32_t>(ids[i]));
+    }
     m.tokenizer_json = f.get_string(layout == 1 ? "tokenizer.huggingface.json" : "quern.tokenizer.json");
     settle_max_length(m, f.get_uint_or("quern.max_length", 0));
     return;
   }
   // A file of llama.cpp's: pooling_type as it numbers them, vectors normalized as its tools do.
   const std::string key = std::string(m.architecture->gguf) + ".pooling_type";
-  const uint64_t pooling = f.get_uint_or(key, 1);
+  const bool decoder = m.model->language_head().linear != nullptr;
+  const uint64_t pooling = f.get_uint_or(key, decoder ? 3 : 1);
   const char* const modes[] = {"", "mean", "cls", "lasttoken"};
   if (pooling == 0 || pooling > 3)
     throw Error(Status::unsupported, m.path + ": " + key + " is " + std::to_string(pooling) +
@@ -86,6 +92,14 @@ size_t declare_heads(LoadedModel& m) {
   return body;
 }
 
+// Gives back the pages of rows that panels were made of.
+void release_rows(const LoadedModel& m) {
+  for (const TensorInfo& tensor : m.gguf->tensors())
+    for (const TypeInfo* type : all_types())
+      if (type->make_panels && type->arrays[0].gguf_type == tensor.type)
+        m.file.dont_need(static_cast<size_t>(tensor.data.data() - m.file.bytes().data()), tensor.data.size());
+}
+
 void load_gguf(LoadedModel& m) {
   m.format = "gguf";
   m.file = MappedFile::open(m.path);
@@ -99,6 +113,7 @@ void load_gguf(LoadedModel& m) {
   load_gguf_settings(m);
   const size_t body = declare_heads(m);
   bind_weights(*m.gguf, std::span(m.weights.specs).subspan(body), m.store);
+  release_rows(m);
 }
 
 // The layers of a folder's heads, which its architecture knows and its tensors complete.
@@ -131,6 +146,7 @@ void load_folder(LoadedModel& m) {
   m.default_prompt = std::move(folder.default_prompt);
   m.similarity = std::move(folder.similarity);
   m.matryoshka = folder.matryoshka;
+  m.end_tokens.insert(folder.end_tokens.begin(), folder.end_tokens.end());
   m.repo = std::move(folder.repo);
   m.revision = std::move(folder.revision);
   m.decisions = std::move(folder.decisions);
@@ -179,6 +195,8 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   }
   load_tokenizer(*m);
   check_tokenizer(*m);
+  if (m->gguf && m->gguf->get_uint_or("quern.layout_version", 0) == 0)
+    m->end_tokens = end_tokens_of(*m->gguf, *m->tokenizer);
   if (!m->pipeline.modules.empty())  // throws now rather than at the first text
     VectorHead(m->pipeline.modules, m->heads->modules, m->model->width(), m->path);
   if (m->pipeline.sparse && !m->pipeline.sparse->over_vocabulary)

@@ -34,6 +34,7 @@ struct LoadedModel {
   Pipeline pipeline;
   std::unique_ptr<HeadWeights> heads;
   std::unordered_set<int32_t> unweighted_ids;  // that a sparse head over a text's own tokens passes over
+  std::unordered_set<int32_t> end_tokens;      // that end a generated text
   size_t max_length = 0;                       // tokens of a text, special ones included
   std::map<std::string, std::string> prompts;
   std::string default_prompt;  // a name in prompts, or empty

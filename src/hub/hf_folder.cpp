@@ -199,6 +199,24 @@ void identify(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& 
   folder.decisions.push_back({"revision", commit, ".cache/huggingface/download/config.json.metadata"});
 }
 
+// eos_token_id: a number or a list of them.
+void read_end_tokens(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
+  const auto take = [&](const JsonFile& file) {
+    const nlohmann::json* found = file.find("eos_token_id");
+    if (!found || found->is_null()) return;
+    const nlohmann::json list = found->is_array() ? *found : nlohmann::json::array({*found});
+    if (list.size() > 256) file.wrong("eos_token_id", "at most 256 ids");
+    for (const nlohmann::json& id : list) {
+      if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
+        file.wrong("eos_token_id", "a token id or a list of them");
+      folder.end_tokens.push_back(id.get<int32_t>());
+    }
+    folder.decisions.push_back({"end_tokens", list.dump(), file.name() + ": eos_token_id"});
+  };
+  if (const auto file = read_json(folder.dir, read, "generation_config.json")) take(*file);
+  if (folder.end_tokens.empty()) take(config);
+}
+
 // No file of settings says whether vectors may be cut; the model card does.
 void read_card(const HfFolder::ReadFile& read, HfFolder& folder) {
   const std::optional<std::string> card = read("README.md", max_config_bytes);
@@ -261,6 +279,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   read_tokenizer(read_file, folder);
   read_lengths(read_file, config, folder);
   read_prompts(read_file, folder);
+  read_end_tokens(read_file, config, folder);
   identify(read_file, config, folder);
   read_card(read_file, folder);
   return folder;

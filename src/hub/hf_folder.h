@@ -2,6 +2,7 @@
 // where each one came from. Does not read weights and does not execute the tokenizer.
 #pragma once
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <optional>
@@ -32,6 +33,7 @@ struct HfFolder {
   std::string default_prompt;                  // a name in prompts, or empty
   std::string similarity = "cosine";           // cosine dot euclidean manhattan
   bool matryoshka = false;                     // the model card says that vectors may be cut
+  std::vector<int32_t> end_tokens;             // that end a generated text, by generation_config.json or config.json
   std::string repo, revision;                  // empty when unknown
   std::vector<Decision> decisions;
 

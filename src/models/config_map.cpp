@@ -78,6 +78,15 @@ void GgufConfig::every(const char* gguf, const char*, const char*, const char*, 
   integer(gguf, nullptr, value, 1, 1 << 10, {});
 }
 
+void GgufConfig::last_of_every(const char* gguf, const char*, const char*, const char*, int64_t& value,
+                               int64_t fallback) {
+  integer(gguf, nullptr, value, 1, 1 << 10, fallback);
+}
+
+void GgufConfig::flag(const char* gguf, bool& value) {
+  value = file_.get_bool_or(prefix_ + gguf, value);
+}
+
 std::string GgufConfig::source() const {
   return file_.name();
 }
@@ -187,6 +196,38 @@ void JsonConfig::every(const char*, const char* hf, const char* hf_list, const c
                                            "\", which layer " + std::to_string(i) + " contradicts");
 }
 
+void JsonConfig::last_of_every(const char*, const char* hf, const char* hf_list, const char* kind, int64_t& value,
+                               int64_t fallback) {
+  std::string where;
+  const nlohmann::json* list = json_->find(hf_list, where);
+  if (!list) return integer(nullptr, hf, value, 1, 1 << 10, fallback);
+  if (!list->is_array() || list->empty() || list->size() > 1 << 10)
+    throw Error(Status::bad_file, where + ": expected a list of the layers' kinds");
+  value = static_cast<int64_t>(list->size()) + 1;  // none of them
+  for (size_t i = list->size(); i-- > 0;)
+    if ((*list)[i] == kind) value = static_cast<int64_t>(i) + 1;
+  for (size_t i = 0; i < list->size(); ++i)
+    if (((*list)[i] == kind) != (static_cast<int64_t>(i + 1) % value == 0))
+      throw Error(Status::unsupported, where + ": expected the last of every " + std::to_string(value) +
+                                           " layers to be \"" + kind + "\", which layer " + std::to_string(i) +
+                                           " contradicts");
+}
+
+std::vector<double> JsonConfig::hf_reals(const char* hf, size_t most, double low, double high) {
+  std::string where;
+  const nlohmann::json* found = json_->find(hf, where);
+  if (!found) return {};
+  if (!found->is_array() || found->size() > most)
+    throw Error(Status::bad_file, where + ": expected a list of at most " + std::to_string(most) + " numbers");
+  std::vector<double> values;
+  for (const nlohmann::json& v : *found) {
+    if (!v.is_number()) throw Error(Status::bad_file, where + ": expected numbers, found " + v.type_name());
+    values.push_back(v.get<double>());
+    check(values.back(), low, high, where);
+  }
+  return values;
+}
+
 bool JsonConfig::hf_real(const char* hf, double& value, double low, double high) {
   std::string where;
   const nlohmann::json* found = json_->find(hf, where);
@@ -226,6 +267,10 @@ void GgufConfigWriter::activation(const char* gguf, const char*, Activation& val
 }
 
 void GgufConfigWriter::every(const char* gguf, const char*, const char*, const char*, int64_t& value) {
+  file_.set_u32(prefix_ + gguf, static_cast<uint32_t>(value));
+}
+
+void GgufConfigWriter::last_of_every(const char* gguf, const char*, const char*, const char*, int64_t& value, int64_t) {
   file_.set_u32(prefix_ + gguf, static_cast<uint32_t>(value));
 }
 

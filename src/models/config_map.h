@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "kernels.h"
 
@@ -34,12 +35,22 @@ class ConfigMap {
   // Every so many layers is of the kind `kind`, from the first on: a number in GGUF and in older config.json; newer
   // ones have a list `hf_list` with the kind of each layer.
   virtual void every(const char* gguf, const char* hf, const char* hf_list, const char* kind, int64_t& value) = 0;
+  // The same of layers value - 1, 2 · value - 1 and so on. Without either spelling: fallback.
+  virtual void last_of_every(const char* gguf, const char* hf, const char* hf_list, const char* kind, int64_t& value,
+                             int64_t fallback) = 0;
+  // A list of numbers that only config.json has; empty where it has not.
+  virtual std::vector<double> hf_reals(const char* /*hf*/, size_t /*most*/, double /*low*/, double /*high*/) {
+    return {};
+  }
   // A number that only config.json has, for what is settled when a model is converted. False elsewhere: value stays.
   virtual bool hf_real(const char* /*hf*/, double& /*value*/, double /*low*/, double /*high*/) { return false; }
   virtual bool hf_is(const char* /*hf*/, const char* /*json*/) { return false; }  // config.json says so
+  virtual bool is_gguf() const { return false; }                                  // reads a GGUF file
   virtual bool is_hf() const { return false; }                                    // reads config.json
   // config.json must lack the key or have this value (as JSON, '"absolute"' or 'false'); else Error{unsupported}.
   virtual void hf_expect(const char* /*hf*/, const char* /*json*/) {}
+  // Read from GGUF alone.
+  virtual void flag(const char* gguf, bool& value) = 0;
   // A fact of the architecture that GGUF states and config.json does not.
   virtual void constant(const char* gguf, bool value) = 0;
   // The file, for messages.
@@ -56,7 +67,11 @@ class GgufConfig final : public ConfigMap {
             std::optional<double> fallback) override;
   void activation(const char* gguf, const char*, Activation& value, Activation fallback) override;
   void every(const char* gguf, const char*, const char*, const char*, int64_t& value) override;
+  void last_of_every(const char* gguf, const char*, const char*, const char*, int64_t& value,
+                     int64_t fallback) override;
   void constant(const char*, bool) override {}
+  void flag(const char* gguf, bool& value) override;
+  bool is_gguf() const override { return true; }
   std::string source() const override;
 
  private:
@@ -75,11 +90,15 @@ class JsonConfig final : public ConfigMap {
             std::optional<double> fallback) override;
   void activation(const char*, const char* hf, Activation& value, Activation fallback) override;
   void every(const char*, const char* hf, const char* hf_list, const char* kind, int64_t& value) override;
+  void last_of_every(const char*, const char* hf, const char* hf_list, const char* kind, int64_t& value,
+                     int64_t fallback) override;
+  std::vector<double> hf_reals(const char* hf, size_t most, double low, double high) override;
   bool hf_real(const char* hf, double& value, double low, double high) override;
   void hf_expect(const char* hf, const char* json) override;
   bool hf_is(const char* hf, const char* json) override;
   bool is_hf() const override { return true; }
   void constant(const char*, bool) override {}
+  void flag(const char*, bool&) override {}
   std::string source() const override { return name_; }
 
  private:
@@ -96,7 +115,10 @@ class GgufConfigWriter final : public ConfigMap {
   void real(const char* gguf, const char*, float& value, double, double, std::optional<double>) override;
   void activation(const char* gguf, const char*, Activation& value, Activation fallback) override;
   void every(const char* gguf, const char*, const char*, const char*, int64_t& value) override;
+  void last_of_every(const char* gguf, const char*, const char*, const char*, int64_t& value,
+                     int64_t fallback) override;
   void constant(const char* gguf, bool value) override;
+  void flag(const char* gguf, bool& value) override { constant(gguf, value); }
   std::string source() const override { return "the file being written"; }
 
  private:

@@ -19,9 +19,18 @@ namespace quern {
 struct Batch {
   std::span<const int32_t> ids, types;
   std::span<const Sequence> texts;
-  Tensor shared[2] = {};  // what Model::prepare made, for all layers
+  Tensor shared[2] = {};     // what Model::prepare made, for all layers
+  KvCache* cache = nullptr;  // decoders: where the texts' pasts are; null: all texts are whole
+  int64_t growing_to = 0;    // decoders: tokens that these texts may come to
 
   int64_t longest() const;  // tokens of the longest text
+};
+
+// What a decoder predicts tokens with.
+struct LanguageHead {
+  const Linear* linear = nullptr;  // (vocabulary, D), of finished states; null: the model is no decoder
+  float softcap = 0;               // 0: none; else logits become softcap · tanh(logit / softcap)
+  KvShape kv = {};                 // what it keeps of each token, but for the type
 };
 
 class Model {
@@ -37,6 +46,7 @@ class Model {
   virtual int64_t types() const = 0;       // segment types must be below
   virtual int layers() const = 0;
 
+  virtual LanguageHead language_head() const { return {}; }
   // The head that the architecture's Hugging Face classes have for a task. Throws Error{unsupported}.
   virtual HeadLayers head(Task task) const;
 

@@ -12,5 +12,12 @@ extern const Architecture nomic_bert_architecture;
 extern const Architecture gte_architecture;
 extern const Architecture modernbert_architecture;
 extern const Architecture t5_encoder_architecture;
+extern const Architecture llama_architecture;
+extern const Architecture qwen2_architecture;
+extern const Architecture qwen3_architecture;
+extern const Architecture phi3_architecture;
+extern const Architecture gemma2_architecture;
+extern const Architecture gemma3_architecture;
+extern const Architecture gemma_embedding_architecture;
 
 }  // namespace quern

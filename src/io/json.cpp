@@ -2,8 +2,10 @@
 #include "io/json.h"
 
 #include <algorithm>
+#include <climits>
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <vector>
 
 #include "error.h"
 #include "io/mapped_file.h"
@@ -30,24 +32,40 @@ size_t character_length(std::string_view text) {
   return overlong || surrogate || control || code > 0x10ffff ? 0 : length;
 }
 
-}  // namespace
-
-nlohmann::json parse_json(std::string_view text, const std::string& name, int max_depth) {
-  using nlohmann::json;
+template <class Json>
+Json parse_bounded(std::string_view text, const std::string& name, int max_depth, int max_members) {
   // The parser takes a NUL byte for the end of the text and would ignore what follows it.
   if (text.find('\0') != std::string_view::npos) throw Error(Status::bad_file, name + ": a NUL byte in JSON text");
-  const auto limit_depth = [&](int depth, json::parse_event_t event, json&) {
-    const bool opens = event == json::parse_event_t::object_start || event == json::parse_event_t::array_start;
+  using Event = typename Json::parse_event_t;
+  std::vector<int> n_members;  // of the objects and arrays that are open
+  const auto check = [&](int depth, Event event, Json&) {
+    const bool opens = event == Event::object_start || event == Event::array_start;
     if (opens && depth >= max_depth) {
       throw Error(Status::bad_file, name + ": JSON nested deeper than " + std::to_string(max_depth) + " levels");
+    }
+    if (opens) n_members.push_back(0);
+    if (event == Event::object_end || event == Event::array_end) n_members.pop_back();
+    if (event == Event::key && n_members.back()++ >= max_members) {
+      throw Error(Status::bad_file, name + ": an object of more than " + std::to_string(max_members) + " members");
     }
     return true;
   };
   try {
-    return json::parse(text.begin(), text.end(), limit_depth);
-  } catch (const json::exception& e) {
+    return Json::parse(text.begin(), text.end(), check);
+  } catch (const nlohmann::json::exception& e) {
     throw Error(Status::bad_file, name + ": invalid JSON: " + printable(e.what()));
   }
+}
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text, const std::string& name, int max_depth) {
+  return parse_bounded<nlohmann::json>(text, name, max_depth, INT_MAX);
+}
+
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& name, int max_depth,
+                                          int max_members) {
+  return parse_bounded<nlohmann::ordered_json>(text, name, max_depth, max_members);
 }
 
 nlohmann::json read_json_file(const std::string& path, size_t max_bytes, int max_depth) {

@@ -11,7 +11,12 @@ namespace quern {
 // name is for messages. Throws Error bad_file: invalid JSON or UTF-8, NUL bytes, nesting deeper than max_depth.
 nlohmann::json parse_json(std::string_view text, const std::string& name, int max_depth = 64);
 
-// The same, of a file of at most max_bytes.
+// The same with the members of objects in the order of the text, at most max_members in one object: looking one up
+// takes time in proportion to their number.
+nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& name, int max_depth = 64,
+                                          int max_members = 1024);
+
+// parse_json() of a file of at most max_bytes.
 nlohmann::json read_json_file(const std::string& path, size_t max_bytes, int max_depth = 64);
 
 // Text of a file for use inside a message or listing: at most limit bytes (and "..." when cut). Control characters,

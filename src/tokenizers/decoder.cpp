@@ -23,6 +23,7 @@ class JoinBySpaces final : public DecodeStep {
     next->token(std::move(text));
     first_ = false;
   }
+  std::string middle_bytes(std::string text) const override { return ' ' + text; }
 
  private:
   bool first_ = true;

@@ -19,6 +19,8 @@ class DecodeStep {
   virtual void token(std::string text) = 0;
   // No more tokens come: gives what was held back.
   virtual void finish() { next->finish(); }
+  // What a token in the middle of a text becomes, if need be as bytes that are no whole characters: for TokenBytes.
+  virtual std::string middle_bytes(std::string text) const { return text; }
   DecodeStep* next = nullptr;
 };
 

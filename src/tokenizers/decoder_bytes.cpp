@@ -6,20 +6,6 @@
 namespace quern {
 namespace {
 
-// How many bytes at the end of text begin a character that more bytes could complete.
-size_t unfinished_bytes(std::string_view text) {
-  for (size_t n = 1; n <= 3 && n <= text.size(); ++n) {
-    const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[text.size() - n + i]); };
-    const uint8_t lead = byte(0);
-    if ((lead & 0xC0) == 0x80) continue;
-    if (lead < 0xC2 || lead > 0xF4 || n >= utf8_size(static_cast<char>(lead))) return 0;
-    const bool second_fits = n == 1 || ((lead != 0xE0 || byte(1) >= 0xA0) && (lead != 0xED || byte(1) < 0xA0) &&
-                                        (lead != 0xF0 || byte(1) >= 0x90) && (lead != 0xF4 || byte(1) < 0x90));
-    return second_fits ? n : 0;
-  }
-  return 0;
-}
-
 std::string repaired(std::string_view text) {
   if (find_invalid_utf8(text) == text.size()) return std::string(text);
   RepairedUtf8 copy;
@@ -31,19 +17,8 @@ std::string repaired(std::string_view text) {
 class ByteLevelStep final : public DecodeStep {
  public:
   void token(std::string text) override {
-    const size_t n_before = bytes_.size();
-    for (size_t i = 0; i < text.size();) {
-      const Utf8Char c = decode_utf8(text.data() + i);
-      const int byte = byte_level::to_byte(c.code);
-      if (byte < 0) {  // no name of a byte: the token stands for itself
-        bytes_.resize(n_before);
-        bytes_ += text;
-        break;
-      }
-      bytes_ += static_cast<char>(byte);
-      i += c.size;
-    }
-    const size_t n_held = unfinished_bytes(bytes_), n_ready = bytes_.size() - n_held;
+    bytes_ += middle_bytes(std::move(text));
+    const size_t n_held = unfinished_utf8(bytes_), n_ready = bytes_.size() - n_held;
     if (n_ready == 0) return;
     next->token(repaired(std::string_view(bytes_).substr(0, n_ready)));
     bytes_.erase(0, n_ready);
@@ -51,6 +26,17 @@ class ByteLevelStep final : public DecodeStep {
   void finish() override {
     if (!bytes_.empty()) next->token(repaired(bytes_));
     next->finish();
+  }
+  std::string middle_bytes(std::string text) const override {
+    std::string bytes;
+    for (size_t i = 0; i < text.size();) {
+      const Utf8Char c = decode_utf8(text.data() + i);
+      const int byte = byte_level::to_byte(c.code);
+      if (byte < 0) return text;  // no name of a byte: the token stands for itself
+      bytes += static_cast<char>(byte);
+      i += c.size;
+    }
+    return bytes;
   }
 
  private:
@@ -93,6 +79,10 @@ class ByteFallbackStep final : public DecodeStep {
   void finish() override {
     flush();
     next->finish();
+  }
+  std::string middle_bytes(std::string text) const override {
+    const int byte = byte_of(text);
+    return byte >= 0 ? std::string(1, static_cast<char>(byte)) : text;
   }
 
  private:

@@ -34,6 +34,10 @@ class MetaspaceStep final : public DecodeStep {
     drops_ = false;
     next->token(std::move(text));
   }
+  std::string middle_bytes(std::string text) const override {
+    replace_all(text, mark_, " ");
+    return text;
+  }
 
  private:
   std::string mark_;
@@ -44,19 +48,26 @@ class WordPieceStep final : public DecodeStep {
  public:
   WordPieceStep(std::string prefix, bool cleanup) : prefix_(std::move(prefix)), cleanup_(cleanup) {}
   void token(std::string text) override {
-    if (!first_) {
-      if (text.starts_with(prefix_)) {
-        text.erase(0, prefix_.size());
-      } else {
-        text.insert(text.begin(), ' ');
-      }
-    }
+    if (!first_) text = joined(std::move(text));
     first_ = false;
     if (cleanup_) clean_up(text);
     next->token(std::move(text));
   }
+  std::string middle_bytes(std::string text) const override {
+    text = joined(std::move(text));
+    if (cleanup_) clean_up(text);
+    return text;
+  }
 
  private:
+  std::string joined(std::string text) const {
+    if (text.starts_with(prefix_)) {
+      text.erase(0, prefix_.size());
+    } else {
+      text.insert(text.begin(), ' ');
+    }
+    return text;
+  }
   std::string prefix_;
   bool cleanup_, first_ = true;
 };
@@ -72,6 +83,11 @@ class BpeStep final : public DecodeStep {
   void finish() override {
     if (held_) give("");
     next->finish();
+  }
+
+  std::string middle_bytes(std::string text) const override {
+    replace_all(text, suffix_, " ");
+    return text;
   }
 
  private:
@@ -91,12 +107,16 @@ class CtcStep final : public DecodeStep {
   void token(std::string text) override {
     if (before_ == text) return;
     before_ = text;
+    text = middle_bytes(std::move(text));
+    if (!text.empty()) next->token(std::move(text));
+  }
+  std::string middle_bytes(std::string text) const override {
     replace_all(text, pad_, "");
     if (cleanup_) {
       clean_up(text);
       replace_all(text, delimiter_, " ");
     }
-    if (!text.empty()) next->token(std::move(text));
+    return text;
   }
 
  private:
@@ -108,9 +128,10 @@ class CtcStep final : public DecodeStep {
 class ReplaceStep final : public DecodeStep {
  public:
   ReplaceStep(std::string from, std::string to) : from_(std::move(from)), to_(std::move(to)) {}
-  void token(std::string text) override {
+  void token(std::string text) override { next->token(middle_bytes(std::move(text))); }
+  std::string middle_bytes(std::string text) const override {
     if (!from_.empty()) replace_all(text, from_, to_);
-    next->token(std::move(text));
+    return text;
   }
 
  private:
@@ -119,9 +140,14 @@ class ReplaceStep final : public DecodeStep {
 
 class StripStep final : public DecodeStep {
  public:
-  StripStep(std::string content, size_t start, size_t stop)
-      : content_(std::move(content)), start_(start), stop_(stop) {}
-  void token(std::string text) override {
+  // fused: what comes is a whole text, of which a token is only a part.
+  StripStep(std::string content, size_t start, size_t stop, bool fused)
+      : content_(std::move(content)), start_(start), stop_(stop), fused_(fused) {}
+  void token(std::string text) override { next->token(stripped(text)); }
+  std::string middle_bytes(std::string text) const override { return fused_ ? text : stripped(text); }
+
+ private:
+  std::string stripped(const std::string& text) const {
     size_t begin = 0, end = text.size();
     for (size_t i = 0; i < start_ && text.compare(begin, content_.size(), content_) == 0; ++i) begin += content_.size();
     for (size_t i = 0; i < stop_ && end >= begin + content_.size() &&
@@ -129,12 +155,11 @@ class StripStep final : public DecodeStep {
          ++i) {
       end -= content_.size();
     }
-    next->token(text.substr(begin, end - begin));
+    return text.substr(begin, end - begin);
   }
-
- private:
   std::string content_;
   size_t start_, stop_;
+  bool fused_;
 };
 
 // Strip of a single token that comes in parts, at its start alone.
@@ -171,8 +196,9 @@ class StripDecoder final : public Decoder {
       chain.add(std::make_unique<StripStartStep>(content_, start_));
       return;
     }
+    const bool fused = chain.parts;
     chain.need_whole_tokens();
-    chain.add(std::make_unique<StripStep>(content_, start_, stop_));
+    chain.add(std::make_unique<StripStep>(content_, start_, stop_, fused));
   }
 
  private:

@@ -88,6 +88,7 @@ class Tokenizer {
   std::optional<Padding> file_padding() const;
 
  private:
+  friend class TokenBytes;
   friend class TokenDecoder;
   struct Pipeline;
   explicit Tokenizer(std::unique_ptr<const Pipeline> pipeline);

@@ -74,6 +74,19 @@ size_t find_invalid_utf8(std::string_view text) noexcept {
   return i;
 }
 
+size_t unfinished_utf8(std::string_view text) noexcept {
+  for (size_t n = 1; n <= 3 && n <= text.size(); ++n) {
+    const auto byte = [&](size_t i) { return static_cast<uint8_t>(text[text.size() - n + i]); };
+    const uint8_t lead = byte(0);
+    if ((lead & 0xC0) == 0x80) continue;
+    if (lead < 0xC2 || lead > 0xF4 || n >= utf8_size(static_cast<char>(lead))) return 0;
+    const bool second_fits = n == 1 || ((lead != 0xE0 || byte(1) >= 0xA0) && (lead != 0xED || byte(1) < 0xA0) &&
+                                        (lead != 0xF0 || byte(1) >= 0x90) && (lead != 0xF4 || byte(1) < 0x90));
+    return second_fits ? n : 0;
+  }
+  return 0;
+}
+
 void RepairedUtf8::assign(std::string_view text) {
   text_.clear();
   replaced_.clear();

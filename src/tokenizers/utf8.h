@@ -52,6 +52,9 @@ size_t utf8_char_size_before(std::string_view text, size_t end) noexcept;
 // Where the first invalid sequence starts; text.size() if there is none.
 size_t find_invalid_utf8(std::string_view text) noexcept;
 
+// How many bytes at the end of text begin a character that more bytes could complete.
+size_t unfinished_utf8(std::string_view text) noexcept;
+
 // A valid copy of a text: each maximal invalid part (Unicode 3.9, "substitution of maximal subparts") became U+FFFD.
 class RepairedUtf8 {
  public:

@@ -101,9 +101,26 @@ class Builder {
     return from;
   }
 
+  // Literals share the states of what they begin with: a list of thousands of words is then read in one way.
   uint32_t choice(const RuleNode& node, uint32_t from) {
     const uint32_t to = add_state();
-    for (const GrammarRules::Node part : node.nodes) free_edge(build(part, from), to);
+    std::map<std::pair<uint32_t, char>, uint32_t> shared;
+    for (const GrammarRules::Node part : node.nodes) {
+      if (rules_[part].kind != RuleNode::Kind::literal) {
+        free_edge(build(part, from), to);
+        continue;
+      }
+      uint32_t at = from;
+      for (const char c : rules_[part].bytes) {
+        const auto [found, is_new] = shared.try_emplace({at, c}, 0);
+        if (is_new) {
+          found->second = add_state();
+          edge(at, static_cast<uint8_t>(c), static_cast<uint8_t>(c), found->second);
+        }
+        at = found->second;
+      }
+      free_edge(at, to);
+    }
     return to;
   }
 

@@ -2,6 +2,7 @@
 #include "grammar_matcher.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace quern {
 namespace {
@@ -27,7 +28,7 @@ void GrammarMatcher::clear() {
   stacks_.assign(1, {0, 0, 0});
   stack_ids_.clear();
   parses_.clear();
-  configs_.assign(1, {0, 0, false, 0});
+  configs_.assign(1, {0, 0, false, dead});
   config_ids_.clear();
   steps_.assign(n_classes_, dead);
 }
@@ -99,7 +100,7 @@ GrammarMatcher::Config GrammarMatcher::intern(bool accepts) {
     fail_grammar("takes more than " + std::to_string(max_configs) + " states to follow at once");
   }
   const Config config = static_cast<Config>(configs_.size());
-  configs_.push_back({static_cast<uint32_t>(parses_.size()), static_cast<uint32_t>(readers_.size()), accepts, -1});
+  configs_.push_back({static_cast<uint32_t>(parses_.size()), static_cast<uint32_t>(readers_.size()), accepts, unknown});
   parses_.insert(parses_.end(), readers_.begin(), readers_.end());
   steps_.resize(steps_.size() + n_classes_, unknown);
   config_ids_.emplace(hash, config);
@@ -121,40 +122,47 @@ GrammarMatcher::Config GrammarMatcher::step(Config config, uint32_t byte_class) 
   return to;
 }
 
-bool GrammarMatcher::absorbs_character(Config from, Config config, int n_left) {
-  if (n_left == 0) return from == config;
-  if (config == dead) return false;
-  for (int byte = 0x80; byte < 0xC0; ++byte) {  // the narrower second bytes are absorbs_plain()'s business
-    if (!absorbs_character(from, next(config, static_cast<uint8_t>(byte)), n_left - 1)) return false;
-  }
-  return true;
-}
-
-bool GrammarMatcher::absorbs_plain(Config config) {
-  if (configs_[config].absorbs >= 0) return configs_[config].absorbs;
-  const auto all = [&](int first, int last, auto&& holds) {
-    for (int byte = first; byte <= last; ++byte)
-      if (!holds(static_cast<uint8_t>(byte))) return false;
-    return true;
-  };
-  const auto ascii = [&](uint8_t byte) { return byte == '"' || byte == '\\' || next(config, byte) == config; };
-  // Leads, which second bytes they take, and how many bytes follow these.
+GrammarMatcher::Config GrammarMatcher::after_plain(Config config) {
+  if (configs_[config].after_plain != unknown) return configs_[config].after_plain;
+  // Plain characters as sequences of ranges of bytes.
   static constexpr struct {
-    uint8_t lead_first, lead_last, first, last, n_after;
-  } forms[] = {{0xC2, 0xDF, 0x80, 0xBF, 0}, {0xE0, 0xE0, 0xA0, 0xBF, 1}, {0xE1, 0xEC, 0x80, 0xBF, 1},
-               {0xED, 0xED, 0x80, 0x9F, 1}, {0xEE, 0xEF, 0x80, 0xBF, 1}, {0xF0, 0xF0, 0x90, 0xBF, 2},
-               {0xF1, 0xF3, 0x80, 0xBF, 2}, {0xF4, 0xF4, 0x80, 0x8F, 2}};
-  const auto form = [&](const auto& f) {
-    return all(f.lead_first, f.lead_last, [&](uint8_t lead) {
-      return all(f.first, f.last, [&](uint8_t second) {
-        const Config after_lead = next(config, lead);
-        return after_lead != dead && absorbs_character(config, next(after_lead, second), f.n_after);
-      });
-    });
-  };
-  const bool absorbs = all(0x20, 0x7E, ascii) && std::all_of(std::begin(forms), std::end(forms), form);
-  configs_[config].absorbs = absorbs;
-  return absorbs;
+    int n;
+    uint8_t first[4], last[4];
+  } forms[] = {{1, {0x20}, {0x21}},
+               {1, {0x23}, {0x5B}},
+               {1, {0x5D}, {0x7E}},
+               {2, {0xC2, 0x80}, {0xDF, 0xBF}},
+               {3, {0xE0, 0xA0, 0x80}, {0xE0, 0xBF, 0xBF}},
+               {3, {0xE1, 0x80, 0x80}, {0xEC, 0xBF, 0xBF}},
+               {3, {0xED, 0x80, 0x80}, {0xED, 0x9F, 0xBF}},
+               {3, {0xEE, 0x80, 0x80}, {0xEF, 0xBF, 0xBF}},
+               {4, {0xF0, 0x90, 0x80, 0x80}, {0xF0, 0xBF, 0xBF, 0xBF}},
+               {4, {0xF1, 0x80, 0x80, 0x80}, {0xF3, 0xBF, 0xBF, 0xBF}},
+               {4, {0xF4, 0x80, 0x80, 0x80}, {0xF4, 0x8F, 0xBF, 0xBF}}};
+  std::optional<Config> common;
+  bool same = true;
+  std::vector<Config> now, then;
+  for (const auto& form : forms) {
+    now.assign(1, config);
+    for (int i = 0; i < form.n && same; ++i) {
+      then.clear();
+      for (const Config from : now) {
+        uint32_t byte_class = UINT32_MAX;  // one byte of each class will do
+        for (uint32_t byte = form.first[i]; byte <= form.last[i]; ++byte) {
+          if (automaton_->byte_class[byte] == byte_class) continue;
+          byte_class = automaton_->byte_class[byte];
+          then.push_back(next(from, static_cast<uint8_t>(byte)));
+        }
+      }
+      std::sort(then.begin(), then.end());
+      then.erase(std::unique(then.begin(), then.end()), then.end());
+      now.swap(then);
+    }
+    same = same && now.size() == 1 && common.value_or(now[0]) == now[0];
+    common = now[0];
+    if (!same) break;
+  }
+  return configs_[config].after_plain = same ? *common : mixed;
 }
 
 GrammarMatcher::Config GrammarMatcher::trim(Config keep) {

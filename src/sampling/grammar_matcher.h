@@ -33,8 +33,10 @@ class GrammarMatcher {
   // Whether the text may end here, and whether it may go on.
   bool accepts(Config config) const { return configs_[config].accepts; }
   bool goes_on(Config config) const { return configs_[config].n_parses > 0; }
-  // Whether every character of plain text (see TokenTrie) leads back to this config.
-  bool absorbs_plain(Config config);
+  // Where every character of plain text (see TokenTrie) leads to, if that is one config for all of them, `dead` too;
+  // else `mixed`.
+  static constexpr Config mixed = UINT32_MAX - 1;
+  Config after_plain(Config config);
 
   // Forgets all configs but one if there are many, and returns that one's new number; trimmed() counts how often.
   Config trim(Config keep);
@@ -53,7 +55,7 @@ class GrammarMatcher {
   struct ConfigData {
     uint32_t first_parse, n_parses;
     bool accepts;
-    int8_t absorbs;  // -1: not known yet
+    Config after_plain;  // may be unknown
   };
 
   Config step(Config config, uint32_t byte_class);
@@ -62,7 +64,6 @@ class GrammarMatcher {
   Config close();  // the config of what was visited, and of all that is reached from there
   Config intern(bool accepts);
   void clear();
-  bool absorbs_character(Config from, Config config, int n_left);
 
   std::shared_ptr<const Grammar> grammar_;
   const GrammarAutomaton* automaton_;

@@ -46,14 +46,20 @@ void GrammarState::walk(const TokenTrie::Tree& tree, TokenSet& out) {
 const TokenSet& GrammarState::allowed() {
   if (const auto found = allowed_.find(config_); found != allowed_.end()) return found->second;
   if (allowed_.size() >= max_kept_sets) allowed_.clear();
-  TokenSet set;
-  if (matcher_.absorbs_plain(config_)) {
-    set = tokens_->plain();
-    walk(tokens_->not_plain(), set);
-  } else {
-    set.resize(tokens_->plain().size());
-    walk(tokens_->all(), set);
+  // How many plain characters can come, whichever they are; behind them, none may be, or the tree has to be walked.
+  size_t n_plain = 0;
+  GrammarMatcher::Config behind = matcher_.after_plain(config_);
+  for (GrammarMatcher::Config at = config_; behind != GrammarMatcher::dead && behind != GrammarMatcher::mixed;) {
+    if (behind == at || ++n_plain == TokenTrie::max_plain) {
+      n_plain = TokenTrie::max_plain;
+      behind = GrammarMatcher::dead;
+      break;
+    }
+    at = behind;
+    behind = matcher_.after_plain(at);
   }
+  TokenSet set = tokens_->plain(behind == GrammarMatcher::dead ? n_plain : 0);
+  walk(behind == GrammarMatcher::dead ? tokens_->not_plain() : tokens_->all(), set);
   if (complete()) {
     for (const int32_t id : tokens_->end_ids()) set[static_cast<size_t>(id) / 64] |= uint64_t{1} << id % 64;
   }

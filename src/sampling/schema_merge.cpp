@@ -12,6 +12,7 @@ namespace {
 
 constexpr int max_depth = 32;                                  // of $ref and allOf inside each other
 constexpr size_t max_branches = 64;                            // of merged anyOf
+constexpr size_t max_comparisons = size_t{1} << 20;            // of one merge
 constexpr size_t max_work = size_t{16} << 20, min_work = 256;  // bytes, in all and of one step
 
 constexpr std::string_view annotations[] = {
@@ -40,12 +41,20 @@ void merge_schemas(const char*, Schema& a, const Schema& b) {
   a = both(a, b);
 }
 void merge_const(const char*, Schema&, const Schema&) {}  // see merge()
-void merge_union(const char*, Schema& a, const Schema& b) {
+// Lists are compared item by item.
+void check_lists(const char* keyword, const Schema& a, const Schema& b) {
+  if (a.size() * b.size() > max_comparisons) {
+    fail_grammar(std::string("the schema has too long \"") + keyword + "\" lists for one value");
+  }
+}
+void merge_union(const char* keyword, Schema& a, const Schema& b) {
   if (!a.is_array() || !b.is_array()) return;
+  check_lists(keyword, a, b);
   for (const Schema& item : b)
     if (std::find(a.begin(), a.end(), item) == a.end()) a.push_back(item);
 }
-void merge_enum(const char*, Schema& a, const Schema& b) {
+void merge_enum(const char* keyword, Schema& a, const Schema& b) {
+  check_lists(keyword, a, b);
   Schema out = Schema::array();
   if (a.is_array() && b.is_array())
     for (const Schema& item : a)
@@ -53,7 +62,8 @@ void merge_enum(const char*, Schema& a, const Schema& b) {
   a = out;
 }
 // A type or a list of them; an integer is a number too.
-void merge_type(const char*, Schema& a, const Schema& b) {
+void merge_type(const char* keyword, Schema& a, const Schema& b) {
+  check_lists(keyword, a, b);
   const auto list = [](const Schema& s) { return s.is_array() ? s : Schema::array({s}); };
   Schema out = Schema::array();
   for (const Schema& x : list(a))
@@ -101,6 +111,7 @@ constexpr struct {
 
 // Properties of one schema that the other does not list come under the other's additionalProperties.
 void merge_objects(Schema& a, const Schema& b) {
+  if (a.contains("properties") && b.contains("properties")) check_lists("properties", a["properties"], b["properties"]);
   const auto member = [](const Schema& s, const char* name) { return s.contains(name) ? s[name] : Schema(); };
   const Schema a_more = member(a, "additionalProperties"), b_more = member(b, "additionalProperties");
   const Schema a_props = member(a, "properties"), b_props = member(b, "properties");

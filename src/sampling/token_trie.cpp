@@ -11,19 +11,23 @@ namespace {
 
 constexpr size_t max_token_bytes = 4096;
 
-bool is_plain(std::string_view bytes) {
+// The characters of a plain text; 0 for others.
+size_t plain_length(std::string_view bytes) {
   const bool plain_ascii = std::all_of(bytes.begin(), bytes.end(), [](char c) {
     const uint8_t byte = static_cast<uint8_t>(c);
     return byte >= 0x20 && byte != 0x7F && byte != '"' && byte != '\\';
   });
-  return plain_ascii && find_invalid_utf8(bytes) == bytes.size();
+  if (!plain_ascii || find_invalid_utf8(bytes) != bytes.size()) return 0;
+  const auto is_start = [](char c) { return (static_cast<uint8_t>(c) & 0xC0) != 0x80; };
+  const size_t n = static_cast<size_t>(std::count_if(bytes.begin(), bytes.end(), is_start));
+  return n <= TokenTrie::max_plain ? n : 0;
 }
 
 }  // namespace
 
 TokenTrie::TokenTrie(size_t n_tokens, const std::function<std::string(int32_t)>& bytes,
                      std::span<const int32_t> end_ids)
-    : begins_(1, 0), end_ids_(end_ids.begin(), end_ids.end()), plain_((n_tokens + 63) / 64) {
+    : begins_(1, 0), end_ids_(end_ids.begin(), end_ids.end()), plain_(max_plain + 1, TokenSet((n_tokens + 63) / 64)) {
   std::sort(end_ids_.begin(), end_ids_.end());
   for (const int32_t id : end_ids_) {
     if (id < 0 || static_cast<size_t>(id) >= n_tokens) {
@@ -38,11 +42,10 @@ TokenTrie::TokenTrie(size_t n_tokens, const std::function<std::string(int32_t)>&
     if (!text.empty() && text.size() <= max_token_bytes) {
       blob_ += text;
       ids.push_back(id);
-      if (is_plain(text)) {
-        plain_[i / 64] |= uint64_t{1} << i % 64;
-      } else {
-        not_plain.push_back(id);
-      }
+      const size_t n = plain_length(text);
+      if (n == 0) not_plain.push_back(id);
+      for (size_t at_most = n; n > 0 && at_most <= max_plain; ++at_most)
+        plain_[at_most][i / 64] |= uint64_t{1} << i % 64;
     }
     begins_.push_back(static_cast<uint32_t>(blob_.size()));
   }

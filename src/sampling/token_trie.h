@@ -40,9 +40,11 @@ class TokenTrie {
   const std::vector<int32_t>& end_ids() const { return end_ids_; }
   bool is_end(int32_t id) const;
 
-  // Tokens of plain text: whole valid characters, without control characters, quotation marks and backslashes. Inside
-  // a JSON string, most of a vocabulary; plain() has them all and not_plain() is the tree of the others.
-  const TokenSet& plain() const { return plain_; }
+  // Tokens of plain text: at most max_plain whole valid characters, without control characters, quotation marks and
+  // backslashes. In a JSON string these, most of a vocabulary, are told from their lengths alone: plain(n) has those of
+  // at most n characters, and not_plain() is the tree of all other tokens.
+  static constexpr size_t max_plain = 32;
+  const TokenSet& plain(size_t n) const { return plain_[n]; }
   const Tree& all() const { return all_; }
   const Tree& not_plain() const { return not_plain_; }
 
@@ -51,7 +53,7 @@ class TokenTrie {
   std::string blob_;
   std::vector<uint32_t> begins_;
   std::vector<int32_t> end_ids_;
-  TokenSet plain_;
+  std::vector<TokenSet> plain_;
   Tree all_, not_plain_;
 };
 

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "candidates.h"
 #include "exponential.h"
@@ -15,28 +16,50 @@ double total_weight(const std::vector<Candidate>& candidates) {
   return total;
 }
 
-// Cuts the list behind the first candidates, in the order of `before`, for which enough(their weight so far) comes
-// true. Sorts no more than it needs: parts that grow.
-template <class Before, class Enough>
-void keep_first(std::vector<Candidate>& candidates, Before before, Enough enough) {
-  double so_far = 0;
-  for (size_t begin = 0, n = 128; begin < candidates.size(); begin += n, n *= 4) {
-    n = std::min(n, candidates.size() - begin);
-    const auto first = candidates.begin() + static_cast<ptrdiff_t>(begin), last = first + static_cast<ptrdiff_t>(n);
-    if (last != candidates.end()) std::nth_element(first, last - 1, candidates.end(), before);
-    std::sort(first, last, before);
-    for (auto c = first; c != last; ++c) {
-      so_far += c->weight;
-      if (!enough(so_far)) continue;
-      candidates.erase(c + 1, candidates.end());
-      return;
-    }
+// Keeps the candidates with the lowest keys, of equal ones those with the lowest ids, until their weight reaches the
+// mass; in the order that they are in. Only those near the border are sorted: weights are first summed by ranges of
+// keys.
+template <class Key>
+void keep_lowest(std::vector<Candidate>& candidates, Key key_of, double mass) {
+  constexpr size_t n_ranges = 2048;
+  std::vector<double> keys;
+  keys.reserve(candidates.size());
+  double low = std::numeric_limits<double>::infinity(), high = -low;
+  for (const Candidate& c : candidates) {
+    const double key = key_of(c);
+    keys.push_back(key);
+    if (std::isinf(key)) continue;
+    low = std::min(low, key);
+    high = std::max(high, key);
   }
+  const double scale = high > low ? (n_ranges - 1) / (high - low) : 0;
+  const auto range_of = [&](double key) {
+    return std::isinf(key) ? n_ranges - 1 : std::min(static_cast<size_t>((key - low) * scale), n_ranges - 1);
+  };
+  std::vector<double> weights(n_ranges, 0);
+  for (size_t i = 0; i < keys.size(); ++i) weights[range_of(keys[i])] += candidates[i].weight;
+  double so_far = 0;
+  size_t border = 0;
+  while (border + 1 < n_ranges && so_far + weights[border] < mass) so_far += weights[border++];
+
+  std::vector<size_t> places;  // of those at the border
+  for (size_t i = 0; i < keys.size(); ++i)
+    if (range_of(keys[i]) == border) places.push_back(i);
+  const auto order = [&](size_t i) { return std::pair(keys[i], candidates[i].id); };
+  std::sort(places.begin(), places.end(), [&](size_t a, size_t b) { return order(a) < order(b); });
+  size_t n_last = 0;
+  while (n_last < places.size() && (n_last == 0 || so_far < mass)) so_far += candidates[places[n_last++]].weight;
+  std::vector<uint8_t> out(candidates.size(), 0);
+  for (size_t i = n_last; i < places.size(); ++i) out[places[i]] = 1;
+  size_t n_kept = 0;
+  for (size_t i = 0; i < keys.size(); ++i)
+    if (range_of(keys[i]) <= border && !out[i]) candidates[n_kept++] = candidates[i];
+  candidates.resize(n_kept);
 }
 
 void apply_top_p(std::vector<Candidate>& candidates, float top_p) {
-  const double mass = top_p * total_weight(candidates);
-  keep_first(candidates, likelier, [=](double so_far) { return so_far >= mass; });
+  keep_lowest(
+      candidates, [](const Candidate& c) { return -double{c.logit}; }, top_p * total_weight(candidates));
 }
 
 void apply_min_p(std::vector<Candidate>& candidates, float min_p) {
@@ -52,11 +75,8 @@ void apply_typical_p(std::vector<Candidate>& candidates, float typical_p) {
   double entropy = 0;
   for (const Candidate& c : candidates)
     if (c.weight > 0) entropy += c.weight / total * surprise(c);
-  const auto nearer = [=](const Candidate& a, const Candidate& b) {
-    const double to_a = std::abs(surprise(a) - entropy), to_b = std::abs(surprise(b) - entropy);
-    return to_a < to_b || (to_a == to_b && a.id < b.id);
-  };
-  keep_first(candidates, nearer, [=](double so_far) { return so_far >= typical_p * total; });
+  keep_lowest(
+      candidates, [=](const Candidate& c) { return std::abs(surprise(c) - entropy); }, typical_p * total);
 }
 
 constexpr struct {

@@ -178,6 +178,13 @@ TEST_CASE("hostile grammars end in an Error or are followed in time") {
   CHECK(million.accepts(config));
   CHECK_FALSE(million.goes_on(config));
 
+  std::string words = "root ::= \"w\"";
+  for (int i = 0; i < 20000; ++i) words += " | \"w" + std::to_string(i) + "\"";
+  GrammarMatcher list(Grammar::from_gbnf(words));
+  CHECK(matches(list, "w19999"));
+  CHECK(matches(list, "w"));
+  CHECK_FALSE(matches(list, "w20000"));
+
   // 2^30 ways to read the first byte.
   rules = "root ::= r0\n";
   for (int i = 0; i < 30; ++i) {

@@ -301,3 +301,21 @@ TEST_CASE("what is no schema, or is not understood, is an Error that names it") 
   for (int i = 0; i < 1000; ++i) deep += "{\"items\":";
   CHECK(schema_error(deep).message.find("nested deeper") != std::string::npos);
 }
+
+TEST_CASE("large schemas are read and followed in time") {
+  std::string text = "{\"properties\": {";
+  for (int i = 0; i < 1000; ++i) text += "\"key" + std::to_string(i) + "\": {},";
+  GrammarMatcher many(Grammar::from_json_schema(text + "\"a\": {}}, \"additionalProperties\": true}"));
+  CHECK(matches(many, R"j({"key7":1,"key999":[{}],"a":2,"b":3})j"));
+  CHECK_FALSE(matches(many, R"j({"key7":1,"key6":1})j"));
+  text = "{\"enum\": [";
+  for (int i = 0; i < 20000; ++i) text += "\"v" + std::to_string(i) + "\",";
+  GrammarMatcher values(Grammar::from_json_schema(text + "null]}"));
+  CHECK(matches(values, "\"v12345\""));
+  CHECK_FALSE(matches(values, "\"v20000\""));
+  text = "[";
+  for (int i = 0; i < 9000; ++i) text += "\"" + std::to_string(i) + "\",";
+  text += "0]";
+  CHECK(schema_error("{\"allOf\": [{\"required\": " + text + "}, {\"required\": " + text + "}]}").status ==
+        Status::bad_argument);
+}

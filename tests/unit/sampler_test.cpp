@@ -167,7 +167,7 @@ TEST_CASE("sampling: a seed gives the same tokens everywhere, whatever is asked 
     other.accept(id);
     ids.push_back(id);
   }
-  CHECK(ids == std::vector<int32_t>{362, 748, 321, 619, 713, 149, 228, 120, 144, 505, 780, 826});
+  CHECK(ids == std::vector<int32_t>{356, 948, 457, 56, 645, 68, 212, 651, 136, 692, 671, 179});
 }
 
 TEST_CASE("sampling: the exponential function") {

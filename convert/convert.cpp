@@ -28,8 +28,9 @@ class Converter {
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
         file_(output) {
     for (const WeightSpec& spec : source.weights.specs) {
-      stored_.push_back(storage_of(spec, type, spec.table ? spec.table->rows : 0));
-      for (size_t i = 0; i < spec.parts.size(); ++i) total_ += source_bytes(tensors(spec, i));
+      const bool there = source.hf->holds(spec) || !spec.made.empty();
+      stored_.push_back(there ? storage_of(spec, type, spec.table ? spec.table->rows : 0) : Storage{});
+      for (const HfTensors& t : tensors(spec)) total_ += source_bytes(t);
     }
     total_ *= 2;  // once to hash, once to convert
   }
@@ -57,7 +58,12 @@ class Converter {
   }
 
  private:
-  HfTensors tensors(const WeightSpec& spec, size_t part) const { return source_.hf->find(spec, part); }
+  // Of each part; none where the folder has none.
+  std::vector<HfTensors> tensors(const WeightSpec& spec) const {
+    std::vector<HfTensors> all;
+    for (size_t i = 0; i < spec.parts.size() && source_.hf->holds(spec); ++i) all.push_back(source_.hf->find(spec, i));
+    return all;
+  }
   static double source_bytes(const HfTensors& t) { return static_cast<double>(t.weight.data.size()); }
 
   void report(double bytes, const std::string& what) {
@@ -69,8 +75,9 @@ class Converter {
   std::string hash_source() {
     Sha256 hash;
     for (const WeightSpec& spec : source_.weights.specs) {
-      for (size_t i = 0; i < spec.parts.size(); ++i) {
-        const HfTensors t = tensors(spec, i);
+      const std::vector<HfTensors> all = tensors(spec);
+      for (size_t i = 0; i < all.size(); ++i) {
+        const HfTensors& t = all[i];
         for (const StTensor* tensor : {&t.weight, t.bias ? &*t.bias : nullptr}) {
           if (!tensor) continue;
           const std::string head =
@@ -91,8 +98,7 @@ class Converter {
     if (spec.linear && calibration_ && spec.calibrated) fit(spec, *stored_[index].matrices[0].type, smooth, U);
     for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U);
     for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
-    for (size_t i = 0; i < spec.parts.size(); ++i) {
-      const HfTensors t = tensors(spec, i);
+    for (const HfTensors& t : tensors(spec)) {
       source_.hf->release(t);
       report(source_bytes(t), "writing " + spec.name);
     }
@@ -103,9 +109,9 @@ class Converter {
   void fit(const WeightSpec& spec, const TypeInfo& type, std::vector<float>& smooth, std::vector<float>& U) {
     std::vector<float> weights(static_cast<size_t>(spec.N * spec.K));
     float* to = weights.data();
-    for (size_t i = 0; i < spec.parts.size(); ++i) {
-      read_floats(tensors(spec, i).weight, 0, spec.parts[i].N * spec.K, to);
-      to += spec.parts[i].N * spec.K;
+    for (const HfTensors& t : tensors(spec)) {
+      read_floats(t.weight, 0, t.weight.elements(), to);
+      to += t.weight.elements();
     }
     const InputStats& stats = calibration_->stats(*spec.linear);
     const std::vector<float> variance = unexplained(stats, spec.K, default_kernels());
@@ -126,17 +132,17 @@ class Converter {
       const uintptr_t begin = reinterpret_cast<uintptr_t>(buffers.back().data());
       arrays[i] = buffers.back().data() + (round_up(static_cast<int64_t>(begin), 64) - static_cast<int64_t>(begin));
     }
-    std::vector<HfTensors> parts;
-    for (size_t i = m.first_part; i < m.first_part + m.n_parts; ++i) parts.push_back(tensors(spec, i));
+    const std::vector<HfTensors> parts = tensors(spec);
     pool_.run((m.N + kSlice - 1) / kSlice, [&](int64_t task, Arena& scratch) {
       Arena::Scope scope(scratch);
       const int64_t n0 = task * kSlice, n1 = std::min(m.N, n0 + kSlice);
       float* rows = scratch.take<float>((n1 - n0) * m.K);
       int64_t first = 0;
-      for (const HfTensors& t : parts) {
-        const int64_t N = t.weight.shape[0];
+      for (size_t i = m.first_part; i < m.first_part + m.n_parts; ++i) {
+        const int64_t N = parts[i].weight.shape[0];
         const int64_t from = std::max(n0, first), to = std::min(n1, first + N);
-        if (from < to) read_floats(t.weight, (from - first) * m.K, (to - from) * m.K, rows + (from - n0) * m.K);
+        if (from < to)
+          read_rows(parts[i].weight, spec.parts[i].pair_heads, from - first, to - first, rows + (from - n0) * m.K);
         first += N;
       }
       if (!smooth.empty())
@@ -146,20 +152,33 @@ class Converter {
     for (int i = 0; i < m.type->n_arrays; ++i) file_.write_tensor_data(arrays[i], m.type->arrays[i].bytes(m.N, m.K));
   }
 
+  // Rows [from, to) of a matrix in the order of the file that is written; see WeightSpec::Part::pair_heads.
+  static void read_rows(const StTensor& tensor, int64_t pair_heads, int64_t from, int64_t to, float* out) {
+    const int64_t K = tensor.elements() / tensor.shape[0];
+    if (pair_heads == 0) return read_floats(tensor, from * K, (to - from) * K, out);
+    const int64_t d = tensor.shape[0] / pair_heads;
+    for (int64_t n = from; n < to; ++n) {
+      const int64_t in_head = n % d, source = n / d * d + in_head % 2 * (d / 2) + in_head / 2;
+      read_floats(tensor, source * K, K, out + (n - from) * K);
+    }
+  }
+
   void write_vector(const WeightSpec& spec, const StoredTensor& v, const std::vector<float>& smooth) {
     if (v.name == spec.name + ".smooth") {
       file_.write_tensor_data(smooth.data(), smooth.size() * sizeof(float));
       return;
     }
-    std::vector<float> values;
-    for (size_t i = 0; i < spec.parts.size(); ++i) {
+    std::vector<float> values = spec.made;
+    const std::vector<HfTensors> all = tensors(spec);
+    for (size_t i = 0; i < all.size(); ++i) {
       if (v.name != spec.name + ".bias" && v.name != spec.name + ".weight" && v.name != spec.parts[i].gguf + ".bias")
         continue;
-      const HfTensors t = tensors(spec, i);
+      const HfTensors& t = all[i];
       const StTensor& tensor = v.name.ends_with(".bias") ? *t.bias : t.weight;
       values.resize(values.size() + static_cast<size_t>(tensor.elements()));
       read_floats(tensor, 0, tensor.elements(), values.data() + values.size() - tensor.elements());
     }
+    for (float& value : values) value += spec.hf_added;
     file_.write_tensor_data(values.data(), values.size() * sizeof(float));
   }
 

@@ -132,6 +132,10 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   file.set_u32("quern.max_length", static_cast<uint32_t>(source.max_length));
   file.set_string("quern.prompts", prompts_to_json(source.prompts));
   file.set_string("quern.default_prompt", source.default_prompt);
+  if (!source.end_tokens.empty()) {
+    const std::vector<uint32_t> ends(source.end_tokens.begin(), source.end_tokens.end());
+    file.set_array("quern.end_tokens", std::span<const uint32_t>(ends));
+  }
   file.set_string("quern.similarity", source.similarity);
   file.set_bool("quern.matryoshka", source.matryoshka);
   file.set_string("quern.source.repo", source.repo);

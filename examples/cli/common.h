@@ -43,6 +43,9 @@ void add_bench(CLI::App& app);
 void add_rerank(CLI::App& app);
 void add_classify(CLI::App& app);
 void add_verify(CLI::App& app);
+void add_generate(CLI::App& app);
+void add_chat(CLI::App& app);
+void add_perplexity(CLI::App& app);
 
 // -m and -t, as every command that runs a model takes them.
 void add_model_option(CLI::App& command, std::string& model);

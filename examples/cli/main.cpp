@@ -16,6 +16,8 @@ constexpr const char* kFooter =
     "  quern embed -m minilm.q8 -p \"a text\" -p \"another\"\n"
     "  quern rerank -m reranker.q8 -q \"a question\" -f docs.txt --top-n 5\n"
     "  quern classify -m sst2.q8 -p \"what a lovely day\"\n"
+    "  quern generate -m smollm2.gguf -p \"Why is the sky blue?\" -n 128\n"
+    "  quern chat -m smollm2.gguf\n"
     "  quern verify minilm.q8 --reference all-MiniLM-L6-v2/ -f texts.txt --min-cosine 0.99\n"
     "  quern inspect minilm.q8\n"
     "  quern bench -m minilm.q8 -p 16,128,512 -b 1,32\n\n"
@@ -32,7 +34,10 @@ int run(int argc, char** argv) {
   cli::add_embed(app);
   cli::add_rerank(app);
   cli::add_classify(app);
+  cli::add_generate(app);
+  cli::add_chat(app);
   cli::add_verify(app);
+  cli::add_perplexity(app);
   cli::add_tokenize(app);
   cli::add_convert(app);
   cli::add_inspect(app);

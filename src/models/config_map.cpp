@@ -87,6 +87,11 @@ void GgufConfig::flag(const char* gguf, bool& value) {
   value = file_.get_bool_or(prefix_ + gguf, value);
 }
 
+int64_t GgufConfig::gguf_rows(const char* tensor) const {
+  const TensorInfo* found = file_.find(tensor);
+  return found ? found->ne[1] : 0;
+}
+
 std::string GgufConfig::source() const {
   return file_.name();
 }

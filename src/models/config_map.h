@@ -45,6 +45,7 @@ class ConfigMap {
   // A number that only config.json has, for what is settled when a model is converted. False elsewhere: value stays.
   virtual bool hf_real(const char* /*hf*/, double& /*value*/, double /*low*/, double /*high*/) { return false; }
   virtual bool hf_is(const char* /*hf*/, const char* /*json*/) { return false; }  // config.json says so
+  virtual int64_t gguf_rows(const char* /*tensor*/) const { return 0; }           // of a matrix of a GGUF file
   virtual bool is_gguf() const { return false; }                                  // reads a GGUF file
   virtual bool is_hf() const { return false; }                                    // reads config.json
   // config.json must lack the key or have this value (as JSON, '"absolute"' or 'false'); else Error{unsupported}.
@@ -72,6 +73,7 @@ class GgufConfig final : public ConfigMap {
   void constant(const char*, bool) override {}
   void flag(const char* gguf, bool& value) override;
   bool is_gguf() const override { return true; }
+  int64_t gguf_rows(const char* tensor) const override;
   std::string source() const override;
 
  private:

@@ -8,7 +8,7 @@
 namespace quern {
 
 void Decoder::common_config(ConfigMap& map) {
-  map.integer("vocab_size", "vocab_size", vocab, 0, 1 << 24, 0);
+  map.integer("vocab_size", "vocab_size", vocab, 1, 1 << 24, map.gguf_rows("token_embd.weight"));
   map.integer("context_length", "max_position_embeddings", context, 1, 1 << 24);
   map.integer("embedding_length", "hidden_size", D, 1, 1 << 16);
   map.integer("block_count", "num_hidden_layers", n_layers, 1, 1 << 10);

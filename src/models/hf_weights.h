@@ -30,6 +30,11 @@ class HfWeights {
 
   HfTensors find(const WeightSpec& spec, size_t part) const;         // of a spec that was bound
   bool has(const WeightSpec& spec) const;                            // a tensor by its first spelling
+  // Whether the folder has tensors of its own for it: not of what config.json implies, what is optional and missing, or
+  // what is another one's (a tied head).
+  bool holds(const WeightSpec& spec) const {
+    return spec.made.empty() && ((!spec.optional && spec.or_else.empty()) || has(spec));
+  }
   int64_t rows(const std::string& folder, const std::string& name);  // of a folder's matrix
   const Safetensors& transformer() const { return transformer_; }
   void release(const HfTensors& tensors) const noexcept;  // their pages will not be used again; only a hint

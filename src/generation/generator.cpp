@@ -1,0 +1,344 @@
+#include "generation/generator.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+
+#include "cpu.h"
+#include "dispatch.h"
+#include "error.h"
+
+namespace quern {
+namespace {
+
+constexpr int64_t kDefaultContext = 4096, kMostSequences = 4096;
+constexpr int64_t kLogitRows = 64;  // computed together: bounds their memory
+
+std::string mib(uint64_t bytes) {
+  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
+}
+
+int64_t pages_of(int64_t tokens) {
+  return (tokens + kPageTokens - 1) / kPageTokens;
+}
+
+}  // namespace
+
+KvPlan KvPlan::of(const LoadedModel& model, const KernelTable& kernels, const GeneratorOptions& options) {
+  KvShape shape = model.model->language_head().kv;
+  if (shape.layers == 0)
+    throw Error(Status::unsupported, model.path + ": this model generates no text: it is an encoder");
+  shape.type = options.kv_type;
+  const int64_t most = model.model->positions();
+  KvPlan plan;
+  plan.context = options.context > 0 ? options.context : std::min(most, kDefaultContext);
+  if (options.context < 0 || plan.context > most)
+    throw Error(Status::bad_argument, "context: expected 1 to " + std::to_string(most) +
+                                          " tokens, which the model was made for, found " +
+                                          std::to_string(options.context));
+  if (options.sequences < 1 || options.sequences > kMostSequences)
+    throw Error(Status::bad_argument, "sequences: expected 1 to " + std::to_string(kMostSequences) + ", found " +
+                                          std::to_string(options.sequences));
+  plan.page_bytes = KvCache::page_bytes(kernels, shape);
+  const int64_t one = pages_of(plan.context);
+  plan.pages = one * options.sequences;
+  if (options.kv_memory > 0)
+    plan.pages = std::min<int64_t>(plan.pages, static_cast<int64_t>(options.kv_memory / plan.page_bytes));
+  if (plan.pages < one)
+    throw Error(Status::bad_argument, "kv_memory: keys and values of one sequence of " + std::to_string(plan.context) +
+                                          " tokens need " + mib(plan.page_bytes * static_cast<uint64_t>(one)) +
+                                          ", allowed are " + mib(options.kv_memory) +
+                                          "; allow more, or a smaller context");
+  const uint64_t bytes = plan.page_bytes * static_cast<uint64_t>(plan.pages), memory = physical_memory();
+  if (memory > 0 && bytes > memory)
+    throw Error(Status::bad_argument, "the KV cache of " + std::to_string(options.sequences) + " sequences of " +
+                                          std::to_string(plan.context) + " tokens needs " + mib(bytes) +
+                                          ", more than the machine's " + mib(memory) +
+                                          "; choose a smaller context, fewer sequences, int8 or a kv_memory");
+  return plan;
+}
+
+struct Generator::Running {
+  int64_t id;
+  std::vector<int32_t> tokens;  // prompt and answer
+  size_t prompt, kept = 0;      // of tokens: the prompt's, and those whose keys and values are kept
+  int64_t most;                 // tokens in all
+  std::vector<int32_t> pages;
+  size_t remembered = 0;  // pages that others may find
+  PagePool::Place place = 0;
+  Sampler sampler;
+  bool ignore_end;
+  int speculate;
+  PromptLookup lookup;
+  std::vector<int32_t> guesses;  // behind the tokens in this pass
+  bool answers = false;          // this pass ends with its last token
+  Finish finish = Finish::none;
+
+  Running(int64_t number, Request&& request, int64_t context, size_t n_vocab)
+      : id(number),
+        tokens(std::move(request.prompt)),
+        prompt(tokens.size()),
+        most(request.max_tokens < 0 ? context : std::min(context, static_cast<int64_t>(prompt) + request.max_tokens)),
+        sampler(request.sampling, n_vocab, std::move(request.grammar_state)),
+        ignore_end(request.ignore_end),
+        speculate(request.speculate) {
+    sampler.accept_prompt(tokens);
+    if (speculate > 0) lookup.add(tokens);
+  }
+  size_t pending() const { return tokens.size() - kept; }
+  bool reading() const { return pending() > 1; }
+};
+
+Generator::Generator(std::shared_ptr<const LoadedModel> model, const GeneratorOptions& options)
+    : model_(std::move(model)),
+      head_(model_->model->language_head()),
+      kernels_(default_kernels()),
+      options_(options),
+      plan_(KvPlan::of(*model_, kernels_, options)),
+      pool_(options.threads > 0 ? options.threads : usable_cpus()),
+      cache_(kernels_, {options.kv_type, head_.kv.layers, head_.kv.heads, head_.kv.d}, plan_.pages),
+      pages_(plan_.pages) {}
+
+Generator::~Generator() = default;
+
+void Generator::check(std::span<const int32_t> prompt) const {
+  if (prompt.empty()) throw Error(Status::bad_argument, "prompt: expected at least one token, found none");
+  for (const int32_t id : prompt)
+    if (id < 0 || id >= model_->model->vocabulary())
+      throw Error(Status::bad_argument, "prompt: expected token ids from 0 to " +
+                                            std::to_string(model_->model->vocabulary() - 1) + ", found " +
+                                            std::to_string(id));
+}
+
+int64_t Generator::add(Request request) {
+  check(request.prompt);
+  if (static_cast<int64_t>(request.prompt.size()) >= plan_.context)
+    throw Error(Status::bad_argument, "prompt: expected fewer than the context's " + std::to_string(plan_.context) +
+                                          " tokens, found " + std::to_string(request.prompt.size()));
+  if (request.max_tokens < -1)
+    throw Error(Status::bad_argument, "max_tokens: expected -1 or more, found " + std::to_string(request.max_tokens));
+  if (request.speculate < 0 || request.speculate > 16)
+    throw Error(Status::bad_argument, "speculate: expected 0 to 16, found " + std::to_string(request.speculate));
+  if (static_cast<int64_t>(running_.size()) >= options_.sequences)
+    throw Error(Status::bad_argument, "all " + std::to_string(options_.sequences) + " sequences are running");
+  auto r = std::make_unique<Running>(next_, std::move(request), plan_.context,
+                                     static_cast<size_t>(model_->model->vocabulary()));
+  if (options_.reuse_prefixes) reuse(*r);
+  stats_.prompt_tokens += r->tokens.size();
+  stats_.reused_tokens += r->kept;
+  running_.push_back(std::move(r));
+  return next_++;
+}
+
+bool Generator::runs(int64_t sequence) const {
+  return std::any_of(running_.begin(), running_.end(), [&](const auto& r) { return r->id == sequence; });
+}
+
+void Generator::cancel(int64_t sequence) {
+  for (auto& r : running_)
+    if (r->id == sequence) {
+      release(*r);
+      running_.erase(running_.begin() + (&r - running_.data()));
+      return;
+    }
+}
+
+// Whole pages of the prompt that are still kept; its last token always goes through, since it is to be answered.
+void Generator::reuse(Running& r) {
+  while (r.kept + kPageTokens < r.tokens.size()) {
+    PagePool::Place place;
+    const int32_t page = pages_.find(r.place, std::span(r.tokens).subspan(r.kept, kPageTokens), place);
+    if (page < 0) break;
+    r.pages.push_back(page);
+    r.place = place;
+    r.kept += kPageTokens;
+    ++r.remembered;
+  }
+}
+
+void Generator::remember(Running& r) {
+  if (!options_.reuse_prefixes) return;
+  for (; (r.remembered + 1) * kPageTokens <= r.kept; ++r.remembered)
+    r.place = pages_.remember(r.pages[r.remembered], r.place,
+                              std::span(r.tokens).subspan(r.remembered * kPageTokens, kPageTokens));
+}
+
+void Generator::release(Running& r) {
+  while (!r.pages.empty()) {  // the last first, so that beginnings are forgotten last
+    pages_.release(r.pages.back());
+    r.pages.pop_back();
+  }
+}
+
+// Pages for so many tokens in all.
+bool Generator::reserve(Running& r, int64_t tokens) {
+  while (static_cast<int64_t>(r.pages.size()) < pages_of(tokens)) {
+    const int32_t page = pages_.take();
+    if (page < 0) return false;
+    cache_.clear(page);
+    r.pages.push_back(page);
+  }
+  return true;
+}
+
+// Puts at most `most` of a sequence's waiting tokens into the pass; how many.
+int64_t Generator::pack_tokens(Running& r, int64_t most) {
+  const int64_t n = std::min(most, static_cast<int64_t>(r.pending()));
+  r.answers = n == static_cast<int64_t>(r.pending());
+  r.guesses.clear();
+  if (r.answers && r.speculate > 0) {
+    const int64_t room = std::min<int64_t>(r.speculate, r.most - static_cast<int64_t>(r.tokens.size()) - 1);
+    if (room > 0) r.lookup.propose(static_cast<size_t>(room), r.guesses);
+  }
+  const int64_t all = n + static_cast<int64_t>(r.guesses.size());
+  if (!reserve(r, static_cast<int64_t>(r.kept) + all)) return -1;
+  const auto from = r.tokens.begin() + static_cast<int64_t>(r.kept);
+  texts_.push_back({static_cast<int64_t>(ids_.size()), all, static_cast<int64_t>(r.kept), r.pages.data()});
+  ids_.insert(ids_.end(), from, from + n);
+  ids_.insert(ids_.end(), r.guesses.begin(), r.guesses.end());
+  r.kept += static_cast<size_t>(n);
+  return all;
+}
+
+Tensor Generator::states(Ops& op) {
+  Batch batch;
+  batch.ids = ids_;
+  batch.texts = texts_;
+  batch.cache = &cache_;
+  batch.growing_to = plan_.context;
+  return forward(*model_->model, op, batch);
+}
+
+Tensor Generator::logits(Ops& op, const Tensor& states, std::span<const int64_t> rows) {
+  Tensor wanted = op.tensor(static_cast<int64_t>(rows.size()), states.cols);
+  for (size_t i = 0; i < rows.size(); ++i)
+    std::copy_n(states.row(rows[i]), states.cols, wanted.row(static_cast<int64_t>(i)));
+  const Tensor y = op.linear(wanted, *head_.linear);
+  if (head_.softcap > 0)
+    for (int64_t i = 0; i < y.rows * y.cols; ++i) y.data[i] = head_.softcap * std::tanh(y.data[i] / head_.softcap);
+  return y;
+}
+
+// Goes on with a token; whether the sequence goes on.
+bool Generator::take(Running& r, const Sampler::Choice& choice, std::vector<Generated>& out) {
+  r.sampler.accept(choice.id);
+  r.tokens.push_back(choice.id);
+  if (r.speculate > 0) r.lookup.add(std::span(&choice.id, 1));
+  ++stats_.generated_tokens;
+  const bool end = model_->end_tokens.contains(choice.id) && !r.ignore_end;
+  r.finish = end || r.sampler.finished()                       ? Finish::end
+             : static_cast<int64_t>(r.tokens.size()) >= r.most ? Finish::length
+                                                               : Finish::none;
+  out.push_back({r.id, choice.id, choice.logprob, choice.top, r.finish, {}});
+  return r.finish == Finish::none;
+}
+
+void Generator::fail(Running& r, const std::string& message, std::vector<Generated>& out) {
+  r.finish = Finish::error;
+  out.push_back({r.id, -1, 0, {}, Finish::error, message});
+}
+
+// The tokens that follow from a sequence's logits: one, and one more for each guess that was right.
+void Generator::choose(Running& r, const Tensor& logits, int64_t first, std::vector<Generated>& out) {
+  try {
+    for (size_t i = 0; i <= r.guesses.size(); ++i) {
+      const float* row = logits.row(first + static_cast<int64_t>(i));
+      const Sampler::Choice choice = r.sampler.choose({row, static_cast<size_t>(logits.cols)});
+      if (!take(r, choice, out) || i == r.guesses.size() || choice.id != r.guesses[i]) return;
+      ++r.kept;  // the guess went through already
+      ++stats_.guessed_tokens;
+    }
+  } catch (const Error& e) {
+    fail(r, e.what(), out);
+  }
+}
+
+void Generator::step(std::vector<Generated>& out) {
+  if (running_.empty()) return;
+  const auto start = std::chrono::steady_clock::now();
+  ids_.clear();
+  texts_.clear();
+  const bool others = std::any_of(running_.begin(), running_.end(), [](const auto& r) { return !r->reading(); });
+  int64_t room = others ? std::max<int64_t>(1, options_.chunk / 4) : options_.chunk;
+  bool read = false;
+  std::vector<Running*> in_pass;
+  for (const bool reading : {false, true}) {  // those that answer come first
+    for (auto& r : running_) {
+      if (r->reading() != reading || (reading && room <= 0) || r->finish != Finish::none) continue;
+      if (std::find(in_pass.begin(), in_pass.end(), r.get()) != in_pass.end()) continue;
+      const int64_t n = pack_tokens(*r, reading ? room : 1);
+      if (n < 0) {
+        fail(*r,
+             "the KV cache is full: " + mib(plan_.page_bytes * static_cast<uint64_t>(plan_.pages)) +
+                 " hold no more tokens of all sequences together",
+             out);
+        continue;
+      }
+      read = read || reading;
+      if (reading) room -= n;
+      in_pass.push_back(r.get());
+    }
+  }
+  if (!in_pass.empty()) {
+    Arena::Scope scope(arena_);
+    Ops op(kernels_, arena_, Precision::f32, &pool_);
+    const Tensor x = states(op);
+    std::vector<int64_t> rows;
+    std::vector<std::pair<Running*, int64_t>> answering;
+    for (size_t i = 0; i < in_pass.size(); ++i) {
+      Running& r = *in_pass[i];
+      if (!r.answers) continue;
+      answering.emplace_back(&r, static_cast<int64_t>(rows.size()));
+      const int64_t n = static_cast<int64_t>(r.guesses.size()) + 1;
+      for (int64_t j = n; j > 0; --j) rows.push_back(texts_[i].first + texts_[i].length - j);
+    }
+    if (!rows.empty()) {
+      const Tensor y = logits(op, x, rows);
+      for (const auto& [r, first] : answering) choose(*r, y, first, out);
+    }
+  }
+  for (auto& r : running_) {
+    if (r->finish != Finish::error) remember(*r);
+    if (r->finish != Finish::none) release(*r);
+  }
+  std::erase_if(running_, [](const auto& r) { return r->finish != Finish::none; });
+  (read ? stats_.prompt_seconds : stats_.generation_seconds) +=
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void Generator::score(std::span<const int32_t> tokens, size_t first,
+                      const std::function<bool(size_t, std::span<const float>)>& f) {
+  check(tokens);
+  if (static_cast<int64_t>(tokens.size()) > plan_.context)
+    throw Error(Status::bad_argument, "text: expected at most the context's " + std::to_string(plan_.context) +
+                                          " tokens, found " + std::to_string(tokens.size()));
+  Request request;
+  request.prompt.assign(tokens.begin(), tokens.end());
+  Running r(0, std::move(request), plan_.context, static_cast<size_t>(model_->model->vocabulary()));
+  struct Release {
+    Generator& generator;
+    Running& running;
+    ~Release() { generator.release(running); }
+  } at_end{*this, r};
+  while (r.pending() > 0) {
+    ids_.clear();
+    texts_.clear();
+    const size_t before = r.kept;
+    if (pack_tokens(r, options_.chunk) < 0)
+      throw Error(Status::bad_argument, "the KV cache is full: other sequences are running");
+    Arena::Scope scope(arena_);
+    Ops op(kernels_, arena_, Precision::f32, &pool_);
+    const Tensor x = states(op);
+    for (size_t at = std::max(before, first); at < r.kept;) {
+      Arena::Scope inner(arena_);
+      std::vector<int64_t> rows;
+      for (size_t i = at; i < r.kept && rows.size() < kLogitRows; ++i) rows.push_back(static_cast<int64_t>(i - before));
+      const Tensor y = logits(op, x, rows);
+      for (size_t i = 0; i < rows.size(); ++i)
+        if (!f(at + i, {y.row(static_cast<int64_t>(i)), static_cast<size_t>(y.cols)})) return;
+      at += rows.size();
+    }
+  }
+}
+
+}  // namespace quern

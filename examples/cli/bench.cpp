@@ -1,4 +1,7 @@
-// quern bench: tokens per second of a model at given lengths and batches, beside the machine's limit.
+// quern bench: tokens per second of a model, beside the machine's limits: of encoders at given lengths and batches, of
+// decoders in bench_decoder.cpp.
+#include "bench.h"
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
@@ -8,20 +11,8 @@
 #include <random>
 #include <vector>
 
-#include "common.h"
-
 namespace cli {
 namespace {
-
-struct BenchArguments {
-  std::string model, format = "table";
-  std::vector<int> prompts{16, 128, 512}, batches{1, 32};
-  int threads = 0, repetitions = 5;
-};
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // `batch` texts of `length` random ids each, the same in every run.
 struct Texts {
@@ -42,11 +33,6 @@ struct Texts {
 struct Timing {
   double seconds, limit;  // medians over the repetitions
 };
-
-double median(std::vector<double> v) {
-  std::nth_element(v.begin(), v.begin() + static_cast<long>(v.size() / 2), v.end());
-  return v[v.size() / 2];
-}
 
 // Each repetition runs the batch for at least a tenth of a second, and the limit's loop right before it.
 Timing measure(quern_session* session, const Texts& texts, int64_t width, int repetitions) {
@@ -117,12 +103,16 @@ void print_row(const nlohmann::ordered_json& r) {
   std::fflush(stdout);
 }
 
-void bench(const BenchArguments& a) {
+void bench(BenchArguments& a) {
   const Model model = load(a.model);
+  if (quern_model_outputs(model.get()) & QUERN_TEXT) return bench_decoder(a, model);
+  if (!a.generated.empty()) throw Failure{2, "-n: " + a.model + " generates no text"};
   char* text = nullptr;
   check(quern_model_describe(model.get(), &text));
   const std::unique_ptr<char, void (*)(char*)> owned(text, quern_string_free);
   const nlohmann::json facts = nlohmann::json::parse(text);
+  if (a.prompts.empty()) a.prompts = {16, 128, 512};
+  if (a.batches.empty()) a.batches = {1, 32};
   for (const int length : a.prompts)
     if (length > facts.at("positions").get<int64_t>())
       throw Failure{2, "-p " + std::to_string(length) + ": the model takes at most " +
@@ -142,15 +132,35 @@ void bench(const BenchArguments& a) {
 
 }  // namespace
 
+double now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+double median(std::vector<double> v) {
+  std::nth_element(v.begin(), v.begin() + static_cast<long>(v.size() / 2), v.end());
+  return v[v.size() / 2];
+}
+
 void add_bench(CLI::App& app) {
   auto a = std::make_shared<BenchArguments>();
-  CLI::App* c = app.add_subcommand("bench", "measure tokens per second, beside the machine's limit for 8-bit products");
+  CLI::App* c = app.add_subcommand("bench", "measure tokens per second, beside the machine's limits");
   add_model_option(*c, a->model);
-  c->add_option("-p,--n-prompt", a->prompts, "tokens of each text (default: 16,128,512)")
+  c->add_option("-p,--n-prompt", a->prompts, "tokens of each text (default: 16,128,512; decoders: 512)")
       ->type_name("N,…")
       ->delimiter(',')
-      ->check(CLI::Range(1, 1 << 20));
-  c->add_option("-b,--batch", a->batches, "texts at once (default: 1,32); one text is split over the threads")
+      ->check(CLI::Range(0, 1 << 20));
+  c->add_option("-n,--n-gen", a->generated, "tokens to generate, by decoders (default: 64)")
+      ->type_name("N,…")
+      ->delimiter(',')
+      ->check(CLI::Range(0, 1 << 20));
+  c->add_option("-d,--depth", a->depth, "tokens that are kept before decoders generate (default: 0)")
+      ->type_name("N")
+      ->check(CLI::Range(0, 1 << 20));
+  c->add_option("--kv-type", a->kv_type, "how decoders keep keys and values: f16 or i8")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"f16", "i8"}));
+  c->add_option("-b,--batch", a->batches,
+                "texts at once (default: 1,32; decoders: 1); one text is split over the threads")
       ->type_name("N,…")
       ->delimiter(',')
       ->check(CLI::Range(1, 4096));

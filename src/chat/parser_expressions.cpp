@@ -146,7 +146,8 @@ const Node* Parser::parse_unary(bool with_filter) {
   const Node* node;
   if (at_symbol("-") || at_symbol("+")) {
     const Nesting nesting(*this);
-    Node& sign = make(at_symbol("-") ? NodeKind::negate : NodeKind::plus, next().line);
+    const NodeKind kind = at_symbol("-") ? NodeKind::negate : NodeKind::plus;
+    Node& sign = make(kind, next().line);
     sign.items = {parse_unary(false)};
     node = done(sign);
   } else {

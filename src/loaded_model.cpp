@@ -129,6 +129,7 @@ void load_folder(LoadedModel& m) {
     if (m.type.empty() && spec.linear) m.type = spec.linear->parts[0].w.type->name;
   m.prompts = std::move(folder.prompts);
   m.default_prompt = std::move(folder.default_prompt);
+  m.chat = std::move(folder.chat);
   m.similarity = std::move(folder.similarity);
   m.matryoshka = folder.matryoshka;
   m.repo = std::move(folder.repo);
@@ -179,6 +180,7 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   }
   load_tokenizer(*m);
   check_tokenizer(*m);
+  if (m->gguf) m->chat = chat_format_of(*m->gguf, *m->tokenizer);
   if (!m->pipeline.modules.empty())  // throws now rather than at the first text
     VectorHead(m->pipeline.modules, m->heads->modules, m->model->width(), m->path);
   if (m->pipeline.sparse && !m->pipeline.sparse->over_vocabulary)

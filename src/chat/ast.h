@@ -34,17 +34,17 @@ enum class NodeKind : uint8_t {
   concat,      // items[0] ~ items[1] …
   choice,      // items[0] if items[1] else items[2], which may be null
   // Statements.
-  data,       // value
-  output,     // items, each printed
-  set,        // items[0] = items[1]
-  set_block,  // items[0] = body, through the filter items[1] if not null
-  set_space,  // a target: name.names[0]
-  branch,     // items[i] decides on bodies[i]; one more body is the else
-  loop,       // for items[0] in items[1] if items[2] (may be null): bodies[0], else bodies[1]
-  leave,      // break
-  skip,       // continue
-  macro,      // name, parameters, bodies[0]
-  call_block, // parameters, items[0] is the call, bodies[0]
+  data,          // value
+  output,        // items, each printed
+  set,           // items[0] = items[1]
+  set_block,     // items[0] = body, through the filter items[1] if not null
+  set_space,     // a target: name.names[0]
+  branch,        // items[i] decides on bodies[i]; one more body is the else
+  loop,          // for items[0] in items[1] if items[2] (may be null): bodies[0], else bodies[1]
+  leave,         // break
+  skip,          // continue
+  macro,         // name, parameters, bodies[0]
+  call_block,    // parameters, items[0] is the call, bodies[0]
   filter_block,  // items[0] is the filter, bodies[0]
   with,          // items: target, value, target, value; bodies[0]
   scope,         // bodies[0]

@@ -35,7 +35,8 @@ Value is_sequence(Call& c) {
   return Value(indexed);
 }
 Value is_iterable(Call& c) {
-  const bool not_iterable = c.self.is(Kind::none) || c.self.is_number() || c.self.is(Kind::space) || c.self.is(Kind::callable);
+  const bool not_iterable =
+      c.self.is(Kind::none) || c.self.is_number() || c.self.is(Kind::space) || c.self.is(Kind::callable);
   return Value(!not_iterable);
 }
 template <bool wanted>
@@ -199,12 +200,9 @@ Value make_joiner(Call& c) {
 }
 
 constexpr Builtin functions[] = {
-    {"range", make_range, "start,stop,step", 1},
-    {"dict", make_dict, "mapping,...", 0},
-    {"namespace", make_space, "mapping,...", 0},
-    {"raise_exception", raise, "message", 1},
-    {"strftime_now", strftime_now, "format", 1},
-    {"joiner", make_joiner, "sep", 0},
+    {"range", make_range, "start,stop,step", 1}, {"dict", make_dict, "mapping,...", 0},
+    {"namespace", make_space, "mapping,...", 0}, {"raise_exception", raise, "message", 1},
+    {"strftime_now", strftime_now, "format", 1}, {"joiner", make_joiner, "sep", 0},
 };
 
 // ---- methods of what is no string ----
@@ -249,7 +247,8 @@ constexpr Builtin sequence_methods[] = {
     {"index", sequence_index, "value", 1},
 };
 
-constexpr std::string_view mutating_list[] = {"append", "clear", "pop", "reverse", "insert", "sort", "extend", "remove"};
+constexpr std::string_view mutating_list[] = {"append", "clear", "pop",    "reverse",
+                                              "insert", "sort",  "extend", "remove"};
 constexpr std::string_view mutating_dict[] = {"clear", "pop", "popitem", "setdefault", "update"};
 
 template <class Names>

@@ -1,5 +1,5 @@
-// What templates can call by name: filters, tests, methods of values, functions. A new one is a function and a line in its
-// kind's table.
+// What templates can call by name: filters, tests, methods of values, functions. A new one is a function and a line in
+// its kind's table.
 #pragma once
 #include <span>
 #include <string>

@@ -55,7 +55,8 @@ class Importer {
   Value messages(const Json& json) {
     if (!json.is_array()) return import(json);
     std::vector<Value> items;
-    for (const Json& message : json) items.push_back(message.is_object() ? object(message, 2, true) : import(message, 2));
+    for (const Json& message : json)
+      items.push_back(message.is_object() ? object(message, 2, true) : import(message, 2));
     Value out = e_.list(std::move(items));
     out.as<SequenceObject>().from_user = true;
     return out;
@@ -90,8 +91,8 @@ class Importer {
       const bool role = is_message && it.key() == "role" && it.value().is_string() &&
                         std::find(std::begin(known_roles), std::end(known_roles), it.value().get<std::string_view>()) !=
                             std::end(known_roles);
-      entries.emplace_back(text(it.key()), role ? text(it.value().get_ref<const std::string&>(), false)
-                                                : import(it.value(), depth + 1));
+      entries.emplace_back(
+          text(it.key()), role ? text(it.value().get_ref<const std::string&>(), false) : import(it.value(), depth + 1));
     }
     Value out = e_.dict(std::move(entries));
     out.as<DictObject>().from_user = true;

@@ -180,8 +180,8 @@ Evaluator::Flow Evaluator::run_loop(const Node& node) {
   Next next = iterate(over);
   const bool whole = !node.items[2];
   if (!whole) next = filtered(node, std::move(next));
-  const auto loop = std::make_shared<LoopObject>(&budget, std::move(next), whole ? size_of(over) : std::nullopt,
-                                                 depth_of(over) + 1);
+  const auto loop =
+      std::make_shared<LoopObject>(&budget, std::move(next), whole ? size_of(over) : std::nullopt, depth_of(over) + 1);
   const LoopObject::Ending ending{*loop};
   while (loop->advance()) {
     budget.step();
@@ -304,7 +304,8 @@ void Evaluator::assign(const Node& target, Value value) {
   if (target.kind == NodeKind::name) return scope_->set(target.name, std::move(value));
   if (target.kind == NodeKind::tuple) return unpack(target, value);
   const Value space = evaluate_name(target);
-  if (!space.is(Kind::space)) fail("'" + target.name + "' is no namespace, so that '" + target.names[0] + "' can't be set");
+  if (!space.is(Kind::space))
+    fail("'" + target.name + "' is no namespace, so that '" + target.names[0] + "' can't be set");
   if (target.names[0].starts_with('_')) fail("names in a namespace can't begin with an underscore");
   auto& object = space.as<SpaceObject>();
   if (Value* old = object.find(target.names[0])) {

@@ -126,7 +126,8 @@ Value Evaluator::item(const Value& value, const Value& key) {
     if (const std::optional<size_t> size = size_of(value)) {
       const int64_t n = static_cast<int64_t>(*size), at = key.integer() < 0 ? key.integer() + n : key.integer();
       if (value.is(Kind::string)) budget.work(value.text().size());
-      if (at < 0 || at >= n) return undefined(type_name(value) + " object has no element " + std::to_string(key.integer()));
+      if (at < 0 || at >= n)
+        return undefined(type_name(value) + " object has no element " + std::to_string(key.integer()));
       const size_t i = static_cast<size_t>(at);
       if (value.is_sequence()) return value.sequence().items[i];
       if (value.is(Kind::range)) return Value(value.as<RangeObject>().at(i));
@@ -145,11 +146,13 @@ Value Evaluator::slice(const Value& value, const Value& start, const Value& stop
     if (!sliceable || !(bound->is(Kind::none) || bound->is_whole()))
       return undefined(type_name(value) + " object has no such slice");
   if (step.is_whole() && step.integer() == 0) fail("slice step cannot be zero");
-  const SliceBounds b = slice_bounds(static_cast<int64_t>(*size_of(value)), start, stop,
-                                     step.is(Kind::none) ? 1 : std::clamp<int64_t>(step.integer(), -INT64_MAX, INT64_MAX));
+  const SliceBounds b =
+      slice_bounds(static_cast<int64_t>(*size_of(value)), start, stop,
+                   step.is(Kind::none) ? 1 : std::clamp<int64_t>(step.integer(), -INT64_MAX, INT64_MAX));
   if (value.is(Kind::range)) {
     const auto& r = value.as<RangeObject>();
-    return Value(Kind::range, std::make_shared<RangeObject>(&budget, r.start + b.start * r.step, r.step * b.step, b.size));
+    return Value(Kind::range,
+                 std::make_shared<RangeObject>(&budget, r.start + b.start * r.step, r.step * b.step, b.size));
   }
   if (value.is_sequence()) {
     std::vector<Value> items;
@@ -248,8 +251,8 @@ Value Evaluator::run(const Builtin& builtin, const Value& self, Arguments& argum
     if (call.args.size() < arguments.positional.size()) {
       value = arguments.positional[call.args.size()];
     } else {
-      const auto found = std::find_if(arguments.named.begin(), arguments.named.end(),
-                                      [&](const auto& n) { return n.first == name; });
+      const auto found =
+          std::find_if(arguments.named.begin(), arguments.named.end(), [&](const auto& n) { return n.first == name; });
       if (found != arguments.named.end()) {
         value = found->second;
         arguments.named.erase(found);

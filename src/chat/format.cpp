@@ -184,7 +184,8 @@ class Percent {
 
 class Braces {
  public:
-  Braces(Evaluator& e, const Text& format, const Arguments& arguments) : e_(e), format_(format), arguments_(arguments) {}
+  Braces(Evaluator& e, const Text& format, const Arguments& arguments)
+      : e_(e), format_(format), arguments_(arguments) {}
 
   Text run() {
     const std::string& f = format_.bytes();
@@ -259,7 +260,9 @@ class Braces {
   void write(const Value& v, std::string_view spec) {
     Spec s;
     size_t at = 0;
-    const auto is_align = [&](size_t i) { return i < spec.size() && std::string_view("<>=^").find(spec[i]) != std::string_view::npos; };
+    const auto is_align = [&](size_t i) {
+      return i < spec.size() && std::string_view("<>=^").find(spec[i]) != std::string_view::npos;
+    };
     const auto skip = [&](char c) { return at < spec.size() && spec[at] == c && (++at, true); };
     const size_t first = spec.empty() ? 0 : utf8_size(spec[0]);
     if (is_align(first) && !spec.empty()) {

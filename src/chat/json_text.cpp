@@ -78,7 +78,8 @@ class JsonWriter {
     put("\"");
     size_t begin = 0;
     for (const Text::Run& run : text.runs()) {
-      e_.append(out, escape(std::string_view(text.bytes()).substr(begin, run.end - begin), style_.ascii), run.from_user);
+      e_.append(out, escape(std::string_view(text.bytes()).substr(begin, run.end - begin), style_.ascii),
+                run.from_user);
       begin = run.end;
     }
     put("\"");
@@ -124,8 +125,9 @@ class JsonWriter {
     if (style_.sort_keys) {
       for (const auto* entry : entries)
         if (!order(entry->first, entries[0]->first, &e_.budget)) e_.fail("keys of different types can't be sorted");
-      std::stable_sort(entries.begin(), entries.end(),
-                       [&](const auto* a, const auto* b) { return order(a->first, b->first, &e_.budget).value_or(0) < 0; });
+      std::stable_sort(entries.begin(), entries.end(), [&](const auto* a, const auto* b) {
+        return order(a->first, b->first, &e_.budget).value_or(0) < 0;
+      });
     }
     write_all(entries, dict.from_user, level, "{}", [&](const DictObject::Entry* entry) {
       write_key(entry->first);

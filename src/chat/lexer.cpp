@@ -177,9 +177,8 @@ class Lexer {
   }
 
   void symbol(std::string& open) {
-    constexpr std::string_view symbols[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~",
-                                            "[",  "]",  "(",  ")",  "{",  "}",  ">", "<", "=", ".", ":", "|",
-                                            ",",  ";"};
+    constexpr std::string_view symbols[] = {"//", "**", "==", "!=", ">=", "<=", "+", "-", "/", "*", "%", "~", "[",
+                                            "]",  "(",  ")",  "{",  "}",  ">",  "<", "=", ".", ":", "|", ",", ";"};
     for (const std::string_view s : symbols) {
       if (!starts(s, at_)) continue;
       const size_t bracket = std::string_view("([{").find(s);
@@ -197,8 +196,8 @@ class Lexer {
   // Digits with single underscores between; where they end.
   size_t digits(size_t at) const {
     if (at >= source_.size() || !is_digit(source_[at])) return at;
-    while (at < source_.size() && (is_digit(source_[at]) || (source_[at] == '_' && at + 1 < source_.size() &&
-                                                               is_digit(source_[at + 1]))))
+    while (at < source_.size() &&
+           (is_digit(source_[at]) || (source_[at] == '_' && at + 1 < source_.size() && is_digit(source_[at + 1]))))
       ++at;
     return at;
   }
@@ -221,7 +220,9 @@ class Lexer {
     }
     if (!real && source_[at_] == '0' && end == at_ + 1 && end < source_.size() &&
         std::string_view("xXoObB").find(source_[end]) != std::string_view::npos) {
-      const auto is_part = [](char c) { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '_'; };
+      const auto is_part = [](char c) {
+        return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F') || c == '_';
+      };
       for (++end; end < source_.size() && is_part(source_[end]);) ++end;
     }
     std::string text = source_.substr(at_, end - at_);

@@ -24,7 +24,8 @@ constexpr struct {
     {"length", [](Evaluator& e, LoopObject& l) { return integer(static_cast<int64_t>(l.count(e))); }},
     {"depth", [](Evaluator&, LoopObject&) { return integer(1); }},
     {"depth0", [](Evaluator&, LoopObject&) { return integer(0); }},
-    {"previtem", [](Evaluator& e, LoopObject& l) { return l.index0 == 0 ? e.undefined("there is no previous item") : l.before; }},
+    {"previtem",
+     [](Evaluator& e, LoopObject& l) { return l.index0 == 0 ? e.undefined("there is no previous item") : l.before; }},
     {"nextitem",
      [](Evaluator& e, LoopObject& l) {
        const Value* next = l.peek();
@@ -40,9 +41,8 @@ Value cycle(Call& c) {
 // Whether its arguments differ from those of the last call.
 Value changed(Call& c) {
   auto& last = c.self.as<LoopObject>().last_changed;
-  const bool same = last && std::equal(last->begin(), last->end(), c.more.begin(), c.more.end(), [&](auto& a, auto& b) {
-    return equal(a, b, &c.e.budget);
-  });
+  const bool same = last && std::equal(last->begin(), last->end(), c.more.begin(), c.more.end(),
+                                       [&](auto& a, auto& b) { return equal(a, b, &c.e.budget); });
   last = std::move(c.more);
   return Value(!same);
 }

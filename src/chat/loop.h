@@ -33,5 +33,4 @@ struct LoopObject final : Object {
   std::optional<std::vector<Value>> last_changed;
 };
 
-
 }  // namespace quern::chat

@@ -189,7 +189,8 @@ bool Evaluator::compare(std::string_view op, const Value& a, const Value& b) {
   const std::optional<int> found = order(a, b, &budget);
   if (!found) {
     if (a.is_number() && b.is_number()) return false;  // not a number
-    fail("'" + std::string(op) + "' not supported between instances of '" + type_name(a) + "' and '" + type_name(b) + "'");
+    fail("'" + std::string(op) + "' not supported between instances of '" + type_name(a) + "' and '" + type_name(b) +
+         "'");
   }
   const int sign = op[0] == '<' ? -*found : *found;
   return op.size() == 2 ? sign >= 0 : sign > 0;

@@ -147,16 +147,11 @@ const Node* Parser::parse_statement() {
   constexpr struct {
     std::string_view tag;
     const Node* (Parser::*parse)();
-  } tags[] = {{"set", &Parser::parse_set},
-              {"for", &Parser::parse_for},
-              {"if", &Parser::parse_if},
-              {"macro", &Parser::parse_macro},
-              {"call", &Parser::parse_call_block},
-              {"filter", &Parser::parse_filter_block},
-              {"with", &Parser::parse_with},
-              {"generation", &Parser::parse_generation},
-              {"print", &Parser::parse_print},
-              {"break", &Parser::parse_leave},
+  } tags[] = {{"set", &Parser::parse_set},         {"for", &Parser::parse_for},
+              {"if", &Parser::parse_if},           {"macro", &Parser::parse_macro},
+              {"call", &Parser::parse_call_block}, {"filter", &Parser::parse_filter_block},
+              {"with", &Parser::parse_with},       {"generation", &Parser::parse_generation},
+              {"print", &Parser::parse_print},     {"break", &Parser::parse_leave},
               {"continue", &Parser::parse_skip}};
   const Nesting nesting(*this);
   for (const auto& [tag, parse] : tags)

@@ -170,9 +170,9 @@ const Node* Parser::parse_number(const Token& token) {
 }
 
 const Node* Parser::parse_primary() {
-  static const std::pair<std::string_view, Value> constants[] = {
-      {"true", Value(true)},   {"True", Value(true)},   {"false", Value(false)},
-      {"False", Value(false)}, {"none", Value::none()}, {"None", Value::none()}};
+  static const std::pair<std::string_view, Value> constants[] = {{"true", Value(true)},   {"True", Value(true)},
+                                                                 {"false", Value(false)}, {"False", Value(false)},
+                                                                 {"none", Value::none()}, {"None", Value::none()}};
   const Token& token = current();
   if (token.kind == TokenKind::name) {
     next();
@@ -270,8 +270,8 @@ const Node* Parser::parse_test(const Node* input) {
   const bool operand = kind == TokenKind::name || kind == TokenKind::string || kind == TokenKind::integer ||
                        kind == TokenKind::real || at_symbol("[") || at_symbol("{");
   constexpr std::string_view followers[] = {"else", "or", "and"};
-  const bool follower = kind == TokenKind::name && std::find(std::begin(followers), std::end(followers),
-                                                             current().text) != std::end(followers);
+  const bool follower = kind == TokenKind::name &&
+                        std::find(std::begin(followers), std::end(followers), current().text) != std::end(followers);
   if (at_symbol("(")) {
     parse_arguments(node);
   } else if (operand && !follower) {

@@ -9,7 +9,8 @@
 namespace quern::chat {
 namespace {
 
-// A literal's text with the origins of what it stands for: made run by run where these differ. make: the literal of a part.
+// A literal's text with the origins of what it stands for: made run by run where these differ. make: the literal of a
+// part.
 template <class Make>
 Text by_runs(Evaluator& e, const Text& text, Make make) {
   Text out;
@@ -134,7 +135,8 @@ Text escape_html(Evaluator& e, const Text& text) {
   return by_runs(e, text, [&](std::string_view part) {
     std::string out;
     for (const char c : part) {
-      const auto found = std::find_if(std::begin(entities), std::end(entities), [c](const auto& x) { return x.first == c; });
+      const auto found =
+          std::find_if(std::begin(entities), std::end(entities), [c](const auto& x) { return x.first == c; });
       out += found == std::end(entities) ? std::string_view(&c, 1) : found->second;
     }
     return out;

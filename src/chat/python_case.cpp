@@ -28,8 +28,8 @@ constexpr char32_t capital_sigma = 0x3A3, final_sigma = 0x3C2;
 
 template <class Table>
 bool in_ranges(const Table& table, char32_t c) {
-  const auto after =
-      std::upper_bound(std::begin(table), std::end(table), c, [](char32_t x, const CodeRange& r) { return x < r.first; });
+  const auto after = std::upper_bound(std::begin(table), std::end(table), c,
+                                      [](char32_t x, const CodeRange& r) { return x < r.first; });
   return after != std::begin(table) && c <= std::prev(after)->last;
 }
 

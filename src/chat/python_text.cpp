@@ -93,7 +93,8 @@ std::string_view strip_right(std::string_view text, std::string_view chars) {
 }
 
 std::string repr_string(std::string_view text) {
-  const bool has_single = text.find('\'') != std::string_view::npos, has_double = text.find('"') != std::string_view::npos;
+  const bool has_single = text.find('\'') != std::string_view::npos,
+             has_double = text.find('"') != std::string_view::npos;
   const char quote = has_single && !has_double ? '"' : '\'';
   std::string out(1, quote);
   for (size_t i = 0; i < text.size();) {
@@ -108,7 +109,9 @@ std::string repr_string(std::string_view text) {
     } else if (is_printable_char(c.code)) {
       out += bytes;
     } else {
-      out += c.code < 0x100 ? "\\x" + hex(c.code, 2) : c.code < 0x10000 ? "\\u" + hex(c.code, 4) : "\\U" + hex(c.code, 8);
+      out += c.code < 0x100     ? "\\x" + hex(c.code, 2)
+             : c.code < 0x10000 ? "\\u" + hex(c.code, 4)
+                                : "\\U" + hex(c.code, 8);
     }
   }
   return out + quote;

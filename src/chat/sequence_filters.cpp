@@ -49,9 +49,8 @@ std::vector<Value> sorted(Evaluator& e, std::vector<Value> items, bool reverse, 
   };
   std::vector<Entry> entries;
   for (Value& item : items) entries.push_back({key(item), item});
-  std::stable_sort(entries.begin(), entries.end(), [&](const Entry& a, const Entry& b) {
-    return e.compare(reverse ? ">" : "<", a.key, b.key);
-  });
+  std::stable_sort(entries.begin(), entries.end(),
+                   [&](const Entry& a, const Entry& b) { return e.compare(reverse ? ">" : "<", a.key, b.key); });
   for (size_t i = 0; i < items.size(); ++i) items[i] = std::move(entries[i].item);
   return items;
 }
@@ -129,7 +128,8 @@ Value unique(Call& c) {
   std::vector<DictObject::Entry> seen;
   for (const Value& item : c.e.items_of(c.self)) {
     const Value key = c.e.hashable(fold_case(c.e, follow(c.e, item, path), c.truth(0, false)));
-    const bool known = std::any_of(seen.begin(), seen.end(), [&](const auto& s) { return equal(s.first, key, &c.e.budget); });
+    const bool known =
+        std::any_of(seen.begin(), seen.end(), [&](const auto& s) { return equal(s.first, key, &c.e.budget); });
     if (known) continue;
     seen.emplace_back(key, Value());
     out.push_back(item);
@@ -218,7 +218,8 @@ Value slice(Call& c) {
   size_t at = 0;
   for (size_t i = 0; i < parts; ++i) {
     const size_t end = at + each + (i < extra);
-    std::vector<Value> part(all.begin() + static_cast<std::ptrdiff_t>(at), all.begin() + static_cast<std::ptrdiff_t>(end));
+    std::vector<Value> part(all.begin() + static_cast<std::ptrdiff_t>(at),
+                            all.begin() + static_cast<std::ptrdiff_t>(end));
     if (i >= extra && c.has(1) && !c.args[1].is(Kind::none)) part.push_back(c.args[1]);
     out.push_back(c.e.list(std::move(part)));
     at = end;

@@ -29,7 +29,8 @@ Value replace(Call& c) {
   return c.e.string(replace_all(c.e, c.self.text(), c.text(0), c.text(1), c.integer(2, -1)));
 }
 
-// The bytes that the optional bounds in arguments 1 and 2, in characters, leave. Nothing where they leave no place at all.
+// The bytes that the optional bounds in arguments 1 and 2, in characters, leave. Nothing where they leave no place at
+// all.
 std::optional<Span> window(Call& c) {
   const std::string& text = bytes(c);
   if (!c.has(1) && !c.has(2)) return Span{0, static_cast<uint32_t>(text.size())};
@@ -46,11 +47,13 @@ std::optional<Span> window(Call& c) {
 
 template <bool at_start>
 Value has_affix(Call& c) {
-  const std::vector<Value> affixes = c.args[0].is(Kind::tuple) ? c.args[0].sequence().items : std::vector<Value>{c.args[0]};
+  const std::vector<Value> affixes =
+      c.args[0].is(Kind::tuple) ? c.args[0].sequence().items : std::vector<Value>{c.args[0]};
   const auto part = window(c);
   for (const Value& affix : affixes) {
     if (!affix.is(Kind::string))
-      c.e.fail(std::string(at_start ? "startswith" : "endswith") + " takes a string or a tuple of them, not " + type_name(affix));
+      c.e.fail(std::string(at_start ? "startswith" : "endswith") + " takes a string or a tuple of them, not " +
+               type_name(affix));
     if (!part) continue;
     const std::string_view text = std::string_view(bytes(c)).substr(part->begin, part->end - part->begin);
     if (at_start ? text.starts_with(affix.text().bytes()) : text.ends_with(affix.text().bytes())) return Value(true);
@@ -199,7 +202,8 @@ Value pad_to(Call& c) {
 Value zero_fill(Call& c) {
   const bool sign = bytes(c).starts_with('-') || bytes(c).starts_with('+');
   Text out = c.self.text().slice(0, sign);
-  c.e.append(out, pad(c.e, c.self.text().slice(sign, bytes(c).size()), c.integer(0, 0) - sign, Text("0", false), Align::right));
+  c.e.append(out, pad(c.e, c.self.text().slice(sign, bytes(c).size()), c.integer(0, 0) - sign, Text("0", false),
+                      Align::right));
   return c.e.string(std::move(out));
 }
 
@@ -240,7 +244,8 @@ Value is_title(Call& c) {
   c.e.budget.work(4 * bytes(c).size());
   const std::string& text = bytes(c);
   bool any = false;
-  for (size_t i = 0; i < text.size() && !any; i += utf8_size(text[i])) any = is_cased_char(decode_utf8(text.data() + i).code);
+  for (size_t i = 0; i < text.size() && !any; i += utf8_size(text[i]))
+    any = is_cased_char(decode_utf8(text.data() + i).code);
   return Value(any && title(c.self.text()).bytes() == text);
 }
 

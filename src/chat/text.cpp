@@ -12,7 +12,8 @@ bool Text::any_from_user() const {
 }
 
 size_t Text::run_at(size_t byte) const {
-  const auto after = std::upper_bound(runs_.begin(), runs_.end(), byte, [](size_t b, const Run& r) { return b < r.end; });
+  const auto after =
+      std::upper_bound(runs_.begin(), runs_.end(), byte, [](size_t b, const Run& r) { return b < r.end; });
   return static_cast<size_t>(after - runs_.begin());
 }
 

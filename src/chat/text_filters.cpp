@@ -35,8 +35,10 @@ Value title_words(Call& c) {
     size_t end = at + utf8_size(bytes[at]);
     c.e.append(out, upper(text.slice(at, end)));
     at = end;
-    if (begins(std::string_view(bytes).substr(at - utf8_char_size_before(bytes, at), utf8_char_size_before(bytes, at)))) continue;
-    while (end < bytes.size() && !begins(std::string_view(bytes).substr(end, utf8_size(bytes[end])))) end += utf8_size(bytes[end]);
+    if (begins(std::string_view(bytes).substr(at - utf8_char_size_before(bytes, at), utf8_char_size_before(bytes, at))))
+      continue;
+    while (end < bytes.size() && !begins(std::string_view(bytes).substr(end, utf8_size(bytes[end]))))
+      end += utf8_size(bytes[end]);
     c.e.append(out, lower(text.slice(at, end)));
     at = end;
   }
@@ -49,7 +51,8 @@ Value trim(Call& c) {
 }
 
 Value replace(Call& c) {
-  return c.e.string(replace_all(c.e, c.e.text_of(c.self), c.e.text_of(c.args[0]), c.e.text_of(c.args[1]), c.integer(2, -1)));
+  return c.e.string(
+      replace_all(c.e, c.e.text_of(c.self), c.e.text_of(c.args[0]), c.e.text_of(c.args[1]), c.integer(2, -1)));
 }
 
 Value center(Call& c) {
@@ -137,7 +140,8 @@ Value url_encode(Call& c) {
   Text out;
   for (size_t i = 0; i < text.size(); ++i) {
     const uint8_t byte = static_cast<uint8_t>(text.bytes()[i]);
-    const bool plain = byte < 128 && (is_alpha_char(byte) || is_digit_char(byte) || std::string_view("_.-~/").find(text.bytes()[i]) != std::string_view::npos);
+    const bool plain = byte < 128 && (is_alpha_char(byte) || is_digit_char(byte) ||
+                                      std::string_view("_.-~/").find(text.bytes()[i]) != std::string_view::npos);
     const std::string hex = {'%', "0123456789ABCDEF"[byte >> 4], "0123456789ABCDEF"[byte & 15]};
     c.e.append(out, plain ? std::string_view(text.bytes()).substr(i, 1) : std::string_view(hex), text.from_user_at(i));
   }
@@ -197,7 +201,8 @@ Value round(Call& c) {
     return v.is_whole() ? whole_part(c.e, rounded, v) : Value(rounded, v.from_user());
   }
   char text[720];  // the exact decimal value, rounded half to even
-  const auto end = std::to_chars(text, text + sizeof text, v.real(), std::chars_format::fixed, static_cast<int>(digits)).ptr;
+  const auto end =
+      std::to_chars(text, text + sizeof text, v.real(), std::chars_format::fixed, static_cast<int>(digits)).ptr;
   return Value(parse_real(std::string_view(text, static_cast<size_t>(end - text))).value_or(v.real()), v.from_user());
 }
 

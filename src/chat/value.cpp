@@ -162,8 +162,8 @@ uint32_t depth_of(const Value& value) {
 }
 
 std::string type_name(const Value& value) {
-  constexpr const char* names[] = {"nothing", "Undefined", "NoneType", "bool",      "int",       "float",
-                                   "str",     "list",      "tuple",    "dict",      "range",     "dict view",
+  constexpr const char* names[] = {"nothing",   "Undefined", "NoneType",    "bool",    "int",   "float",
+                                   "str",       "list",      "tuple",       "dict",    "range", "dict view",
                                    "generator", "Namespace", "LoopContext", "function"};
   return names[static_cast<size_t>(value.kind())];
 }

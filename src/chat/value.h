@@ -1,5 +1,5 @@
-// The values of the template language: Python's, as far as templates see them. All but namespaces, iterators and loops are
-// immutable, as jinja2's ImmutableSandboxedEnvironment has them.
+// The values of the template language: Python's, as far as templates see them. All but namespaces, iterators and loops
+// are immutable, as jinja2's ImmutableSandboxedEnvironment has them.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -28,11 +28,11 @@ enum class Kind : uint8_t {
   tuple,
   dict,
   range,
-  view,       // dict.keys(), .values(), .items()
-  iterator,   // what can be gone through once: generators
-  space,      // namespace()
-  loop,       // the variable of a for
-  callable,   // a macro, a function, a bound method
+  view,      // dict.keys(), .values(), .items()
+  iterator,  // what can be gone through once: generators
+  space,     // namespace()
+  loop,      // the variable of a for
+  callable,  // a macro, a function, a bound method
 };
 
 // Values nest at most this deep, so that what walks or frees them may recurse. Throws Error bad_argument.
@@ -60,7 +60,9 @@ class Value {
  public:
   Value() : kind_(Kind::undefined) {}
   explicit Value(bool v) : kind_(Kind::boolean) { plain_.integer = v; }
-  explicit Value(int64_t v, bool from_user = false) : kind_(Kind::integer), from_user_(from_user) { plain_.integer = v; }
+  explicit Value(int64_t v, bool from_user = false) : kind_(Kind::integer), from_user_(from_user) {
+    plain_.integer = v;
+  }
   explicit Value(double v, bool from_user = false) : kind_(Kind::real), from_user_(from_user) { plain_.real = v; }
   Value(Kind kind, std::shared_ptr<Object> object) : kind_(kind), object_(std::move(object)) {}
   static Value absent() { return Value(Kind::absent, nullptr); }

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "chat/chat_format.h"
 #include "hub/pipeline.h"
 
 namespace quern {
@@ -32,6 +33,7 @@ struct HfFolder {
   std::string default_prompt;                  // a name in prompts, or empty
   std::string similarity = "cosine";           // cosine dot euclidean manhattan
   bool matryoshka = false;                     // the model card says that vectors may be cut
+  ChatFormat chat;                             // empty for what is no chat model
   std::string repo, revision;                  // empty when unknown
   std::vector<Decision> decisions;
 

@@ -1,5 +1,6 @@
-// chat_lines < REQUESTS: for compare_chat_templates.py and fuzz_chat_templates.py. Each line is {"template": source, "context":
-// {…}, "specials": {…}}; each answer a line, {"text": rendering, "user": [[begin, end] in bytes …]} or {"error": message}.
+// chat_lines < REQUESTS: for compare_chat_templates.py and fuzz_chat_templates.py. Each line is {"template": source,
+// "context": {…}, "specials": {…}}; each answer a line, {"text": rendering, "user": [[begin, end] in bytes …]} or
+// {"error": message}.
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <string>

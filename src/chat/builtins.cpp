@@ -67,10 +67,10 @@ Value is_same(Call& c) {
   return Value(a.kind() == b.kind() && equal(a, b, nullptr));
 }
 Value is_known_filter(Call& c) {
-  return Value(c.self.is(Kind::string) && find_filter(c.self.text().bytes()));
+  return Value(c.e.hashable(c.self).is(Kind::string) && find_filter(c.self.text().bytes()));
 }
 Value is_known_test(Call& c) {
-  return Value(c.self.is(Kind::string) && find_test(c.self.text().bytes()));
+  return Value(c.e.hashable(c.self).is(Kind::string) && find_test(c.self.text().bytes()));
 }
 
 constexpr std::pair<std::string_view, std::string_view> comparison_names[] = {

@@ -288,12 +288,14 @@ Value Evaluator::run_macro(const Node& macro, const std::shared_ptr<Scope>& scop
     const size_t from = std::min(n, all.size());
     scope_->set("varargs", tuple({all.begin() + static_cast<std::ptrdiff_t>(from), all.end()}));
   }
+  // All parameters are there before the first default is made, which may name them.
   for (size_t i = 0; i < n; ++i) {
-    const auto& [name, value] = macro.parameters[i];
-    if (values[i].is(Kind::absent))
-      values[i] = value ? evaluate(*value) : undefined("parameter '" + name + "' was not provided");
-    scope_->set(name, std::move(values[i]));
+    const std::string& name = macro.parameters[i].first;
+    scope_->set(name, values[i].is(Kind::absent) ? undefined("parameter '" + name + "' was not provided") : values[i]);
   }
+  for (size_t i = 0; i < n; ++i)
+    if (const auto& [name, value] = macro.parameters[i]; value && values[i].is(Kind::absent))
+      scope_->set(name, evaluate(*value));
   ++n_macros_;
   Value out = capture(macro.bodies[0]);
   --n_macros_;

@@ -141,10 +141,10 @@ Value Evaluator::item(const Value& value, const Value& key) {
 
 Value Evaluator::slice(const Value& value, const Value& start, const Value& stop, const Value& step) {
   refuse_undefined(value);
-  const bool sliceable = value.is(Kind::string) || value.is_sequence() || value.is(Kind::range);
+  if (!value.is(Kind::string) && !value.is_sequence() && !value.is(Kind::range))
+    fail("'" + type_name(value) + "' object can't be sliced");
   for (const Value* bound : {&start, &stop, &step})
-    if (!sliceable || !(bound->is(Kind::none) || bound->is_whole()))
-      return undefined(type_name(value) + " object has no such slice");
+    if (!bound->is(Kind::none) && !bound->is_whole()) fail("slice indices must be integers or None");
   if (step.is_whole() && step.integer() == 0) fail("slice step cannot be zero");
   const SliceBounds b =
       slice_bounds(static_cast<int64_t>(*size_of(value)), start, stop,

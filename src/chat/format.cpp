@@ -50,7 +50,36 @@ std::string real_digits(double value, const Spec& s) {
   return std::string(buffer, static_cast<size_t>(std::clamp(size, 0, static_cast<int>(sizeof buffer) - 1)));
 }
 
-// Sign and digits of a number, filled up to the width.
+// Digits with %g's precision that still read as a real number.
+std::string general_digits(double value, Spec s) {
+  s.type = 'g';
+  s.precision = std::max<int64_t>(s.precision, 1);
+  std::string out = real_digits(value, s);
+  if (out.find_first_of(".einf") == std::string::npos) out += ".0";
+  return out;
+}
+
+// A sign and digits, filled up to the width.
+Text write_digits(Evaluator& e, std::string digits, const Value& v, Spec s) {
+  const bool negative = digits.starts_with('-');
+  if (negative) digits.erase(0, 1);
+  if (s.commas) digits = group_digits(digits);
+  const std::string sign = negative ? "-" : s.sign ? std::string(1, s.sign) : "";
+  const bool user = v.from_user();
+  if (!s.align && s.zero) {
+    s.fill = Text("0", false);
+    s.align = '=';
+  }
+  if (s.align != '=') {
+    const Align align = s.align == '<' ? Align::left : s.align == '^' ? Align::center : Align::right;
+    return pad(e, Text(sign + digits, user), s.width, s.fill, align);
+  }
+  Text out(sign, user);
+  e.append(out, pad(e, Text(digits, user), s.width - static_cast<int64_t>(sign.size()), s.fill, Align::right));
+  return out;
+}
+
+// A number in one of the formats that Python shares with C.
 Text write_number(Evaluator& e, const Value& v, Spec s) {
   if (!v.is_number()) e.fail(std::string("a number is expected for the format '") + s.type + "', not " + type_name(v));
   std::string digits;
@@ -66,20 +95,7 @@ Text write_number(Evaluator& e, const Value& v, Spec s) {
     negative = whole < 0;
     digits = whole_digits(negative ? 0 - static_cast<uint64_t>(whole) : static_cast<uint64_t>(whole), s);
   }
-  if (s.commas) digits = group_digits(digits);
-  const std::string sign = negative ? "-" : s.sign ? std::string(1, s.sign) : "";
-  const bool user = v.from_user();
-  if (!s.align && s.zero) {
-    s.fill = Text("0", false);
-    s.align = '=';
-  }
-  if (s.align != '=') {
-    const Align align = s.align == '<' ? Align::left : s.align == '^' ? Align::center : Align::right;
-    return pad(e, Text(sign + digits, user), s.width, s.fill, align);
-  }
-  Text out(sign, user);
-  e.append(out, pad(e, Text(digits, user), s.width - static_cast<int64_t>(sign.size()), s.fill, Align::right));
-  return out;
+  return write_digits(e, (negative ? "-" : "") + digits, v, s);
 }
 
 Text write_text(Evaluator& e, Text text, const Spec& s) {
@@ -231,8 +247,10 @@ class Braces {
     size_t at = 0;
     Value v;
     if (head.empty()) {
+      number_fields(false);
       v = positional(automatic_++);
     } else if (const auto index = read_number(e_, head, at, 1'000'000); index && at == head.size()) {
+      number_fields(true);
       v = positional(static_cast<size_t>(*index));
     } else {
       const auto found = std::find_if(arguments_.named.begin(), arguments_.named.end(),
@@ -249,6 +267,12 @@ class Braces {
       name.remove_prefix(std::min(stop + item, name.size()));
     }
     return v;
+  }
+
+  // Fields are numbered all by hand or all by their order.
+  void number_fields(bool by_hand) {
+    if (numbered_.value_or(by_hand) != by_hand) e_.fail("cannot switch between manual and automatic field numbering");
+    numbered_ = by_hand;
   }
 
   Value positional(size_t i) {
@@ -285,21 +309,24 @@ class Braces {
     }
     if (at < spec.size()) s.type = spec[at++];
     if (at < spec.size()) e_.fail("Invalid format specifier");
-    const bool number = v.is(Kind::integer) || v.is(Kind::real) || (v.is(Kind::boolean) && s.type);
-    if (!number) {
-      if (s.type && s.type != 's') e_.fail("Unknown format code for object of type " + type_name(v));
+    if (v.is(Kind::string)) {
+      if ((s.type && s.type != 's') || s.sign || s.alternate || s.commas || s.align == '=')
+        e_.fail("Invalid format specifier for a string");
       if (s.zero && !s.align) s.fill = Text("0", false);
-      return e_.append(out_, write_text(e_, e_.text_of(v), s));
+      return e_.append(out_, write_text(e_, v.text(), s));
     }
-    if (std::string_view("eEfFgG%dxXobn").find(s.type) == std::string_view::npos || (v.is(Kind::real) && s.type == 'd'))
+    if (spec.empty()) return e_.append(out_, e_.text_of(v));
+    if (!v.is_number()) e_.fail("unsupported format string passed to " + type_name(v) + ".__format__");
+    const std::string_view types = v.is_whole() ? "eEfFgG%dxXob" : "eEfFgG%";
+    if (s.type && types.find(s.type) == std::string_view::npos)
       e_.fail("Unknown format code for object of type " + type_name(v));
+    if (s.precision >= 0 && v.is_whole() &&
+        (!s.type || std::string_view("dxXob").find(s.type) != std::string_view::npos))
+      e_.fail("Precision not allowed in integer format specifier");
     s.precision = std::min(s.precision, max_precision);
-    if (!s.type && v.is(Kind::real)) {
-      if (s.precision < 0) {
-        s.align = s.align ? s.align : '>';
-        return e_.append(out_, write_text(e_, e_.text_of(v), s));
-      }
-      s.type = 'g';
+    if (!s.type && v.is(Kind::real)) {  // as it is, or, with a precision, at least one digit behind the point
+      const std::string digits = s.precision < 0 ? repr_real(v.real()) : general_digits(v.real(), s);
+      return e_.append(out_, write_digits(e_, digits, v, s));
     }
     if (!s.type) s.type = 'd';
     e_.append(out_, write_number(e_, v, s));
@@ -309,6 +336,7 @@ class Braces {
   const Text& format_;
   const Arguments& arguments_;
   size_t automatic_ = 0;
+  std::optional<bool> numbered_;  // whether by hand
   Text out_;
 };
 

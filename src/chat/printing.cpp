@@ -35,6 +35,14 @@ Text repr_text(Evaluator& e, const Text& text) {
   return out;
 }
 
+Text repr_string_value(Evaluator& e, const Value& value) {
+  if (!value.as<StringObject>().markup) return repr_text(e, value.text());
+  Text out("Markup(", false);
+  e.append(out, repr_text(e, value.text()));
+  e.append(out, ")");
+  return out;
+}
+
 Text repr_items(Evaluator& e, const Value& value, std::string_view open, std::string_view close, uint32_t depth) {
   const bool user = is_user(value);
   Text out(open, user);
@@ -109,7 +117,7 @@ Text Evaluator::repr_of(const Value& value, uint32_t depth) {
     case Kind::real:
       return Text(repr_real(value.real()), user);
     case Kind::string:
-      return repr_text(*this, value.text());
+      return repr_string_value(*this, value);
     case Kind::list:
       return repr_items(*this, value, "[", "]", depth);
     case Kind::tuple:

@@ -251,7 +251,6 @@ Value is_title(Call& c) {
 
 constexpr Builtin methods[] = {
     {"capitalize", recase<capitalize>},
-    {"casefold", recase<lower>},
     {"center", pad_to<Align::center>, "width,fillchar", 1},
     {"count", count, "sub,start,end", 1},
     {"endswith", has_affix<false>, "suffix,start,end", 1},

@@ -103,14 +103,15 @@ Value indent(Call& c) {
 }
 
 Value truncate(Call& c) {
-  if (!c.self.is(Kind::string)) c.e.fail("truncate takes a string, not a value of type " + type_name(c.self));
-  const Text& text = c.self.text();
   const Text end = c.text_or(2, "...");
   const int64_t length = c.integer(0, 255), leeway = c.integer(3, 5);
   const int64_t room = length - static_cast<int64_t>(count_chars(end.bytes()));
   if (room < 0 || leeway < 0) c.e.fail("truncate has too small a length or leeway");
+  const std::optional<size_t> size = size_of(c.self);
+  if (size && static_cast<int64_t>(*size) - leeway <= length) return c.self;
+  if (!c.self.is(Kind::string)) c.e.fail("truncate takes a string, not a value of type " + type_name(c.self));
+  const Text& text = c.self.text();
   c.e.budget.work(text.size());
-  if (static_cast<int64_t>(count_chars(text.bytes())) - leeway <= length) return c.self;
   size_t cut = byte_of_char(text.bytes(), static_cast<size_t>(room));
   if (!c.truth(1, false)) {
     const size_t space = std::string_view(text.bytes()).substr(0, cut).rfind(' ');
@@ -136,6 +137,8 @@ Value word_count(Call& c) {
 }
 
 Value url_encode(Call& c) {
+  if (!c.self.is(Kind::string) && !c.self.is_number())
+    c.e.fail("urlencode takes a string, not a value of type " + type_name(c.self));
   const Text text = c.e.text_of(c.self);
   Text out;
   for (size_t i = 0; i < text.size(); ++i) {

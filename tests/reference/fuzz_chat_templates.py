@@ -103,7 +103,7 @@ class Maker:
             lambda: f"{t('for i in xs')}{t('if i == 1')}{t(r.choice(['break', 'continue']))}{t('endif')}{{{{ i }}}}"
                     f"{{{{ loop.length }}}}{{{{ loop.revindex0 }}}}{{{{ loop.previtem }}}}{{{{ loop.nextitem }}}}{b()}{t('endfor')}",
             lambda: f"{t('set ns = namespace(a=1, b=s)')}{t('for i in xs')}{t('set ns.a = ns.a + i')}{b()}{t('endfor')}{{{{ ns.a }}}}",
-            lambda: f"{t('macro m(a, b=" + self.r.choice(STRINGS) + ")')}{b()}{{{{ a }}}}|{{{{ b }}}}{t('endmacro')}{{{{ m({e()}) }}}}{{{{ m(1, b={e()}) }}}}",
+            lambda: f"{t(f'macro m(a, b={r.choice(NUMBERS)})')}{b()}{{{{ a }}}}|{{{{ b }}}}{t('endmacro')}{{{{ m({e()}) }}}}{{{{ m(1, b={e()}) }}}}",
             lambda: f"{t('set q')}{b()}{t('endset')}[{{{{ q }}}}]", lambda: f"{t('filter ' + r.choice(['upper', 'trim', 'indent(2)']))}{b()}{t('endfilter')}",
             lambda: f"{t('with q = ' + e())}{b()}{{{{ q }}}}{t('endwith')}", lambda: f"{t('generation')}{b()}{t('endgeneration')}",
             lambda: f"{t('macro w()')}[{{{{ caller() }}}}]{t('endmacro')}{t('call w()')}{b()}{t('endcall')}",

@@ -83,7 +83,7 @@ Value compares(Call& c) {
 
 constexpr Builtin tests[] = {
     {"boolean", is_kind<Kind::boolean>},
-    {"callable", is_kind<Kind::callable>},
+    {"callable", is_kind<Kind::callable, Kind::undefined>},
     {"defined", is_defined},
     {"divisibleby", is_divisible, "num", 1},
     {"escaped", is_escaped},

@@ -78,6 +78,10 @@ void put_title(char32_t c, std::u32string& out) {
   put_upper(c, out);
 }
 
+void put_same(char32_t c, std::u32string& out) {
+  out += c;
+}
+
 bool is_case_ignorable(char32_t c) {
   using namespace unicode;
   constexpr Categories set = categories(Mn, Me, Cf, Lm, Sk);
@@ -158,10 +162,11 @@ bool is_cased_char(char32_t c) {
   return in_ranges(cased_ranges, c);
 }
 bool is_upper_char(char32_t c) {
-  return is_cased_char(c) && mapped(lower_runs, c) != c;
+  const bool has_lower = mapped(lower_runs, c) != c || (c >= 128 && find_long(lower_long, c));
+  return is_cased_char(c) && unicode::category(c) != unicode::Lt && has_lower;
 }
 bool is_lower_char(char32_t c) {
-  return is_cased_char(c) && mapped(lower_runs, c) == c;
+  return is_cased_char(c) && unicode::category(c) != unicode::Lt && !is_upper_char(c);
 }
 
 Text upper(const Text& text) {
@@ -178,7 +183,9 @@ Text capitalize(const Text& text) {
   return recase(text, [](char32_t, char32_t, bool first) -> Case { return first ? put_title : put_lower; });
 }
 Text swap_case(const Text& text) {
-  return recase(text, [](char32_t c, char32_t, bool) -> Case { return is_upper_char(c) ? put_lower : put_upper; });
+  return recase(text, [](char32_t c, char32_t, bool) -> Case {
+    return is_upper_char(c) ? put_lower : is_lower_char(c) ? put_upper : put_same;
+  });
 }
 std::string lower(std::string_view text) {
   return lower(Text(text, false)).bytes();

@@ -77,7 +77,7 @@ TEST_CASE("chat: where text came from stays known") {
                                                        {"u * 2", "AbAb"},
                                                        {"u | tojson", "|Ab|"},
                                                        {"d | tojson", "{\"k\": \"v\"}"},
-                                                       {"{'x': u} | tojson", "||||||||Ab||"},
+                                                       {"{'x': u} | tojson", "|||||||Ab||"},
                                                        {"n", "7"},
                                                        {"n + 1", "8"},
                                                        {"l | length", "|"},
@@ -114,7 +114,9 @@ TEST_CASE("chat: control tokens of users are text") {
     Ids ids;
     encode_chat(*tokenizer, chat.render(context, {}), ids);
     CHECK(special_ids(ids) == Ids{256, 257, 256});
-    CHECK(tokenizer->decode(ids, false) == join_parts(chat.render(context, {})));
+    std::string text;
+    for (const int32_t id : ids) text += tokenizer->piece(id);
+    CHECK(text == join_parts(chat.render(context, {})));
   }
   // Nor are those that a user and the template make together, or that the template takes apart and puts together.
   for (const char* source : {"<|im_{{ u }}", "{{ '<|im_' ~ u }}", "{{ u.split('|') | join('|') }}",

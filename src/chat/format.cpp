@@ -130,7 +130,8 @@ class Percent {
     }
     if (!used_mapping_ && values_.is(Kind::tuple) && taken_ < values_.sequence().items.size())
       e_.fail("not all arguments converted during string formatting");
-    if (!used_mapping_ && !values_.is(Kind::tuple) && !values_.is(Kind::dict) && !values_.is(Kind::list) && taken_ == 0)
+    if (!used_mapping_ && !values_.is(Kind::tuple) && !values_.is(Kind::dict) && !values_.is(Kind::list) &&
+        !values_.is(Kind::undefined) && taken_ == 0)
       e_.fail("not all arguments converted during string formatting");
     return std::move(out_);
   }

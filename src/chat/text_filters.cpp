@@ -137,8 +137,7 @@ Value word_count(Call& c) {
 }
 
 Value url_encode(Call& c) {
-  if (!c.self.is(Kind::string) && !c.self.is_number())
-    c.e.fail("urlencode takes a string, not a value of type " + type_name(c.self));
+  if (c.self.is_sequence() || c.self.is(Kind::dict)) c.e.fail("urlencode of pairs is not supported");
   const Text text = c.e.text_of(c.self);
   Text out;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -195,8 +194,8 @@ Value round(Call& c) {
   const int64_t digits = std::clamp<int64_t>(c.integer(0, 0), -300, 300);
   const std::string method = c.text_or(1, "common").bytes();
   const double scale = std::pow(10.0, static_cast<double>(digits));
-  if (method == "ceil") return Value(std::ceil(v.real() * scale) / scale, v.from_user());
-  if (method == "floor") return Value(std::floor(v.real() * scale) / scale, v.from_user());
+  if (method == "ceil") return Value((std::ceil(v.real() * scale) + 0.0) / scale, v.from_user());
+  if (method == "floor") return Value((std::floor(v.real() * scale) + 0.0) / scale, v.from_user());
   if (method != "common") c.e.fail("round's method must be common, ceil or floor");
   if (v.is_whole() && digits >= 0) return Value(v.integer(), v.from_user());
   if (digits < 0) {

@@ -3,6 +3,8 @@
 
 usage: fuzz_chat_templates.py CHAT_LINES [N [SEED]]
 Where both fail, that is the same; where only quern fails for a bound of its own (64-bit numbers), that is counted apart.
+Known differences: urlencode of pairs; slices of constants that can't be sliced, which jinja2 folds to undefined; and a variable of
+the context that a scope sets later on is undefined in inner scopes before that for jinja2, which looks names up beforehand.
 """
 import random
 import sys

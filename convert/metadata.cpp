@@ -126,6 +126,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   file.set_u32(architecture + ".pooling_type", pooling_type(source.pipeline));
   write_tokenizer(file, source);
   if (type.rows) write_llama_tokenizer(file, source);
+  write_chat_format(file, source.chat);
   file.set_u32("quern.layout_version", kLayoutVersion);
   file.set_string("quern.type", type.name);
   file.set_string("quern.pipeline", to_json(source.pipeline));

@@ -1,18 +1,77 @@
 // include/quern.h over the library: conversations by a model's chat template.
-#include "c_api.h"
+#include <cstdlib>
+#include <nlohmann/json.hpp>
 
+#include "c_api.h"
+#include "chat/encode_chat.h"
+#include "io/json.h"
+
+using quern::Error;
+using quern::Status;
 using quern::c_api::guard;
 using quern::c_api::require;
 
-int quern_model_has_chat(const quern_model*) {
-  return 0;
+namespace {
+
+// The template's variables: what the caller gives, and what is there in any case. As transformers passes them, tools
+// and documents are none where there are none.
+nlohmann::ordered_json context_of(std::string_view conversation) {
+  nlohmann::ordered_json given = quern::parse_ordered_json(conversation, "conversation");
+  nlohmann::ordered_json context = {
+      {"messages", nullptr}, {"tools", nullptr}, {"documents", nullptr}, {"add_generation_prompt", true}};
+  if (given.is_array())
+    context["messages"] = std::move(given);
+  else if (given.is_object())
+    context.update(given);
+  if (!context["messages"].is_array())
+    throw Error(Status::bad_argument,
+                "conversation: expected a JSON array of messages, or an object with \"messages\"");
+  return context;
 }
-quern_status quern_chat_tokens(const quern_model* model, const char* , size_t , int32_t** , size_t* ) {
-  return guard([&] { require(!model, "not yet"); });
+
+std::vector<quern::RenderedPart> render(const quern_model& model, std::string_view conversation) {
+  const quern::ChatFormat& format = model.rep->chat;
+  if (format.source.empty()) throw Error(Status::unsupported, model.rep->path + ": the model has no chat template");
+  const nlohmann::ordered_json context = context_of(conversation);
+  const auto tool_use = format.named.find("tool_use");
+  const bool tools = !context["tools"].is_null() && tool_use != format.named.end();
+  const std::string name = model.rep->path + ": chat template" + (tools ? " tool_use" : "");
+  return quern::ChatTemplate(tools ? tool_use->second : format.source, name).render(context, format.specials);
 }
-quern_status quern_chat_text(const quern_model* model, const char* , size_t , char** ) {
-  return guard([&] { require(!model, "not yet"); });
+
+template <class T>
+T* copy(const T* from, size_t n) {
+  T* to = static_cast<T*>(std::malloc((n > 0 ? n : 1) * sizeof(T)));
+  if (!to) throw std::bad_alloc();
+  if (n > 0) std::memcpy(to, from, n * sizeof(T));
+  return to;
 }
+
+}  // namespace
+
+int quern_model_has_chat(const quern_model* model) {
+  return model->rep->chat.source.empty() ? 0 : 1;
+}
+
+quern_status quern_chat_tokens(const quern_model* model, const char* conversation, size_t length, int32_t** ids,
+                               size_t* n) {
+  return guard([&] {
+    require(model && conversation && ids && n, "quern_chat_tokens: model, conversation, ids and n must not be NULL");
+    std::vector<int32_t> tokens;
+    quern::encode_chat(*model->rep->tokenizer, render(*model, {conversation, length}), tokens);
+    *ids = copy(tokens.data(), tokens.size());
+    *n = tokens.size();
+  });
+}
+
+quern_status quern_chat_text(const quern_model* model, const char* conversation, size_t length, char** text) {
+  return guard([&] {
+    require(model && conversation && text, "quern_chat_text: model, conversation and text must not be NULL");
+    const std::string all = quern::join_parts(render(*model, {conversation, length}));
+    *text = copy(all.c_str(), all.size() + 1);
+  });
+}
+
 void quern_ids_free(int32_t* ids) {
   std::free(ids);
 }

@@ -144,6 +144,7 @@ void load_folder(LoadedModel& m) {
     if (m.type.empty() && spec.linear) m.type = spec.linear->parts[0].w.type->name;
   m.prompts = std::move(folder.prompts);
   m.default_prompt = std::move(folder.default_prompt);
+  m.chat = std::move(folder.chat);
   m.similarity = std::move(folder.similarity);
   m.matryoshka = folder.matryoshka;
   m.end_tokens.insert(folder.end_tokens.begin(), folder.end_tokens.end());
@@ -197,6 +198,7 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   check_tokenizer(*m);
   if (m->gguf && m->gguf->get_uint_or("quern.layout_version", 0) == 0)
     m->end_tokens = end_tokens_of(*m->gguf, *m->tokenizer);
+  if (m->gguf) m->chat = chat_format_of(*m->gguf, *m->tokenizer);
   if (!m->pipeline.modules.empty())  // throws now rather than at the first text
     VectorHead(m->pipeline.modules, m->heads->modules, m->model->width(), m->path);
   if (m->pipeline.sparse && !m->pipeline.sparse->over_vocabulary)

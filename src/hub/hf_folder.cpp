@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "hub/hf_chat.h"
 #include "hub/hf_heads.h"
 #include "hub/hf_json.h"
 #include "hub/hf_modules.h"
@@ -280,6 +281,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   read_lengths(read_file, config, folder);
   read_prompts(read_file, folder);
   read_end_tokens(read_file, config, folder);
+  read_chat(read_file, folder);
   identify(read_file, config, folder);
   read_card(read_file, folder);
   return folder;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "chat/chat_format.h"
 #include "hub/pipeline.h"
 
 namespace quern {
@@ -34,6 +35,7 @@ struct HfFolder {
   std::string similarity = "cosine";           // cosine dot euclidean manhattan
   bool matryoshka = false;                     // the model card says that vectors may be cut
   std::vector<int32_t> end_tokens;             // that end a generated text, by generation_config.json or config.json
+  ChatFormat chat;                             // empty for what is no chat model
   std::string repo, revision;                  // empty when unknown
   std::vector<Decision> decisions;
 

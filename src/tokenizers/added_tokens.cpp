@@ -82,12 +82,16 @@ size_t TokenMatcher::find_start(std::string_view text, size_t from) const {
   return from;
 }
 
-// Narrows the sorted contents byte by byte; the shortest of those that share a prefix is the first of them.
-const AddedToken* TokenMatcher::match(std::string_view text, size_t at) const {
+// Narrows the sorted contents byte by byte; the shortest of those that share a prefix is the first of them. Special
+// ones count only if they end by special_end.
+const AddedToken* TokenMatcher::match(std::string_view text, size_t at, size_t special_end) const {
   const AddedToken* best = nullptr;
   auto low = tokens_.begin(), high = tokens_.end();
   for (size_t k = 0;; ++k) {
-    if (low != high && low->content.size() == k) best = &*low++;
+    if (low != high && low->content.size() == k) {
+      if (!low->special || at + k <= special_end) best = &*low;
+      ++low;
+    }
     if (low == high || at + k == text.size()) return best;
     const uint8_t byte = static_cast<uint8_t>(text[at + k]);
     const auto byte_of = [k](const AddedToken& t) { return static_cast<uint8_t>(t.content[k]); };
@@ -96,13 +100,14 @@ const AddedToken* TokenMatcher::match(std::string_view text, size_t at) const {
   }
 }
 
-void TokenMatcher::split(std::string_view text, std::vector<TextPart>& out) const {
+void TokenMatcher::split(std::string_view text, std::span<const Span> plain, std::vector<TextPart>& out) const {
   const auto put = [&out](size_t begin, size_t end, int32_t id) {
     if (begin < end) out.push_back({{static_cast<uint32_t>(begin), static_cast<uint32_t>(end)}, id});
   };
   size_t done = 0;
   for (size_t at = tokens_.empty() ? text.size() : find_start(text, 0); at < text.size(); at = find_start(text, at)) {
-    const AddedToken* token = match(text, at);
+    while (!plain.empty() && plain[0].end <= at) plain = plain.subspan(1);
+    const AddedToken* token = match(text, at, plain.empty() ? text.size() : std::max<size_t>(plain[0].begin, at));
     if (token == nullptr) {
       ++at;
       continue;
@@ -133,6 +138,7 @@ AddedTokens::AddedTokens(const std::optional<JsonField>& field, const Vocab& voc
     token.lstrip = item.boolean_or("lstrip", false);
     token.rstrip = item.boolean_or("rstrip", false);
     token.normalized = item.boolean_or("normalized", !special);
+    token.special = special;
     token.id = vocab.find(token.content);
     if (token.id < 0) {
       const auto [it, is_new] = extra_ids.emplace(token.content, static_cast<int32_t>(vocab_size_ + extra_.size()));

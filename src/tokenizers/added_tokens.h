@@ -1,6 +1,7 @@
 // Added tokens: strings that become one token wherever they stand in the text, before (or after) normalization and
 // whatever the model would make of them.
 #pragma once
+#include <span>
 #include <string>
 #include <string_view>
 #include <unordered_set>
@@ -18,6 +19,7 @@ struct AddedToken {
   bool single_word;     // only where no \w stands before or behind
   bool lstrip, rstrip;  // takes the white space before, behind
   bool normalized;      // looked for in the normalized text
+  bool special;         // never recognized in plain bytes
 };
 
 // A part of a text: a token, or text between tokens.
@@ -32,11 +34,12 @@ class TokenMatcher {
   // Of equal contents the first token counts; empty ones are never found.
   void build(std::vector<AddedToken> tokens);
   bool empty() const { return tokens_.empty(); }
-  // The parts of a valid UTF-8 text, in order and not empty.
-  void split(std::string_view text, std::vector<TextPart>& out) const;
+  // The parts of a valid UTF-8 text, in order and not empty. plain: ranges in order and apart, where no special token
+  // is.
+  void split(std::string_view text, std::span<const Span> plain, std::vector<TextPart>& out) const;
 
  private:
-  const AddedToken* match(std::string_view text, size_t at) const;
+  const AddedToken* match(std::string_view text, size_t at, size_t special_end) const;
   size_t find_start(std::string_view text, size_t from) const;
   std::vector<AddedToken> tokens_;  // by content
   bool starts_[256] = {};

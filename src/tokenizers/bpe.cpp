@@ -52,7 +52,6 @@ class Bpe final : public Model {
   // reaches over the cut: a text that is one word, as in SentencePiece's way, falls apart. Empty: no cutting.
   PackedTable<uint8_t> joined_;
   std::string prefix_, suffix_;
-  int32_t unknown_ = -1;
   bool fuse_unknown_, ignore_merges_;
   std::unique_ptr<const BytePieces> byte_pieces_;  // null without byte_fallback
   std::vector<int32_t> direct_;                    // by character, below n_direct; -1 where there is no piece

@@ -47,12 +47,14 @@ class Model {
   // Appends the tokens of a word of n > 0 characters.
   virtual void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const = 0;
   const Vocab& vocab() const { return vocab_; }
+  int32_t unknown() const { return unknown_; }  // the token for what the vocabulary lacks; -1: there is none
   // Gives everything that make_model would take from a TableSource.
   virtual void save(const TableSink& sink) const { vocab_.save(sink); }
 
  protected:
   explicit Model(Vocab vocab) : vocab_(std::move(vocab)) {}
   Vocab vocab_;
+  int32_t unknown_ = -1;
 };
 
 // From the document's "model", whose vocabulary and merges it takes. Throws Error.

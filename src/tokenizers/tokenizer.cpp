@@ -68,7 +68,7 @@ void Tokenizer::save(const TableSink& sink) const {
 void Tokenizer::encode(std::string_view text, const EncodeOptions& options, Encoding& out) const {
   TokenizerScratch& s = thread_scratch();
   const size_t budget = token_budget(options, n_special(false));
-  out.n_invalid = pipeline_->tokenize(text, s, s.a);
+  out.n_invalid = pipeline_->tokenize(text, options.plain, s, s.a);
   const size_t keep = keep_of_single(s.a.size(), budget, options.truncation);
   out.n_dropped = s.a.size() - keep;
   pipeline_->assemble(pipeline_->post.single, options, {text, cut(s.a, keep, options.truncate_left)}, {}, out);
@@ -78,7 +78,7 @@ void Tokenizer::encode(std::string_view text, const EncodeOptions& options, Enco
 void Tokenizer::encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const {
   TokenizerScratch& s = thread_scratch();
   const size_t budget = token_budget(options, n_special(true));
-  out.n_invalid = pipeline_->tokenize(a, s, s.a) + pipeline_->tokenize(b, s, s.b);
+  out.n_invalid = pipeline_->tokenize(a, options.plain, s, s.a) + pipeline_->tokenize(b, {}, s, s.b);
   const Kept keep = keep_of_pair(s.a.size(), s.b.size(), budget, options.truncation);
   out.n_dropped = s.a.size() + s.b.size() - keep.a - keep.b;
   pipeline_->assemble(pipeline_->post.pair, options, {a, cut(s.a, keep.a, options.truncate_left)},
@@ -89,7 +89,7 @@ void Tokenizer::encode_pair(std::string_view a, std::string_view b, const Encode
 std::vector<Encoding> Tokenizer::encode_windows(std::string_view text, const EncodeOptions& options) const {
   TokenizerScratch& s = thread_scratch();
   const size_t budget = token_budget(options, n_special(false));
-  const size_t n_invalid = pipeline_->tokenize(text, s, s.a);
+  const size_t n_invalid = pipeline_->tokenize(text, options.plain, s, s.a);
   const size_t keep = keep_of_single(s.a.size(), budget, options.truncation);
   std::vector<Encoding> windows;
   for (const Span window : token_windows(s.a.size(), keep, options.stride, options.truncate_left)) {
@@ -106,7 +106,7 @@ std::vector<Encoding> Tokenizer::encode_pair_windows(std::string_view a, std::st
                                                      const EncodeOptions& options) const {
   TokenizerScratch& s = thread_scratch();
   const size_t budget = token_budget(options, n_special(true));
-  const size_t n_invalid = pipeline_->tokenize(a, s, s.a) + pipeline_->tokenize(b, s, s.b);
+  const size_t n_invalid = pipeline_->tokenize(a, options.plain, s, s.a) + pipeline_->tokenize(b, {}, s, s.b);
   const Kept keep = keep_of_pair(s.a.size(), s.b.size(), budget, options.truncation);
   std::vector<Encoding> windows;
   for (const auto& [in_a, in_b] :

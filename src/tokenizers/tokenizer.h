@@ -31,6 +31,9 @@ struct EncodeOptions {
   Truncation truncation = Truncation::longest_first;
   size_t stride = 0;  // tokens that a window shares with the one before; for encode_windows alone
   bool want_offsets = false;
+  // Where special tokens are not recognized: bytes of the text (of a pair's first text, the second has none), in order
+  // and apart. Special tokens are found only in the bytes between; other added tokens everywhere.
+  std::span<const Span> plain = {};
 };
 
 struct Encoding {
@@ -66,7 +69,8 @@ class Tokenizer {
 
   // Any bytes will do as a text. The file's own truncation and padding are not applied. Reuses out's memory.
   // Throws Error bad_argument if max_length is below n_special, truncation cannot cut enough, a text is above 1 GiB, or
-  // a regular expression of the file takes too many steps.
+  // a regular expression of the file takes too many steps; unsupported if the model's own vocabulary makes a special
+  // token of plain bytes.
   void encode(std::string_view text, const EncodeOptions& options, Encoding& out) const;
   void encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const;
 

@@ -1,6 +1,7 @@
 // Added tokens, normalizer, pre-tokenizer, model; and putting tokens together. See tokenizer_pipeline.h.
 #include "tokenizer_pipeline.h"
 
+#include "plain_spans.h"
 #include "trim.h"
 #include "truncation.h"
 
@@ -33,7 +34,8 @@ Tokenizer::Pipeline::Pipeline(TokenizerDocument& document, bool fast_path) {
 }
 
 // Appends the tokens of a text, without special tokens, and returns how many invalid sequences it had.
-size_t Tokenizer::Pipeline::tokenize(std::string_view text, TokenizerScratch& s, std::vector<Token>& out) const {
+size_t Tokenizer::Pipeline::tokenize(std::string_view text, std::span<const Span> plain, TokenizerScratch& s,
+                                     std::vector<Token>& out) const {
   out.clear();
   if (text.size() > max_text) {
     throw Error(Status::bad_argument,
@@ -42,8 +44,11 @@ size_t Tokenizer::Pipeline::tokenize(std::string_view text, TokenizerScratch& s,
   const bool valid = find_invalid_utf8(text) == text.size();
   if (!valid) s.repaired.assign(text);
   const std::string_view clean = valid ? text : s.repaired.text();
+  s.plain.assign(plain.begin(), plain.end());
+  check_plain_spans(s.plain, text.size());
+  if (!valid) move_to_copy(s.plain, s.repaired);
   s.parts.clear();
-  added->raw.split(clean, s.parts);
+  added->raw.split(clean, s.plain, s.parts);
   for (const TextPart& part : s.parts) {
     if (part.id >= 0) {
       out.push_back({part.id, part.bytes.begin, part.bytes.end});
@@ -63,6 +68,7 @@ void Tokenizer::Pipeline::tokenize_part(std::string_view text, Span part, Tokeni
                                         std::vector<Token>& out) const {
   if (fast == nullptr) return tokenize_general(text, part, s, out);
   const std::string_view bytes = text.substr(part.begin, part.end - part.begin);
+  const size_t n_before = out.size();
   for (size_t at = 0; at < bytes.size();) {
     const BertFastPath::Segment rest = fast->run(bytes, at, part.begin, s.fast, out);
     if (rest.begin < rest.end) {
@@ -71,6 +77,7 @@ void Tokenizer::Pipeline::tokenize_part(std::string_view text, Span part, Tokeni
     }
     at = rest.end;
   }
+  refuse_special(std::span(out).subspan(n_before), s);
 }
 
 void Tokenizer::Pipeline::tokenize_general(std::string_view text, Span part, TokenizerScratch& s,
@@ -90,7 +97,8 @@ void Tokenizer::Pipeline::tokenize_general(std::string_view text, Span part, Tok
   }
   word_bytes(s.chars.data(), s.chars.size(), true, s.normalized);
   s.normalized_parts.clear();
-  added->normalized.split(s.normalized.bytes, s.normalized_parts);
+  find_normalized_plain(s);
+  added->normalized.split(s.normalized.bytes, s.normalized_plain, s.normalized_parts);
   for (const TextPart& p : s.normalized_parts) {
     const Char* first = s.chars.data() + s.normalized.char_of[p.bytes.begin];
     const Char* last = s.chars.data() + s.normalized.char_of[p.bytes.end - 1];
@@ -108,8 +116,32 @@ void Tokenizer::Pipeline::tokenize_words(TokenizerScratch& s, std::vector<Token>
   if (s.words.text.empty()) return;
   s.words.spans.assign(1, {0, static_cast<uint32_t>(s.words.text.size())});
   if (pre_tokenizer) pre_tokenizer->apply(s.words);
+  const size_t n_before = out.size();
   for (const Span word : s.words.spans) {
     model->tokenize(s.words.text.data() + word.begin, word.end - word.begin, s.model, out);
+  }
+  refuse_special(std::span(out).subspan(n_before), s);
+}
+
+// The runs of characters in s.chars that stand for plain bytes, as bytes of s.normalized.
+void Tokenizer::Pipeline::find_normalized_plain(TokenizerScratch& s) const {
+  s.normalized_plain.clear();
+  if (s.plain.empty()) return;
+  for (uint32_t i = 0; i < s.normalized.bytes.size(); ++i) {
+    const Char& c = s.chars[s.normalized.char_of[i]];
+    if (!touches_plain(s.plain, {c.begin, c.end})) continue;
+    if (s.normalized_plain.empty() || s.normalized_plain.back().end != i) s.normalized_plain.push_back({i, i});
+    s.normalized_plain.back().end = i + 1;
+  }
+}
+
+// Tokens that the model made, not the matchers: some vocabularies can spell their special tokens.
+void Tokenizer::Pipeline::refuse_special(std::span<const Token> tokens, const TokenizerScratch& s) const {
+  if (s.plain.empty()) return;
+  for (const Token& t : tokens) {
+    if (!added->is_special(t.id) || t.id == model->unknown() || !touches_plain(s.plain, {t.begin, t.end})) continue;
+    throw Error(Status::unsupported, "the tokenizer makes the special token \"" + std::string(piece(t.id)) +
+                                         "\" of plain text, in which there should be none");
   }
 }
 

@@ -23,6 +23,7 @@ namespace quern {
 struct TokenizerScratch {
   RepairedUtf8 repaired;
   std::vector<TextPart> parts, normalized_parts;
+  std::vector<Span> plain, normalized_plain;  // where no special token is, in the repaired and the normalized text
   Chars chars;
   NormalizerScratch normalizer;
   ModelScratch normalized;  // the normalized text as UTF-8, where added tokens are looked for in it
@@ -44,10 +45,13 @@ struct Tokenizer::Pipeline {
   std::optional<Padding> file_padding;
 
   Pipeline(TokenizerDocument& document, bool fast_path);
-  size_t tokenize(std::string_view text, TokenizerScratch& s, std::vector<Token>& out) const;
+  size_t tokenize(std::string_view text, std::span<const Span> plain, TokenizerScratch& s,
+                  std::vector<Token>& out) const;
   void tokenize_part(std::string_view text, Span part, TokenizerScratch& s, std::vector<Token>& out) const;
   void tokenize_general(std::string_view text, Span part, TokenizerScratch& s, std::vector<Token>& out) const;
   void tokenize_words(TokenizerScratch& s, std::vector<Token>& out) const;
+  void find_normalized_plain(TokenizerScratch& s) const;
+  void refuse_special(std::span<const Token> tokens, const TokenizerScratch& s) const;
   void put_offsets(std::string_view text, std::span<const Token> tokens, std::vector<Span>& out) const;
   std::string_view piece(int32_t id) const;
   // A text and those of its tokens that stay.

@@ -29,7 +29,6 @@ class Unigram final : public Model {
   PieceTrie trie_;
   PackedTable<double> scores_;
   double unknown_score_ = 0;
-  int32_t unknown_ = -1;
   std::string no_unknown_;                         // why a text with an unknown character cannot be encoded
   std::unique_ptr<const BytePieces> byte_pieces_;  // null without byte_fallback
 };

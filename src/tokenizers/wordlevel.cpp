@@ -6,8 +6,9 @@ namespace {
 
 class WordLevel final : public Model {
  public:
-  WordLevel(const JsonField& field, TokenizerDocument& document)
-      : Model(std::move(document.vocab)), unknown_(unknown_id(field, "<unk>", vocab_)) {}
+  WordLevel(const JsonField& field, TokenizerDocument& document) : Model(std::move(document.vocab)) {
+    unknown_ = unknown_id(field, "<unk>", vocab_);
+  }
 
   void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const override {
     word_bytes(word, n, false, scratch);
@@ -16,7 +17,6 @@ class WordLevel final : public Model {
   }
 
  private:
-  int32_t unknown_;
 };
 
 }  // namespace

@@ -6,7 +6,8 @@
 namespace quern {
 
 WordPiece::WordPiece(const JsonField& field, TokenizerDocument& document)
-    : Model(std::move(document.vocab)), unknown_(unknown_id(field, "[UNK]", vocab_)), max_chars_(100) {
+    : Model(std::move(document.vocab)), max_chars_(100) {
+  unknown_ = unknown_id(field, "[UNK]", vocab_);
   if (const auto max = field.find("max_input_chars_per_word")) max_chars_ = max->integer(UINT64_MAX);
   const std::string prefix = field.string_or("continuing_subword_prefix", "##");
   if (document.tables == nullptr) {

@@ -18,11 +18,9 @@ class WordPiece final : public Model {
   // appended, if the word is unknown. hashes: of the prefixes of word, n + 1 values (see PieceHash).
   bool split(const char* word, size_t n, const uint64_t* hashes, std::vector<Token>& out) const;
 
-  int32_t unknown() const { return unknown_; }
   uint64_t max_chars() const { return max_chars_; }
 
  private:
-  int32_t unknown_;
   uint64_t max_chars_;
   PieceTable continuing_;         // the pieces that start with the prefix
   std::vector<uint64_t> powers_;  // PieceHash::base^i, up to the longest piece

@@ -1,6 +1,6 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo test bench bench-peers check asan tsan clang aarch64 lean fuzz clean help
+.PHONY: all demo demo-chat test bench bench-peers check asan tsan clang aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
@@ -13,6 +13,12 @@ demo: all ## get all-MiniLM-L6-v2, convert it to int8, embed sample texts and pr
 	@scripts/get-model minilm models/all-MiniLM-L6-v2
 	@./quern convert models/all-MiniLM-L6-v2 -o models/minilm.q8
 	@./embed -m models/minilm.q8 -f examples/data/demo.txt | scripts/nearest examples/data/demo.txt
+
+demo-chat: all ## get SmolLM2-135M-Instruct and let it answer a question
+	@scripts/setup test
+	@scripts/get-model smollm2 models/smollm2-135m-instruct.gguf
+	@./quern generate -m models/smollm2-135m-instruct.gguf -p "What is a hand mill for? Answer in one sentence." -n 80 --temp 0
+	@echo "Go on with: ./quern chat -m models/smollm2-135m-instruct.gguf"
 
 test: ## build and run every test
 	@scripts/setup test

@@ -12,11 +12,13 @@ attention, so that golden.json is of what the folder says. golden.json of a deco
   logits          of every token of every text, (tokens x columns), flat
   largest         the largest |logit| of each text, over the whole vocabulary
   last            all logits of each text's last token
+  kept            the same with keys and values rounded to f16 before attention, as quern keeps them
   states          for the text of number `text` (tokens x width) after the embeddings, after each layer and at the end, flat
-  greedy          the tokens that follow each text
+  greedy          the likeliest tokens that follow each text, with such keys and values
 of an embedding model, instead of logits and greedy:
   dense           the vector of each text, as its modules make it
 """
+import contextlib
 import json
 import shutil
 import sys
@@ -215,6 +217,18 @@ def save_weights(folder, tensors, sharded):
         {"metadata": {"total_size": total}, "weight_map": where}, indent=1) + "\n")
 
 
+@contextlib.contextmanager
+def rounding_keys_and_values(model):
+    module = sys.modules[type(model).__module__]
+    exact = module.eager_attention_forward
+    module.eager_attention_forward = lambda m, q, k, v, *more, **named: exact(
+        m, q, k.half().float(), v.half().float(), *more, **named)
+    try:
+        yield
+    finally:
+        module.eager_attention_forward = exact
+
+
 def states_of(outputs):
     return [{"text": i, "layers": [shortest(h[0]) for h in outputs[i].hidden_states]} for i in WITH_STATES]
 
@@ -223,7 +237,7 @@ def golden_of_decoder(folder, ids):
     model = tf.AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32, attn_implementation="eager").eval()
     n = model.config.vocab_size
     columns = sorted(torch.randperm(n)[:N_COLUMNS].tolist())
-    golden = {"columns": columns, "logits": [], "largest": [], "last": [], "greedy": []}
+    golden = {"columns": columns, "logits": [], "largest": [], "last": [], "kept": [], "greedy": []}
     outputs = []
     with torch.no_grad():
         for one in ids:
@@ -232,11 +246,13 @@ def golden_of_decoder(folder, ids):
             golden["logits"].append(shortest(logits[:, columns]))
             golden["largest"].append(float(str(logits.abs().max().item())))
             golden["last"].append(shortest(logits[-1]))
-            # Step by step over the whole text: what longrope does at a length does not depend on a cache's past.
-            text = list(one)
-            for _ in range(N_GREEDY):
-                text.append(int(model(torch.tensor([text]), use_cache=False).logits[0, -1].argmax()))
-            golden["greedy"].append(text[len(one):])
+            with rounding_keys_and_values(model):
+                golden["kept"].append(shortest(model(torch.tensor([one]), use_cache=False).logits[0, -1]))
+                # Step by step over the whole text: what longrope does at a length does not depend on a cache's past.
+                text = list(one)
+                for _ in range(N_GREEDY):
+                    text.append(int(model(torch.tensor([text]), use_cache=False).logits[0, -1].argmax()))
+                golden["greedy"].append(text[len(one):])
     return golden, outputs
 
 

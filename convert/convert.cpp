@@ -195,6 +195,7 @@ class Converter {
 const TypeInfo& choose_type(const std::string& wanted, const std::string& output) {
   std::string known;
   for (const TypeInfo* type : all_types()) {
+    if (!type->pack) continue;  // only read
     known += (known.empty() ? "" : ", ") + std::string(type->name);
     if (wanted == type->name) return *type;
     if (wanted.empty() && output.ends_with('.' + std::string(type->name))) return *type;

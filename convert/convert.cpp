@@ -195,13 +195,13 @@ class Converter {
 const TypeInfo& choose_type(const std::string& wanted, const std::string& output) {
   std::string known;
   for (const TypeInfo* type : all_types()) {
-    if (!type->pack) continue;  // only read
+    if (!type->pack) continue;  // is only read
     known += (known.empty() ? "" : ", ") + std::string(type->name);
     if (wanted == type->name) return *type;
     if (wanted.empty() && output.ends_with('.' + std::string(type->name))) return *type;
   }
   if (wanted.empty()) return *find_type("q8");
-  throw Error(Status::bad_argument, "type \"" + wanted + "\" does not exist (there are: " + known + ")");
+  throw Error(Status::bad_argument, "type \"" + wanted + "\" cannot be written (there are: " + known + ")");
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-/* quern.h from C99: c_api_test FOLDER CLASSIFIER, model folders, the second with three labels. Says what failed and returns 1. */
+/* quern.h from C99: c_api_test FOLDER CLASSIFIER DECODER, model folders, the second with three labels. Says what failed and returns 1. */
 #include <math.h>
 #include <pthread.h>
 #include <quern.h>
@@ -337,13 +337,123 @@ static void self_test(const quern_model *folder, const quern_model *file) {
   EXPECT(quern_model_self_test(file, NULL) == QUERN_BAD_ARGUMENT);
 }
 
+/* What came of sequences: their tokens and text, and how they ended. */
+struct answer {
+  int32_t tokens[64];
+  size_t n, ends, most;
+  char text[1024];
+  quern_finish finish;
+};
+static int on_token(void *user, const quern_token_event *event) {
+  struct answer *a = user;
+  EXPECT(event->sequence > 0 && event->text && event->text[event->length] == 0);
+  EXPECT((event->finish == QUERN_FINISH_ERROR) == (event->error != NULL));
+  if (event->token >= 0 && a->n < 64) a->tokens[a->n++] = event->token;
+  strncat(a->text, event->text, sizeof a->text - strlen(a->text) - 1);
+  a->ends += event->finish != QUERN_FINISH_NONE;
+  a->finish = event->finish;
+  return a->most > 0 && a->n >= a->most;
+}
+static int count_rows(void *user, size_t index, const float *logits, size_t n_logits) {
+  EXPECT(index == 2 + (size_t)*(int *)user && logits && n_logits > 256);
+  return ++*(int *)user == 3;
+}
+static int count_windows(void *user, double done, double total, double perplexity) {
+  ++*(int *)user;
+  return !(done <= total && perplexity > 1);
+}
+
+static void generation(const quern_model *encoder, const char *folder) {
+  quern_model *model = NULL;
+  quern_generator *generator = NULL;
+  quern_generator_options o = quern_generator_options_default();
+  quern_generation_options g = quern_generation_options_default();
+  quern_generator_stats stats;
+  quern_perplexity_result perplexity;
+  struct answer first = {.n = 0}, again = {.n = 0}, cancelled = {.most = 2}, stopped = {.n = 0};
+  const int32_t ids[] = {0, 70, 71, 72, 73, 74, 75, 76}, bad[] = {0, 1 << 20};
+  const char *stop[1];
+  char cut[4] = "";
+  int64_t sequence = 0, other = 0;
+  uint64_t weights = 0, kept = 0;
+  size_t running = 0;
+  double bandwidth = 0;
+  int rows = 0, windows = 0;
+  EXPECT(quern_model_load(folder, &model) == QUERN_OK);
+  if (!model) return;
+  EXPECT(quern_model_outputs(model) & QUERN_TEXT && !(quern_model_outputs(encoder) & QUERN_TEXT));
+  EXPECT(quern_generator_new(encoder, NULL, &generator) == QUERN_UNSUPPORTED && !generator);
+  EXPECT(quern_generator_new(NULL, NULL, &generator) == QUERN_BAD_ARGUMENT);
+  o.kv_memory = 100;
+  EXPECT(quern_generator_new(model, &o, &generator) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "MiB"));
+  o = quern_generator_options_default();
+  o.kv_type = "i3";
+  EXPECT(quern_generator_new(model, &o, &generator) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "i3"));
+  o = quern_generator_options_default();
+  o.n_threads = 2;
+  o.context = 64;
+  o.sequences = 2;
+  EXPECT(quern_generator_new(model, &o, &generator) == QUERN_OK);
+  if (!generator) return;
+  EXPECT(quern_generator_context(generator) == 64 && quern_generator_threads(generator) == 2);
+  EXPECT(quern_generator_kv_bytes(generator) >= 2 * 64 * 2 * 2);
+  EXPECT(quern_model_token_bytes(model, &weights, &kept) == QUERN_OK && weights > 1000 && kept > 0);
+  EXPECT(quern_model_token_bytes(model, NULL, NULL) == QUERN_OK);
+  EXPECT(quern_model_token_bytes(encoder, NULL, &kept) == QUERN_OK && kept == 0);
+  g.max_tokens = 20;
+  g.temperature = 0;
+  g.ignore_end = 1;
+  EXPECT(quern_generate(generator, ids, 8, &g, on_token, &first) == QUERN_OK && first.n == 20 && first.ends == 1);
+  EXPECT(first.finish == QUERN_FINISH_LENGTH && *first.text);
+  EXPECT(quern_generator_add(generator, ids, 8, &g, &sequence) == QUERN_OK && sequence > 0);
+  EXPECT(quern_generator_add(generator, ids, 8, &g, &other) == QUERN_OK && other != sequence);
+  EXPECT(quern_generator_add(generator, ids, 8, &g, &other) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_generator_cancel(generator, other) == QUERN_OK && quern_generator_cancel(generator, 999) == QUERN_OK);
+  do {
+    EXPECT(quern_generator_step(generator, on_token, &again, &running) == QUERN_OK && running <= 1);
+  } while (running > 0);
+  EXPECT(again.n == first.n && memcmp(again.tokens, first.tokens, sizeof first.tokens) == 0);
+  EXPECT(strcmp(again.text, first.text) == 0);
+  EXPECT(quern_generate(generator, ids, 8, &g, on_token, &cancelled) == QUERN_OK && cancelled.n == 2);
+  if (strlen(first.text) > 8) {
+    memcpy(cut, first.text + 4, 3);
+    stop[0] = cut;
+    g.stop = stop;
+    g.n_stop = 1;
+    EXPECT(quern_generate(generator, ids, 8, &g, on_token, &stopped) == QUERN_OK);
+    EXPECT(stopped.finish == QUERN_FINISH_STOP && strstr(first.text, stopped.text) == first.text);
+    g.n_stop = 0;
+  }
+  EXPECT(quern_generate(generator, ids, 8, &g, NULL, NULL) == QUERN_OK);
+  EXPECT(quern_generate(generator, ids, 0, &g, on_token, &again) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_generate(generator, bad, 2, &g, on_token, &again) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_generate(generator, NULL, 2, &g, on_token, &again) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_generate(NULL, ids, 2, &g, on_token, &again) == QUERN_BAD_ARGUMENT);
+  g.grammar = "root ::= oops";
+  EXPECT(quern_generate(generator, ids, 8, &g, on_token, &again) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "oops"));
+  EXPECT(quern_generator_stats_of(generator, &stats) == QUERN_OK && stats.generated_tokens >= 60);
+  EXPECT(stats.prompt_tokens >= 32 && stats.generation_seconds > 0);
+  EXPECT(quern_generator_score(generator, ids, 8, 2, count_rows, &rows) == QUERN_OK && rows == 3);
+  EXPECT(quern_generator_score(generator, bad, 2, 0, count_rows, &rows) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_generator_perplexity(generator, "the quick fox compared sentences by cosine", 42, 8, NULL, count_windows,
+                                    &windows, &perplexity) == QUERN_OK);
+  EXPECT(windows >= 1 && perplexity.tokens > 0 && perplexity.perplexity > 1);
+  EXPECT(quern_generator_perplexity(generator, "x", 1, 8, NULL, NULL, NULL, &perplexity) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_generator_bandwidth(generator, 0.01, &bandwidth) == QUERN_OK && bandwidth > 1e6);
+  EXPECT(quern_generator_bandwidth(generator, -1, &bandwidth) == QUERN_BAD_ARGUMENT);
+  quern_model_free(model); /* the generator keeps it */
+  EXPECT(quern_generator_context(generator) == 64);
+  quern_generator_free(generator);
+  quern_generator_free(NULL);
+}
+
 int main(int argc, char **argv) {
   quern_model *model = NULL, *converted = NULL;
   quern_convert_options o = quern_convert_options_default();
   char *json = NULL;
   int calls = 0;
   const char *file = "c_api_test.q8";
-  if (argc != 3) return 2;
+  if (argc != 4) return 2;
   EXPECT(strcmp(quern_version(), "0.1.0") == 0 && quern_usable_cpus() >= 1 && quern_isa());
   EXPECT(quern_model_load("no/such/model", &model) == QUERN_NOT_FOUND && !model && strstr(quern_last_error(), "no/such/model"));
   EXPECT(quern_model_load(NULL, &model) == QUERN_BAD_ARGUMENT);
@@ -363,6 +473,7 @@ int main(int argc, char **argv) {
   shared_model(argv[1]);
   outputs(model);
   classifier(argv[2]);
+  generation(model, argv[3]);
   o.progress = count_calls;
   o.user = &calls;
   EXPECT(quern_convert(argv[1], file, &o) == QUERN_OK && calls > 1);

@@ -15,8 +15,9 @@ struct GenerateArguments : GenerationArguments {
 
 // What came, kept for --output json.
 struct Answer {
-  bool stream = true, stopped = false;
-  std::string text, error;
+  bool stream = true;
+  std::string before;  // printed before the first token, once nothing is wrong with the request
+  std::string text;
   quern_finish finish = QUERN_FINISH_NONE;
   nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
 };
@@ -26,6 +27,8 @@ int on_token(void* user, const quern_token_event* event) {
   answer.text.append(event->text, event->length);
   answer.finish = event->finish;
   if (answer.stream) {
+    std::fwrite(answer.before.data(), 1, answer.before.size(), stdout);
+    answer.before.clear();
     std::fwrite(event->text, 1, event->length, stdout);
     std::fflush(stdout);
   } else if (event->token >= 0) {
@@ -77,7 +80,7 @@ void generate(GenerateArguments& a) {
   answer.stream = a.format == "text";
   const Interrupts interrupts;
   if (answer.stream && !a.quiet && (a.no_chat || !quern_model_has_chat(model.get())))
-    std::fwrite(prompt.data(), 1, prompt.size(), stdout);  // a completion is read together with what it completes
+    answer.before = prompt;  // a completion is read together with what it completes
   check(quern_generate(generator.get(), ids.data(), ids.size(), &a.options, on_token, &answer));
   if (answer.stream) {
     std::printf("\n");

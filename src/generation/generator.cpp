@@ -190,8 +190,12 @@ int64_t Generator::pack_tokens(Running& r, int64_t most) {
     const int64_t room = std::min<int64_t>(r.speculate, r.most - static_cast<int64_t>(r.tokens.size()) - 1);
     if (room > 0) r.lookup.propose(static_cast<size_t>(room), r.guesses);
   }
+  const int64_t read = static_cast<int64_t>(r.kept) + n;
+  if (!reserve(r, read)) return -1;
+  // Guesses take no pages, which another sequence may need.
+  const size_t room = r.pages.size() * kPageTokens - static_cast<size_t>(read);
+  if (r.guesses.size() > room) r.guesses.resize(room);
   const int64_t all = n + static_cast<int64_t>(r.guesses.size());
-  if (!reserve(r, static_cast<int64_t>(r.kept) + all)) return -1;
   const auto from = r.tokens.begin() + static_cast<int64_t>(r.kept);
   texts_.push_back({static_cast<int64_t>(ids_.size()), all, static_cast<int64_t>(r.kept), r.pages.data()});
   ids_.insert(ids_.end(), from, from + n);
@@ -235,11 +239,17 @@ bool Generator::take(Running& r, const Sampler::Choice& choice, std::vector<Gene
 
 void Generator::fail(Running& r, const std::string& message, std::vector<Generated>& out) {
   r.finish = Finish::error;
+  release(r);  // now: the next one in this pass may need its pages
   out.push_back({r.id, -1, 0, {}, Finish::error, message});
 }
 
 // The tokens that follow from a sequence's logits: one, and one more for each guess that was right.
 void Generator::choose(Running& r, const Tensor& logits, int64_t first, std::vector<Generated>& out) {
+  if (static_cast<int64_t>(r.tokens.size()) >= r.most) {  // max_tokens 0: the prompt went through, nothing follows
+    r.finish = Finish::length;
+    out.push_back({r.id, -1, 0, {}, Finish::length, {}});
+    return;
+  }
   try {
     for (size_t i = 0; i <= r.guesses.size(); ++i) {
       const float* row = logits.row(first + static_cast<int64_t>(i));

@@ -87,6 +87,19 @@ void GgufConfig::flag(const char* gguf, bool& value) {
   value = file_.get_bool_or(prefix_ + gguf, value);
 }
 
+void GgufConfig::gguf_expect(const char* gguf, std::initializer_list<const char*> values) {
+  const std::string key = prefix_ + gguf;
+  if (!file_.has(key)) return;
+  const std::string_view found = file_.get_string(key);
+  std::string known;
+  for (const char* value : values) {
+    if (found == value) return;
+    known += (known.empty() ? "" : ", ") + std::string(value);
+  }
+  throw Error(Status::unsupported,
+              file_.name() + ": key " + key + ": quern runs " + known + ", found \"" + printable(found) + '"');
+}
+
 int64_t GgufConfig::gguf_rows(const char* tensor) const {
   const TensorInfo* found = file_.find(tensor);
   return found ? found->ne[1] : 0;

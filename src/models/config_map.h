@@ -2,6 +2,7 @@
 // reads either and writes the former.
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,8 @@ class ConfigMap {
   virtual bool is_hf() const { return false; }                                    // reads config.json
   // config.json must lack the key or have this value (as JSON, '"absolute"' or 'false'); else Error{unsupported}.
   virtual void hf_expect(const char* /*hf*/, const char* /*json*/) {}
+  // A GGUF file must lack the key or have one of these strings; else Error{unsupported}.
+  virtual void gguf_expect(const char* /*gguf*/, std::initializer_list<const char*> /*values*/) {}
   // Read from GGUF alone.
   virtual void flag(const char* gguf, bool& value) = 0;
   // A fact of the architecture that GGUF states and config.json does not.
@@ -72,6 +75,7 @@ class GgufConfig final : public ConfigMap {
                      int64_t fallback) override;
   void constant(const char*, bool) override {}
   void flag(const char* gguf, bool& value) override;
+  void gguf_expect(const char* gguf, std::initializer_list<const char*> values) override;
   bool is_gguf() const override { return true; }
   int64_t gguf_rows(const char* tensor) const override;
   std::string source() const override;

@@ -52,6 +52,7 @@ std::vector<float> as_floats(const std::vector<double>& values) {
 }  // namespace
 
 void Decoder::rope_config(ConfigMap& map) {
+  map.gguf_expect("rope.scaling.type", {"none", "linear", "longrope"});
   map.real("rope.scaling.attn_factor", nullptr, rope_attention, 1e-3, 1e3, 1);
   map.integer(
       "rope.scaling.original_context_length",

@@ -13,6 +13,7 @@
 
 #include "../unit/format_bytes.h"
 #include "convert/convert.h"
+#include "dispatch.h"
 #include "engine.h"
 #include "io/mapped_file.h"
 #include "loaded_model.h"
@@ -115,6 +116,13 @@ inline double difference(const Rows& found, const Rows& expected) {
     worst = d <= worst ? worst : d;
   }
   return worst;
+}
+
+// The types that files are converted to; others are only read.
+inline std::vector<const TypeInfo*> written_types() {
+  std::vector<const TypeInfo*> types(all_types().begin(), all_types().end());
+  std::erase_if(types, [](const TypeInfo* type) { return !type->pack; });
+  return types;
 }
 
 inline std::string convert_to(const ScratchFolder& scratch, const std::string& type,

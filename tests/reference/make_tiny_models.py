@@ -72,14 +72,14 @@ def wordpiece(specials, finish):
     return t
 
 
-def byte_level(specials, finish, normalizer=None):
+def byte_level(specials, finish, normalizer=None, vocab_size=340):
     t = Tokenizer(models.BPE())
     if normalizer:
         t.normalizer = normalizer
     t.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     t.decoder = decoders.ByteLevel()
     t.train_from_iterator(CORPUS, trainers.BpeTrainer(
-        vocab_size=340, special_tokens=list(specials.values()), show_progress=False,
+        vocab_size=vocab_size, special_tokens=list(specials.values()), show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
     finish(t)
     return t
@@ -199,12 +199,12 @@ def run(model, encoding, config, **more):
         return model(**inputs, **more)
 
 
-def save_tokenizer(tokenizer, specials, folder):
+def save_tokenizer(tokenizer, specials, folder, max_length=64):
     tokenizer.add_special_tokens([AddedToken(s, special=True, normalized=False, lstrip=s == "<mask>")
                                   for s in specials.values()])
     (folder / "tokenizer.json").write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False,
                                                       separators=(",", ":")))
-    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": 64}) + "\n")
+    (folder / "tokenizer_config.json").write_text(json.dumps({"model_max_length": max_length}) + "\n")
 
 
 def tensors_of(model):

@@ -133,9 +133,10 @@ class Ops {
                          KvCache& cache, int layer, const PagedOptions& options);
 
   // Rotary positions where texts go on: a row of n cosines and n sines for each token, whose place is its text's past
-  // and on. frequencies: n angles of place 1; factor multiplies cosines and sines. turn(): as rotate(), by those rows;
-  // pairs: value 2i turns with value 2i + 1, the order of llama.cpp's files.
-  Tensor token_angles(std::span<const Sequence> texts, std::span<const float> frequencies, float factor = 1);
+  // and on. frequencies_of: of a text, n angles of place 1; factor multiplies cosines and sines. turn(): as rotate(),
+  // by those rows; pairs: value 2i turns with value 2i + 1, the order of llama.cpp's files.
+  Tensor token_angles(std::span<const Sequence> texts, int64_t n,
+                      const std::function<const float*(const Sequence&)>& frequencies_of, float factor = 1);
   void turn(Tensor x, const Tensor& angles, int heads, bool pairs = false);
 
   // Each head's d values of x (T, heads · d) by rms_norm, in place.

@@ -11,7 +11,7 @@ namespace {
 // Keys that one partial result is over. Partial results begin at multiples of it and are put together in order, always,
 // so that a token's result is the same however the work is shared out.
 constexpr int64_t kKeysTogether = 512;
-constexpr int64_t kRowsTogether = 24;  // queries of one task, at least one token's
+constexpr int64_t kRowsTogether = 48;  // queries of one task, at least one token's
 
 // A block of tokens of one text, one head of keys, one stretch of keys.
 struct AttendTask {
@@ -47,17 +47,17 @@ void merge(const KernelTable& kernels, const States& s, int64_t to, int64_t from
 
 }  // namespace
 
-Tensor Ops::token_angles(std::span<const Sequence> texts, std::span<const float> frequencies, float factor) {
-  const int64_t n = static_cast<int64_t>(frequencies.size());
+Tensor Ops::token_angles(std::span<const Sequence> texts, int64_t n,
+                         const std::function<const float*(const Sequence&)>& frequencies_of, float factor) {
   int64_t rows = 0;
   for (const Sequence& text : texts) rows = std::max(rows, text.first + text.length);
   Tensor out = tensor(rows, 2 * n);
   for (const Sequence& text : texts) {
+    const float* const frequencies = frequencies_of(text);
     for_each_row(text.length, [&](int64_t t) {
       float* row = out.row(text.first + t);
       for (int64_t i = 0; i < n; ++i) {
-        const double angle =
-            static_cast<double>(static_cast<float>(text.past + t) * frequencies[static_cast<size_t>(i)]);
+        const double angle = static_cast<double>(static_cast<float>(text.past + t) * frequencies[i]);
         row[i] = static_cast<float>(std::cos(angle)) * factor;
         row[n + i] = static_cast<float>(std::sin(angle)) * factor;
       }

@@ -50,6 +50,14 @@ struct KeptAsI8 {
   }
 };
 
+// A page made wide once for many rows.
+struct KeptWide {
+  template <class S>
+  static QUERN_INLINE typename S::F load(const float* p) {
+    return S::load(p);
+  }
+};
+
 template <class S, class Kept>
 struct PagedAttention {
   using F = typename S::F;
@@ -62,11 +70,9 @@ struct PagedAttention {
     return static_cast<size_t>(
         round_up(2 * n * d * static_cast<int64_t>(sizeof(Stored)) + (Kept::scaled ? 8 * n : 0), 64));
   }
-  static size_t scratch_bytes(int64_t) noexcept { return sizeof(float) * R * n; }
+  // Weights of R rows, then a page as floats.
+  static size_t scratch_bytes(int64_t d) noexcept { return sizeof(float) * static_cast<size_t>(R * n + 2 * n * d); }
 
-  static QUERN_INLINE const Stored* values(const char* page, int64_t d) {
-    return reinterpret_cast<const Stored*>(page) + n * d;
-  }
   static QUERN_INLINE const float* scales(const char* page, int64_t d) {  // of keys, then of values
     return reinterpret_cast<const float*>(reinterpret_cast<const Stored*>(page) + 2 * n * d);
   }
@@ -81,10 +87,9 @@ struct PagedAttention {
     if constexpr (Kept::scaled) scale[slot] = of_key, scale[n + slot] = of_value;
   }
 
-  // Scores of `rows` (at most R) queries with a page's keys.
-  template <int rows>
-  static QUERN_INLINE void scores(const float* q, int64_t d, const char* page, float* out) {
-    const Stored* keys = reinterpret_cast<const Stored*>(page);
+  // Scores of `rows` (at most R) queries with a page's keys. scale: of each key, or null.
+  template <int rows, class As, class Value>
+  static QUERN_INLINE void scores(const float* q, int64_t d, const Value* keys, const float* scale, float* out) {
     for (int c = 0; c < vectors; c += strip) {
       F acc[rows][strip];
       QUERN_UNROLL for (int r = 0; r < rows; ++r) {
@@ -92,7 +97,7 @@ struct PagedAttention {
       }
       for (int64_t i = 0; i < d; ++i) {
         F k[strip];
-        QUERN_UNROLL for (int s = 0; s < strip; ++s) k[s] = Kept::template load<S>(keys + i * n + (c + s) * L);
+        QUERN_UNROLL for (int s = 0; s < strip; ++s) k[s] = As::template load<S>(keys + i * n + (c + s) * L);
         QUERN_UNROLL for (int r = 0; r < rows; ++r) {
           const F a = S::set1(q[r * d + i]);
           QUERN_UNROLL for (int s = 0; s < strip; ++s) acc[r][s] = S::fma(a, k[s], acc[r][s]);
@@ -100,7 +105,7 @@ struct PagedAttention {
       }
       QUERN_UNROLL for (int r = 0; r < rows; ++r) {
         QUERN_UNROLL for (int s = 0; s < strip; ++s) {
-          if constexpr (Kept::scaled) acc[r][s] = S::mul(acc[r][s], S::load(scales(page, d) + (c + s) * L));
+          if constexpr (Kept::scaled) acc[r][s] = S::mul(acc[r][s], S::load(scale + (c + s) * L));
           S::store(acc[r][s], out + r * n + (c + s) * L);
         }
       }
@@ -135,8 +140,8 @@ struct PagedAttention {
   }
 
   // out[r] = factor[r] · out[r] + weights[r] · values.
-  template <int rows>
-  static QUERN_INLINE void add_values(const float* weights, const float* factors, const Stored* v, int64_t d,
+  template <int rows, class As, class Value>
+  static QUERN_INLINE void add_values(const float* weights, const float* factors, const Value* v, int64_t d,
                                       float* out) {
     const auto block = [&]<int C>(int64_t at) {
       F acc[rows][C];
@@ -146,7 +151,7 @@ struct PagedAttention {
       }
       for (int i = 0; i < n; ++i) {
         F x[C];
-        QUERN_UNROLL for (int c = 0; c < C; ++c) x[c] = Kept::template load<S>(v + i * d + at + c * L);
+        QUERN_UNROLL for (int c = 0; c < C; ++c) x[c] = As::template load<S>(v + i * d + at + c * L);
         QUERN_UNROLL for (int r = 0; r < rows; ++r) {
           const F p = S::set1(weights[r * n + i]);
           QUERN_UNROLL for (int c = 0; c < C; ++c) acc[r][c] = S::fma(p, x[c], acc[r][c]);
@@ -163,10 +168,10 @@ struct PagedAttention {
       for (int r = 0; r < rows; ++r) {
         float sum = out[r * d + at] * factors[r];
         for (int i = 0; i < n; ++i) {
-          Stored one[L] = {};
+          Value one[L] = {};
           float wide[L];
           one[0] = v[i * d + at];
-          S::store(Kept::template load<S>(one), wide);
+          S::store(As::template load<S>(one), wide);
           sum = S::fma1(weights[r * n + i], wide[0], sum);
         }
         out[r * d + at] = sum;
@@ -174,21 +179,35 @@ struct PagedAttention {
     }
   }
 
+  // A page's keys and values for all rows, in tiles.
+  template <class As, class Value>
+  static void attend_page(const PagedHead& h, int64_t key, const char* page, const Value* keys, const Value* v,
+                          float* s) {
+    for_tiles<R>(h.rows, [&]<int rows>(int64_t r) {
+      bool seen = false;  // by any row
+      for (int i = 0; i < rows; ++i)
+        seen = seen || (key <= h.position[r + i] && key + n > h.position[r + i] - h.window + 1);
+      if (!seen) return;
+      scores<rows, As>(h.q + r * h.d, h.d, keys, Kept::scaled ? scales(page, h.d) : nullptr, s);
+      float factors[rows];
+      for (int i = 0; i < rows; ++i)
+        factors[i] = weigh(h, r + i, key, Kept::scaled ? scales(page, h.d) + n : nullptr, s + i * n);
+      add_values<rows, As>(s, factors, v, h.d, h.out + r * h.d);
+    });
+  }
+
   static void attend(const PagedHead& h, void* scratch) noexcept {
     float* const s = static_cast<float*>(scratch);
+    float* const wide = s + R * n;
     for (int64_t key = h.begin; key < h.end; key += n) {
       const char* page = h.first + h.pages[key / n] * h.page_stride;
-      for_tiles<R>(h.rows, [&]<int rows>(int64_t r) {
-        bool seen = false;  // by any row
-        for (int i = 0; i < rows; ++i)
-          seen = seen || (key <= h.position[r + i] && key + n > h.position[r + i] - h.window + 1);
-        if (!seen) return;
-        scores<rows>(h.q + r * h.d, h.d, page, s);
-        float factors[rows];
-        for (int i = 0; i < rows; ++i)
-          factors[i] = weigh(h, r + i, key, Kept::scaled ? scales(page, h.d) + n : nullptr, s + i * n);
-        add_values<rows>(s, factors, values(page, h.d), h.d, h.out + r * h.d);
-      });
+      const Stored* kept = reinterpret_cast<const Stored*>(page);
+      if (h.rows <= R) {
+        attend_page<Kept>(h, key, page, kept, kept + n * h.d, s);
+      } else {
+        for (int64_t i = 0; i < 2 * n * h.d; i += L) S::store(Kept::template load<S>(kept + i), wide + i);
+        attend_page<KeptWide>(h, key, page, wide, wide + n * h.d, s);
+      }
     }
   }
 };

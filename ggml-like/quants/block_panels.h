@@ -59,18 +59,29 @@ struct BlockPanels {
     int32_t* const start = reinterpret_cast<int32_t*>(base + starts(K));
     float* const total = reinterpret_cast<float*>(base + totals(K));
     Act<S>* const out = reinterpret_cast<Act<S>*>(base + values(K));
+    constexpr int n = 32 / S::lanes, per_sub = T::sub / S::lanes;  // vectors
     for (int64_t k = 0; k < K; k += 32) {
-      const float* const factors = smooth ? smooth + k : nullptr;
-      float low, high;
-      S::range(x + k, factors, 32, low, high);
-      const float top = high > -low ? high : -low, scale = top / 127.0f;
+      typename S::F v[n], tops = S::zero(), all = S::zero();
+      QUERN_UNROLL for (int i = 0; i < n; ++i) {
+        v[i] = S::load(x + k + i * S::lanes);
+        if (smooth) v[i] = S::mul(v[i], S::load(smooth + k + i * S::lanes));
+        tops = S::max(tops, S::max(v[i], S::sub(S::zero(), v[i])));
+        all = S::add(all, S::mul(v[i], S::zero()));
+      }
+      // What is no number makes the scale none.
+      const float top = S::max_lane(tops), scale = top / 127.0f + S::sum(all);
       scales[k / 32] = scale;
-      encode_row<S>(x + k, factors, 32, top > 0 ? 127.0f / top : 0.0f, 0, -127, 127, 0, out + k);
-      for (int64_t s = k / T::sub; s < (k + 32) / T::sub; ++s) {
-        int32_t sum = 0;
-        for (int i = 0; i < T::sub; ++i) sum += out[s * T::sub + i];
-        start[s] = -lifted<S> * sum;
-        total[s] = scale * static_cast<float>(sum);
+      const auto inverse = S::set1(top > 0 ? 127.0f / top : 0.0f);
+      QUERN_UNROLL for (int s = 0; s < 32 / T::sub; ++s) {
+        auto total_codes = S::set1_i32(0);
+        QUERN_UNROLL for (int i = s * per_sub; i < (s + 1) * per_sub; ++i) {
+          const auto codes = S::round_i32(S::mul(v[i], inverse));
+          S::store_codes(codes, out + k + i * S::lanes);
+          total_codes = S::add_i32(total_codes, codes);
+        }
+        const int32_t sum = S::sum_i32(total_codes);
+        start[k / T::sub + s] = -lifted<S> * sum;
+        total[k / T::sub + s] = scale * static_cast<float>(sum);
       }
     }
   }
@@ -211,7 +222,7 @@ struct BlockPanels {
     const uint8_t* const all_codes = codes_at(w, n) + lane * 4;
     const uint8_t* const all_scales = scales_at(w, n);
     const int64_t code_panel = K / 32 * Planes::group_bytes, scale_panel = K / T::block * Planes::scale_bytes;
-    for_tiles<S::rows4>(M, [&]<int R>(int64_t m) {
+    for_tiles<P == 1 ? S::rows4 * S::pieces4 : S::rows4>(M, [&]<int R>(int64_t m) {
       const char* const rows = x + m * x_bytes;
       typename S::F acc[R][P];
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
@@ -258,9 +269,14 @@ struct BlockPanels {
   template <class S>
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride) noexcept {
-    for_strips<S, S::pieces4>(N, [&]<int P>(int64_t n, int64_t valid) {
+    const auto strip = [&]<int P>(int64_t n, int64_t valid) {
       columns<S, P>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
-    });
+    };
+    // Few rows are bound by memory: one stream of codes, read once, which prefetchers follow from panel to panel.
+    if (M <= S::rows4 * S::pieces4)
+      for_strips<S, 1>(N, strip);
+    else
+      for_strips<S, S::pieces4>(N, strip);
   }
 
   template <class S>

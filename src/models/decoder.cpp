@@ -156,20 +156,38 @@ LanguageHead Decoder::language_head() const {
   return {.linear = &head, .softcap = logit_cap, .kv = {.type = KvType::f16, .layers = n_layers, .heads = KV, .d = d}};
 }
 
-Tensor Decoder::angles(Ops& op, const Batch& batch, const Rope& by, const float* divisors) const {
+// n angles of place 1, divided by `divisors` where there are any.
+const float* Decoder::frequencies(Ops& op, const Rope& by, const float* divisors) const {
   const int64_t n = turned / 2;
-  float* frequencies = op.arena().take<float>(n);
+  float* out = op.arena().take<float>(n);
   for (int64_t i = 0; i < n; ++i) {
-    frequencies[i] = 1.0f / std::pow(by.base, static_cast<float>(2 * i) / static_cast<float>(turned)) / by.linear;
-    if (divisors) frequencies[i] /= divisors[i];
+    out[i] = 1.0f / std::pow(by.base, static_cast<float>(2 * i) / static_cast<float>(turned)) / by.linear;
+    if (divisors) out[i] /= divisors[i];
   }
-  return op.token_angles(batch.texts, {frequencies, static_cast<size_t>(n)}, rope_attention);
+  return out;
 }
 
 void Decoder::prepare(Ops& op, Batch& batch) const {
-  const Norm& by_length = std::max(batch.growing_to, batch.longest()) > original_context ? rope_long : rope_short;
-  batch.shared[0] = angles(op, batch, rope, rope_divisors.weight ? rope_divisors.weight : by_length.weight);
-  if (local_turns) batch.shared[1] = angles(op, batch, local_rope, nullptr);
+  const int64_t n = turned / 2;
+  if (local_turns) {
+    const float* const local = frequencies(op, local_rope, nullptr);
+    batch.shared[1] = op.token_angles(batch.texts, n, [&](const Sequence&) { return local; });
+  }
+  if (rope_divisors.weight || !rope_long.weight) {
+    const float* const all = frequencies(op, rope, rope_divisors.weight);
+    batch.shared[0] = op.token_angles(
+        batch.texts, n, [&](const Sequence&) { return all; }, rope_attention);
+    return;
+  }
+  // By what a text may come to, and by nothing of the texts beside it.
+  const float* const shorter = frequencies(op, rope, rope_short.weight);
+  const float* const longer = frequencies(op, rope, rope_long.weight);
+  batch.shared[0] = op.token_angles(
+      batch.texts, n,
+      [&](const Sequence& text) {
+        return std::max(batch.growing_to, text.length) > original_context ? longer : shorter;
+      },
+      rope_attention);
 }
 
 Tensor Decoder::embed(Ops& op, const Batch& batch) const {

@@ -70,7 +70,7 @@ class Decoder : public Model {
     Linear gate_up, down;  // (2F, D), (D, F)
     int64_t window = INT32_MAX;
   };
-  Tensor angles(Ops& op, const Batch& batch, const Rope& by, const float* divisors) const;
+  const float* frequencies(Ops& op, const Rope& by, const float* divisors) const;
   Tensor attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) const;
 
   Table token;

@@ -1,5 +1,6 @@
 #include "models/weight_map.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
@@ -65,14 +66,22 @@ void WeightStore::Free::operator()(void* p) const {
 }
 
 void* WeightStore::aligned(size_t bytes) {
-  constexpr size_t kLarge = size_t{2} << 20;
-  const size_t alignment = bytes >= kLarge ? kLarge : 64;
-  void* p = std::aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment);
-  if (!p) throw std::bad_alloc();
+  constexpr size_t kPage = size_t{2} << 20, kChunk = size_t{64} << 20;  // what is not used of a chunk stays untouched
+  bytes = (bytes + 63) & ~size_t{63};
+  if (bytes > left_) {
+    const size_t size = std::max(kChunk, (bytes + kPage - 1) & ~(kPage - 1));
+    void* p = std::aligned_alloc(kPage, size);
+    if (!p) throw std::bad_alloc();
+    chunks_.emplace_back(p);
 #if defined(__linux__)
-  if (alignment == kLarge) madvise(p, bytes, MADV_HUGEPAGE);
+    madvise(p, size, MADV_HUGEPAGE);
 #endif
-  aligned_.emplace_back(p);
+    free_ = static_cast<char*>(p);
+    left_ = size;
+  }
+  void* const p = free_;
+  free_ += bytes;
+  left_ -= bytes;
   return p;
 }
 

@@ -77,14 +77,17 @@ class WeightMap {
 class WeightStore {
  public:
   float* floats(size_t n) { return owned_.emplace_back(n).data(); }
-  void* aligned(size_t bytes);  // to 64 bytes, and to large pages where it is large
+  // To 64 bytes, one after the other in memory of large pages: fewer of them to look up while weights stream past.
+  void* aligned(size_t bytes);
 
  private:
   struct Free {
     void operator()(void* p) const;
   };
   std::deque<std::vector<float>> owned_;
-  std::vector<std::unique_ptr<void, Free>> aligned_;
+  std::vector<std::unique_ptr<void, Free>> chunks_;
+  char* free_ = nullptr;  // of the last chunk
+  size_t left_ = 0;
 };
 
 class GgufReader;

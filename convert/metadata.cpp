@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "convert/llama_vocabulary.h"
 #include "dispatch.h"
 #include "error.h"
 #include "self_test.h"
 
 namespace quern {
 namespace {
-
-constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581
 
 // Outputs of the self-test texts from the source model, letting go of each layer's pages once it has run.
 nlohmann::json make_self_test(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool) {
@@ -53,45 +52,6 @@ void write_tokenizer(GgufWriter& file, const LoadedModel& source) {
   });
 }
 
-// llama.cpp's keys for a BERT vocabulary, which it stores with "▁" before words and without "##".
-void write_llama_tokenizer(GgufWriter& file, const LoadedModel& source) {
-  const nlohmann::json json = nlohmann::json::parse(source.tokenizer_json);
-  const auto& model = json.at("model");
-  if (model.value("type", "WordPiece") != "WordPiece") return;  // no other kind is read yet
-  const std::string mark = model.value("continuing_subword_prefix", "##");
-  const size_t n = source.tokenizer->vocab_size();
-  std::vector<std::string> tokens(n);
-  std::vector<int32_t> kinds(n, 1);
-  std::vector<uint8_t> special(n, 0);
-  for (const auto& token : json.value("added_tokens", nlohmann::json::array()))
-    if (token.value("special", false)) special.at(token.at("id").get<size_t>()) = 1;
-  for (size_t i = 0; i < n; ++i) {
-    const std::string piece(source.tokenizer->piece(static_cast<int32_t>(i)));
-    if (special[i]) {
-      tokens[i] = piece;
-      kinds[i] = 3;
-    } else if (piece.starts_with('[') && piece.ends_with(']')) {
-      tokens[i] = piece;  // [unused0] and its like
-    } else {
-      tokens[i] = piece.starts_with(mark) ? piece.substr(mark.size()) : std::string(kSpace) + piece;
-    }
-  }
-  const struct {
-    const char* key;
-    const char* piece;
-  } named[] = {{"bos_token_id", "[CLS]"},  {"cls_token_id", "[CLS]"},     {"seperator_token_id", "[SEP]"},
-               {"eos_token_id", "[SEP]"},  {"unknown_token_id", "[UNK]"}, {"padding_token_id", "[PAD]"},
-               {"mask_token_id", "[MASK]"}};
-  file.set_string("tokenizer.ggml.model", "bert");
-  file.set_string("tokenizer.ggml.pre", "jina-v2-en");
-  for (const auto& [key, piece] : named)
-    if (const int32_t id = source.tokenizer->id(piece); id >= 0)
-      file.set_u32(std::string("tokenizer.ggml.") + key, static_cast<uint32_t>(id));
-  file.set_u32("tokenizer.ggml.token_type_count", static_cast<uint32_t>(source.model->types()));
-  file.set_strings("tokenizer.ggml.tokens", std::span<const std::string>(tokens));
-  file.set_array("tokenizer.ggml.token_type", std::span<const int32_t>(kinds));
-}
-
 // llama.cpp's number for a single pooling mode; 0 (none) for what it cannot say.
 uint32_t pooling_type(const Pipeline& pipeline) {
   for (const Pipeline::Module& m : pipeline.modules) {
@@ -123,9 +83,12 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   file.set_u32("general.quantization_version", 2);
   GgufConfigWriter config(file, architecture);
   source.model->config(config);
-  file.set_u32(architecture + ".pooling_type", pooling_type(source.pipeline));
+  if (!source.model->language_head().linear)
+    file.set_u32(architecture + ".pooling_type", pooling_type(source.pipeline));
   write_tokenizer(file, source);
-  if (type.rows) write_llama_tokenizer(file, source);
+  if (type.rows)
+    write_llama_vocabulary(file, {*source.tokenizer, source.tokenizer_json, source.chat.specials,
+                                  source.model->vocabulary(), source.model->types()});
   write_chat_format(file, source.chat);
   file.set_u32("quern.layout_version", kLayoutVersion);
   file.set_string("quern.type", type.name);

@@ -38,7 +38,7 @@ struct LoadedModel {
   size_t max_length = 0;                       // tokens of a text, special ones included
   std::map<std::string, std::string> prompts;
   std::string default_prompt;  // a name in prompts, or empty
-  ChatFormat chat;             // empty for what is no chat model
+  ChatFormat chat;             // no templates for what is no chat model
   std::string similarity;
   bool matryoshka = false;  // its source says that vectors may be cut
   std::string repo, revision, fingerprint, self_test;

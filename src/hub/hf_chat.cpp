@@ -80,9 +80,9 @@ void read_chat(const HfFolder::ReadFile& read, HfFolder& folder) {
     if (auto text =
             read(path((std::string("additional_chat_templates/") + name + ".jinja").c_str()), max_template_bytes))
       chat.named[name] = std::move(*text);
-  if (chat.source.empty() && chat.named.empty()) return;
   if (config) read_specials(*config, chat.specials);
   if (const auto map = read_json(folder.dir, read, path("special_tokens_map.json"))) read_specials(*map, chat.specials);
+  if (chat.source.empty() && chat.named.empty()) return;
   std::string names = chat.source.empty() ? "" : "default";
   for (const auto& [name, text] : chat.named) names += (names.empty() ? "" : ", ") + name;
   folder.decisions.push_back({"chat_template", names, source.empty() ? "additional_chat_templates" : source});

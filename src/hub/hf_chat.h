@@ -4,9 +4,10 @@
 
 namespace quern {
 
-// Fills folder.chat, with a decision where there is a template: chat_template.jinja, else tokenizer_config.json's
+// Fills folder.chat. Templates, with a decision where there are any: chat_template.jinja, else tokenizer_config.json's
 // "chat_template" (one, or a list by name), else chat_template.json; others from additional_chat_templates/. Special
-// tokens from tokenizer_config.json, what it lacks from special_tokens_map.json. Throws Error bad_file.
+// tokens, of folders without templates too: from tokenizer_config.json, what it lacks from special_tokens_map.json.
+// Throws Error bad_file.
 void read_chat(const HfFolder::ReadFile& read, HfFolder& folder);
 
 }  // namespace quern

@@ -16,6 +16,8 @@ void Decoder::common_config(ConfigMap& map) {
   map.integer("attention.head_count", "num_attention_heads", H, 1, 1 << 10);
   map.integer("attention.head_count_kv", "num_key_value_heads", KV, 1, 1 << 10, H);
   map.integer("attention.key_length", "head_dim", d, 1, 1 << 10, std::clamp<int64_t>(D / H, 1, 1 << 10));
+  int64_t value_length = d;
+  map.integer("attention.value_length", nullptr, value_length, d, d, d);
   map.real("attention.layer_norm_rms_epsilon", "rms_norm_eps", eps, 0, 1, 1e-6);
   map.real("rope.freq_base",
            "rope_theta|rope_parameters.rope_theta|rope_parameters.full_attention.rope_theta|rope_parameters."

@@ -1,6 +1,8 @@
 // The table of byte-level splits. See vocabulary_pre.h.
 #include "vocabulary_pre.h"
 
+#include <nlohmann/json.hpp>
+
 #include "error.h"
 #include "io/json.h"
 
@@ -73,6 +75,22 @@ constexpr BytePreTokenizer table[] = {
 #undef QUERN_LOWER
 #undef QUERN_CASED
 
+// A stage without what tokens do not depend on, and with what it may leave out.
+nlohmann::json essence(const nlohmann::json& stage) {
+  if (!stage.is_object()) return stage;
+  nlohmann::json s = stage;
+  s.erase("trim_offsets");
+  const std::string type = s.value("type", "");
+  if (type == "ByteLevel" && !s.contains("use_regex")) s["use_regex"] = true;
+  if (type == "Split" && !s.contains("invert")) s["invert"] = false;
+  for (const char* parts : {"normalizers", "pretokenizers"}) {
+    if (type != "Sequence" || !s.contains(parts) || !s[parts].is_array()) continue;
+    for (nlohmann::json& part : s[parts]) part = essence(part);
+    if (s[parts].size() == 1) return nlohmann::json(s[parts][0]);
+  }
+  return s;
+}
+
 }  // namespace
 
 const BytePreTokenizer& byte_pre_tokenizer(const std::string& name, const std::string& file) {
@@ -85,6 +103,24 @@ const BytePreTokenizer& byte_pre_tokenizer(const std::string& name, const std::s
   }
   throw Error(Status::unsupported, file + ": tokenizer.ggml.pre \"" + printable(name) +
                                        "\" is not known, and tokens depend on it (known: " + known + ")");
+}
+
+const BytePreTokenizer* find_byte_pre_tokenizer(const nlohmann::json& normalizer, const nlohmann::json& pre_tokenizer,
+                                                bool ignore_merges, bool add_eos) {
+  const nlohmann::json normal = essence(normalizer), split = essence(pre_tokenizer);
+  const BytePreTokenizer* found = nullptr;
+  for (const BytePreTokenizer& entry : table) {
+    if (entry.ignore_merges != ignore_merges || essence(nlohmann::json::parse(entry.normalizer)) != normal ||
+        essence(nlohmann::json::parse(entry.pre_tokenizer)) != split)
+      continue;
+    if (!found || (found->add_eos != add_eos && entry.add_eos == add_eos)) found = &entry;
+  }
+  return found;
+}
+
+std::string first_name(const BytePreTokenizer& entry) {
+  const std::string names = entry.names;
+  return names.substr(1, names.find(' ', 1) - 1);
 }
 
 }  // namespace quern

@@ -1,5 +1,6 @@
 // The ways in which byte-level vocabularies cut texts, by llama.cpp's names (tokenizer.ggml.pre).
 #pragma once
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 namespace quern {
@@ -14,5 +15,11 @@ struct BytePreTokenizer {
 
 // Throws Error unsupported, with the names that there are.
 const BytePreTokenizer& byte_pre_tokenizer(const std::string& name, const std::string& file);
+
+// The other way: the one with these stages of a tokenizer.json (null for none), of several one that ends texts as
+// wanted. Null: no name says the same.
+const BytePreTokenizer* find_byte_pre_tokenizer(const nlohmann::json& normalizer, const nlohmann::json& pre_tokenizer,
+                                                bool ignore_merges, bool add_eos);
+std::string first_name(const BytePreTokenizer& entry);
 
 }  // namespace quern

@@ -5,6 +5,7 @@ import subprocess
 import time
 import unittest
 
+import fixtures
 from program import GOLDEN, QUERN, TINY, TYPES, Case, json_rows, model
 
 # Measured on the fixture by tests/golden/tiny_bert_test.cpp, worst text.
@@ -90,6 +91,27 @@ class Convert(Case):
             if os.path.exists(out):
                 self.run_ok("inspect", out)
                 os.remove(out)
+
+    def test_decoders(self):
+        """Every type of a decoder goes on with a text, the exact ones as the folder does; row types have llama.cpp's keys."""
+        folder = fixtures.tiny_llama(self.path("llama"))
+        text = ("generate", "--no-chat", "--temp", "0", "-n", 12, "--ignore-eos", "-p", "The quick", "-m")
+        expected = self.run_ok(*text, folder).stdout
+        sizes = {}
+        for kind in TYPES:
+            with self.subTest(kind):
+                out = self.path("llama." + kind)
+                self.run_ok("convert", folder, "-o", out)
+                sizes[kind] = os.path.getsize(out)
+                found = self.run_ok(*text, out).stdout
+                if kind in ("f32", "f16"):
+                    self.assertEqual(found, expected)
+                with open(out, "rb") as f:
+                    data = f.read()
+                self.assertEqual(b"tokenizer.ggml.merges" in data, kind not in ("q8", "q4"))
+                self.assertFalse(b"\0output.weight" in data)  # the head is the table
+                self.assertFalse(b"pooling_type" in data)
+        self.assertGreater(sizes["q8"], sizes["q4"])
 
 
 if __name__ == "__main__":

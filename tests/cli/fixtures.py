@@ -2,6 +2,7 @@
 import array
 import json
 import os
+import random
 import shutil
 import struct
 
@@ -80,3 +81,31 @@ def golden(source):
 
 def rows_of(flat, width):
     return [list(array.array("f", flat[i:i + width])) for i in range(0, len(flat), width)]
+
+
+def tiny_llama(to, tokenizer="byte_bpe", layers=2):
+    """A random decoder of Llama's kind with one of the golden tokenizers, tied head."""
+    os.mkdir(to)
+    source = os.path.join(os.path.dirname(MODELS), "tokenizers", f"tiny_{tokenizer}.json")
+    shutil.copyfile(source, os.path.join(to, "tokenizer.json"))
+    with open(source, encoding="utf-8") as f:
+        vocab = len(json.load(f)["model"]["vocab"])
+    config = {"model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 64, "num_hidden_layers": layers,
+              "intermediate_size": 128, "num_attention_heads": 4, "num_key_value_heads": 2, "vocab_size": vocab,
+              "max_position_embeddings": 256, "rms_norm_eps": 1e-5, "hidden_act": "silu", "tie_word_embeddings": True}
+    with open(os.path.join(to, "config.json"), "w", encoding="utf-8") as f:
+        json.dump(config, f)
+    shapes = {"embed_tokens": (vocab, 64), "norm": (64,)}
+    for i in range(layers):
+        layer = {"self_attn.q_proj": (64, 64), "self_attn.k_proj": (32, 64), "self_attn.v_proj": (32, 64),
+                 "self_attn.o_proj": (64, 64), "mlp.gate_proj": (128, 64), "mlp.up_proj": (128, 64),
+                 "mlp.down_proj": (64, 128), "input_layernorm": (64,), "post_attention_layernorm": (64,)}
+        shapes.update({f"layers.{i}.{name}": shape for name, shape in layer.items()})
+    dice = random.Random(5)
+    tensors = {}
+    for name, shape in shapes.items():
+        count = shape[0] * (shape[1] if len(shape) > 1 else 1)
+        values = [dice.gauss(0, 0.2) if len(shape) > 1 else dice.uniform(0.8, 1.2) for _ in range(count)]
+        tensors[f"model.{name}.weight"] = ["F16", list(shape), halves(values)]
+    write_safetensors(os.path.join(to, "model.safetensors"), tensors)
+    return to

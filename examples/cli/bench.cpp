@@ -114,6 +114,8 @@ void bench(BenchArguments& a) {
   if (a.prompts.empty()) a.prompts = {16, 128, 512};
   if (a.batches.empty()) a.batches = {1, 32};
   for (const int length : a.prompts)
+    if (length == 0) throw Failure{2, "-p: expected 1 token or more, found 0"};
+  for (const int length : a.prompts)
     if (length > facts.at("positions").get<int64_t>())
       throw Failure{2, "-p " + std::to_string(length) + ": the model takes at most " +
                            std::to_string(facts.at("positions").get<int64_t>()) + " tokens"};

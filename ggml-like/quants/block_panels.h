@@ -96,12 +96,15 @@ struct BlockPanels {
     if constexpr (Planes::n == 2)
       w = S::or_codes(
           w, S::template field<q % per_b * b.bits, b.bits, b.shift>(S::load_codes(group + (b.line + q / per_b) * 64)));
-    if constexpr (T::table != nullptr) w = S::look_up(T::table, w);
+    if constexpr (T::has_table) {
+      static constexpr CodeTable table = T::table();
+      w = S::look_up(table.of, w);
+    }
     return w;
   }
 
   // How many products of a code and an activation fit int16 together, two by two.
-  static constexpr int largest = T::table != nullptr ? T::top : (1 << T::bits) - 1;
+  static constexpr int largest = T::has_table ? T::top : (1 << T::bits) - 1;
   static constexpr int fits = 32767 / (2 * 127 * largest);
 
   // Integer sums of a sub for R rows and P pieces of S::lanes outputs; `first`: its first quad in the group. x: the
@@ -213,6 +216,9 @@ struct BlockPanels {
     return static_cast<const uint8_t*>(w.arrays[1]) + n / 16 * (w.K / T::block) * Planes::scale_bytes;
   }
 
+  template <class S>  // rows of a tile of one piece
+  static constexpr int few = S::rows4* S::pieces4 < 8 ? S::rows4* S::pieces4 : 8;
+
   // M rows × P pieces of outputs from n on, of which `valid` are real. y and e begin there.
   template <class S, int P>
   static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
@@ -222,7 +228,7 @@ struct BlockPanels {
     const uint8_t* const all_codes = codes_at(w, n) + lane * 4;
     const uint8_t* const all_scales = scales_at(w, n);
     const int64_t code_panel = K / 32 * Planes::group_bytes, scale_panel = K / T::block * Planes::scale_bytes;
-    for_tiles<P == 1 ? S::rows4 * S::pieces4 : S::rows4>(M, [&]<int R>(int64_t m) {
+    for_tiles<P == 1 ? few<S> : S::rows4>(M, [&]<int R>(int64_t m) {
       const char* const rows = x + m * x_bytes;
       typename S::F acc[R][P];
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
@@ -235,7 +241,7 @@ struct BlockPanels {
         for (int64_t g = 0; g < T::block / 32; ++g) {
           const int64_t group = b * (T::block / 32) + g;
           const uint8_t* const group_codes = all_codes + group * Planes::group_bytes;
-          if constexpr (R == 1 && P == 1) {  // where prefetchers stop, at the ends of pages: 0 to 4 % of generating
+          if constexpr (P == 1) {  // where prefetchers stop, at the ends of pages: 0 to 4 % of generating
             constexpr int64_t ahead = 3072;
             for (int64_t line = 0; line < Planes::group_bytes; line += 64)
               __builtin_prefetch(group_codes + ahead + line, 0, 2);
@@ -278,7 +284,7 @@ struct BlockPanels {
       columns<S, P>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
     };
     // Few rows are bound by memory: one stream of codes, read once, which prefetchers follow from panel to panel.
-    if (M <= S::rows4 * S::pieces4)
+    if (M <= few<S>)
       for_strips<S, 1>(N, strip);
     else
       for_strips<S, S::pieces4>(N, strip);

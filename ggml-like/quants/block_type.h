@@ -23,6 +23,11 @@ struct BlockParts {
   int8_t sub_scale[16], sub_min[16];  // of blocks of 256
 };
 
+// A function's value, not a constant, so that no object has it as a symbol.
+struct CodeTable {
+  int8_t of[16];
+};
+
 // What a type states besides `block` (32 or 256 weights), `bytes` of a block, `bits` of a code and
 // `static void take_apart(const uint8_t* block, BlockParts&)`.
 struct BlockDefaults {
@@ -31,8 +36,9 @@ struct BlockDefaults {
   static constexpr bool mins = false;       // has mins; they are added in blocks of 32, taken off in those of 256
   static constexpr bool is_signed = false;  // codes are int8
   static constexpr bool bf16_scale = false;
-  static constexpr const int8_t* table = nullptr;  // codes below 16 stand for these (zero comes off after that)
-  static constexpr int top = 0;                    // the largest entry of the table, where codes are not signed
+  static constexpr bool has_table = false;  // codes below 16 stand for what table() lists (zero comes off after that)
+  static constexpr CodeTable table() { return {}; }
+  static constexpr int top = 0;  // the largest entry of the table, where codes are not signed
 };
 
 // Lines of the panels, shared by packing and kernels: where quad q (k = 4q … 4q + 3) of 32 lies.
@@ -68,8 +74,9 @@ struct BlockType : BlockDefaults {
   }
 
   static int value(uint8_t code) {
-    if constexpr (T::table != nullptr)
-      return T::table[code] - T::zero;
+    constexpr CodeTable table = T::table();
+    if constexpr (T::has_table)
+      return table.of[code] - T::zero;
     else if constexpr (T::is_signed)
       return static_cast<int8_t>(code);
     else

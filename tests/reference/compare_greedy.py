@@ -5,7 +5,8 @@
 
 TEXTS: a file; every paragraph (or fortune, between lines of %) gives a prompt: its first words. llama.cpp's server runs on
 this machine for as long as this does. For each first difference it prints how near a tie was: by how much, in quern's and in
-llama.cpp's log probabilities, each prefers its own token to the other's. Exit code 1 if fewer than --least of the
+llama.cpp's log probabilities, each prefers its own token to the other's. --itself OPTIONS sets llama.cpp with these options in
+quern's place ("-fa off"): how much of a difference is none of quern's making. Exit code 1 if fewer than --least of the
 continuations are the same."""
 import argparse
 import json
@@ -31,6 +32,49 @@ def logprob_of(entry, token):
     return next((t["logprob"] for t in entry.get("top_logprobs", entry.get("top", [])) if t["id"] == token), None)
 
 
+class Server:
+    """llama.cpp's, for as long as the block runs."""
+    def __init__(self, program, model, port, options):
+        self.command = [program, "-m", model, "--port", str(port), "--host", "127.0.0.1", "-t", "2", "-c", "2048", "-np", "1",
+                        "--no-warmup", *options.split()]
+        self.port = port
+
+    def __enter__(self):
+        self.process = subprocess.Popen(self.command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        for _ in range(600):
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health", timeout=5)
+                break
+            except OSError:
+                time.sleep(0.1)
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.wait()
+
+    def tokens(self, prompt, n):
+        answer = post(self.port, "/completion", {"prompt": prompt, "n_predict": n, "temperature": 0, "n_probs": 10,
+                                                 "cache_prompt": False, "ignore_eos": True})
+        return answer.get("completion_probabilities", [])
+
+
+class Quern:
+    def __init__(self, program, model):
+        self.program, self.model = program, model
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+    def tokens(self, prompt, n):
+        done = subprocess.run([self.program, "generate", "-m", self.model, "--no-chat", "--temp", "0", "-n", str(n), "-o", "json",
+                               "--logprobs", "10", "--ignore-eos", "-p", prompt], check=True, capture_output=True)
+        return json.loads(done.stdout)["tokens"]
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("quern"), p.add_argument("server"), p.add_argument("model"), p.add_argument("texts")
@@ -40,45 +84,29 @@ def main():
     p.add_argument("--port", type=int, default=18080)
     p.add_argument("--least", type=float, default=0.0)
     p.add_argument("--server-options", default="")
+    p.add_argument("--itself", default=None)
     a = p.parse_args()
-    server = subprocess.Popen([a.server, "-m", a.model, "--port", str(a.port), "--host", "127.0.0.1", "-t", "2", "-c", "2048",
-                               "-np", "1", "--no-warmup", *a.server_options.split()],
-                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{a.port}/health", timeout=5)
-                break
-            except OSError:
-                time.sleep(0.1)
-        same, total, gaps = 0, 0, []
+    other = Quern(a.quern, a.model) if a.itself is None else Server(a.server, a.model, a.port + 1, a.itself)
+    same, total, gaps = 0, 0, []
+    with Server(a.server, a.model, a.port, a.server_options) as first, other as second:
         for prompt in prompts(a.texts, a.prompts, a.words):
-            theirs = post(a.port, "/completion", {"prompt": prompt, "n_predict": a.n, "temperature": 0, "n_probs": 10,
-                                                  "return_tokens": True, "cache_prompt": False, "ignore_eos": True})
-            ours = json.loads(subprocess.run(
-                [a.quern, "generate", "-m", a.model, "--no-chat", "--temp", "0", "-n", str(a.n), "-o", "json", "--logprobs",
-                 "10", "--ignore-eos", "-p", prompt], check=True, capture_output=True).stdout)
-            probabilities = theirs.get("completion_probabilities", [])
-            their_ids, our_ids = [t["id"] for t in probabilities], [t["id"] for t in ours["tokens"]]
+            theirs, ours = first.tokens(prompt, a.n), second.tokens(prompt, a.n)
             total += 1
-            at = next((i for i, (x, y) in enumerate(zip(their_ids, our_ids)) if x != y), None)
-            if at is None and len(their_ids) == len(our_ids):
+            at = next((i for i, (x, y) in enumerate(zip(theirs, ours)) if x["id"] != y["id"]), None)
+            if at is None and len(theirs) == len(ours):
                 same += 1
                 continue
-            mine, other = our_ids[at], their_ids[at]
-            our_gap = ours["tokens"][at]["logprob"] - (logprob_of(ours["tokens"][at], other) or -99)
-            their_gap = probabilities[at]["logprob"] - (logprob_of(probabilities[at], mine) or -99)
+            mine, other_token = ours[at]["id"], theirs[at]["id"]
+            our_gap = ours[at]["logprob"] - (logprob_of(ours[at], other_token) or -99)
+            their_gap = theirs[at]["logprob"] - (logprob_of(theirs[at], mine) or -99)
             gaps.append(max(our_gap, their_gap))
-            print(f"{total}: differs at {at}: {mine} / {other}, gap {our_gap:.4f} / {their_gap:.4f}", flush=True)
-        gaps.sort()
-        print(f"{same} of {total} continuations of {a.n} tokens are the same ({same / max(total, 1):.1%})")
-        if gaps:
-            print(f"gaps at first differences: median {gaps[len(gaps) // 2]:.4f}, 90th percentile "
-                  f"{gaps[int(len(gaps) * 0.9)]:.4f}, largest {gaps[-1]:.4f}")
-        return 1 if same < a.least * total else 0
-    finally:
-        server.terminate()
-        server.wait()
+            print(f"{total}: differs at {at}: {mine} / {other_token}, gap {our_gap:.4f} / {their_gap:.4f}", flush=True)
+    gaps.sort()
+    print(f"{same} of {total} continuations of {a.n} tokens are the same ({same / max(total, 1):.1%})")
+    if gaps:
+        print(f"gaps at first differences: median {gaps[len(gaps) // 2]:.4f}, 90th percentile "
+              f"{gaps[int(len(gaps) * 0.9)]:.4f}, largest {gaps[-1]:.4f}")
+    return 1 if same < a.least * total else 0
 
 
 sys.exit(main())

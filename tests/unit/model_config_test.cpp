@@ -137,7 +137,7 @@ TEST_CASE("config.json: what contradicts itself or is not what quern runs") {
       {"bert", "/is_decoder", true, Status::unsupported, "is_decoder"},
       {"bert", "/type_vocab_size", 3, Status::bad_file, "token_type_embeddings"},
       {"bert", "/type_vocab_size", -1, Status::bad_file, "type_vocab_size"},
-      {"bert", "/model_type", "llama", Status::unsupported, "llama"},
+      {"bert", "/model_type", "mamba", Status::unsupported, "mamba"},
       {"bert", "/model_type", 7, Status::bad_file, "model_type"},
       {"roberta", "/pad_token_id", 65, Status::bad_file, "position_embeddings"},
       {"roberta", "/pad_token_id", 66, Status::bad_file, "position_embeddings"},

@@ -8,7 +8,7 @@ namespace {
 struct ScalarTiles {
   static constexpr bool act8_centered = false, matrix8 = false;
   static constexpr int act8_offset = 0, cols8 = 1, rows8 = 1, vectors8 = 16;
-  static constexpr int rows4 = 1, pieces4 = 16;
+  static constexpr int rows4 = 1, pieces4 = 4;
   static constexpr int row_tile_rows = 1, row_tile_cols = 1, gemm_rows = 1, gemm_cols = 4;
 };
 

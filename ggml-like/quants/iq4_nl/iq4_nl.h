@@ -11,8 +11,10 @@ struct IQ4_NL : BlockType<IQ4_NL> {
   static constexpr int bytes = 18;
   static constexpr int bits = 4;
   static constexpr bool is_signed = true;
-  static constexpr int8_t values[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
-  static constexpr const int8_t* table = values;
+  static constexpr bool has_table = true;
+  static constexpr CodeTable table() {
+    return {{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}};
+  }
   static void take_apart(const uint8_t* block, BlockParts& p);
 };
 

@@ -14,9 +14,8 @@ struct MXFP4 : BlockType<MXFP4> {
   static constexpr int zero = 12;
   static constexpr int top = 24;
   static constexpr bool bf16_scale = true;
-  static constexpr int8_t values[16] = {// twice the float, plus zero
-                                        12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0};
-  static constexpr const int8_t* table = values;
+  static constexpr bool has_table = true;
+  static constexpr CodeTable table() { return {{12, 13, 14, 15, 16, 18, 20, 24, 12, 11, 10, 9, 8, 6, 4, 0}}; }
   static void take_apart(const uint8_t* block, BlockParts& p);
 };
 

@@ -132,8 +132,8 @@ void softmax(benchmark::State& state, const KernelTable& table) {
 }
 
 void register_all() {
-  const int64_t shapes[][3] = {{128, 1152, 384}, {128, 1536, 384}, {128, 384, 1536},
-                               {1, 1536, 384},   {96, 2048, 2048}, {1, 2048, 2048}, {8, 2048, 2048}, {1, 98304, 1024}};
+  const int64_t shapes[][3] = {{128, 1152, 384}, {128, 1536, 384}, {128, 384, 1536}, {1, 1536, 384},
+                               {96, 2048, 2048}, {1, 2048, 2048},  {8, 2048, 2048},  {1, 98304, 1024}};
   for (const KernelTable* table : built_kernels()) {
     if (!table->runs_here()) continue;
     const std::string isa = table->name;

@@ -28,8 +28,8 @@ class HfWeights {
   // shape; {unsupported} for dtypes other than F32, F16 and BF16.
   void bind(std::span<const WeightSpec> specs, WeightStore& store);
 
-  HfTensors find(const WeightSpec& spec, size_t part) const;         // of a spec that was bound
-  bool has(const WeightSpec& spec) const;                            // a tensor by its first spelling
+  HfTensors find(const WeightSpec& spec, size_t part) const;  // of a spec that was bound
+  bool has(const WeightSpec& spec) const;                     // a tensor by its first spelling
   // Whether the folder has tensors of its own for it: not of what config.json implies, what is optional and missing, or
   // what is another one's (a tied head).
   bool holds(const WeightSpec& spec) const {

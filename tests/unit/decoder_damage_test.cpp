@@ -85,7 +85,7 @@ void break_every_number(const std::string& bytes, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("damage: every number of a converted decoder's metadata") {
+TEST_CASE("damage: every number of a converted decoder's metadata", "[slow]") {
   for (const auto& [name, type] : std::vector<std::pair<std::string, std::string>>{
            {"llama", "q8_0"}, {"gemma2", "q8"}, {"gemma3", "f32"}, {"phi3_longrope", "q4"}}) {
     ScratchFolder scratch;
@@ -93,7 +93,7 @@ TEST_CASE("damage: every number of a converted decoder's metadata") {
   }
 }
 
-TEST_CASE("damage: every number of llama.cpp's decoder files with every type of block") {
+TEST_CASE("damage: every number of llama.cpp's decoder files with every type of block", "[slow]") {
   for (const std::string name : {"llama", "gemma3"})
     break_every_number(read_text_file(QUERN_TEST_DIR "/fuzz/corpus/decoder/" + name, 1 << 24), name);
 }

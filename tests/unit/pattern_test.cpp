@@ -132,7 +132,7 @@ TEST_CASE("scanners match what PCRE2 matches") {
   }
 }
 
-TEST_CASE("every class has the characters of the tables, not of PCRE2") {
+TEST_CASE("every class has the characters of the tables, not of PCRE2", "[slow]") {
   if (!has_pcre2) return;
   Chars all;
   for (char32_t c = 0; c <= 0x10FFFF; ++c) {

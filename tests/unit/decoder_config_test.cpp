@@ -59,7 +59,7 @@ TEST_CASE("decoders' config.json: each required key missing, of another type, ou
                                                                               {"num_key_value_heads", 0},
                                                                               {"rms_norm_eps", -1},
                                                                               {"rms_norm_eps", "small"}}) {
-      const Error e = error_with(name, [&](json& c) { c[key] = value; });
+      const Error e = error_with(name, [&, key = key, value = value](json& c) { c[key] = value; });
       INFO(name << ", " << key << ": " << e.message);
       CHECK(e.status == Status::bad_file);
       CHECK_THAT(e.message, Contains(key));

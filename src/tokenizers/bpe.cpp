@@ -24,7 +24,7 @@ size_t joined_bit(char32_t a, char32_t b) {
 }
 constexpr char32_t n_direct = 0x3000;  // characters whose piece is found without a hash
 
-class Bpe final : public Model {
+class Bpe final : public TokenModel {
  public:
   Bpe(const JsonField& field, TokenizerDocument& document);
   void tokenize(const Char* word, size_t n, ModelScratch& s, std::vector<Token>& out) const override;
@@ -58,7 +58,7 @@ class Bpe final : public Model {
 };
 
 Bpe::Bpe(const JsonField& field, TokenizerDocument& document)
-    : Model(std::move(document.vocab)),
+    : TokenModel(std::move(document.vocab)),
       prefix_(field.string_or("continuing_subword_prefix", "")),
       suffix_(field.string_or("end_of_word_suffix", "")),
       fuse_unknown_(field.boolean_or("fuse_unk", false)),
@@ -93,7 +93,7 @@ Bpe::Bpe(const JsonField& field, TokenizerDocument& document)
 }
 
 void Bpe::save(const TableSink& sink) const {
-  Model::save(sink);
+  TokenModel::save(sink);
   merges_.save(sink);
   sink("whole_pieces", whole_.bytes());
   sink("joined_chars", joined_.bytes());
@@ -324,7 +324,7 @@ void Bpe::tokenize(const Char* word, size_t n, ModelScratch& s, std::vector<Toke
 
 }  // namespace
 
-std::unique_ptr<const Model> make_bpe(const JsonField& field, TokenizerDocument& document) {
+std::unique_ptr<const TokenModel> make_bpe(const JsonField& field, TokenizerDocument& document) {
   return std::make_unique<Bpe>(field, document);
 }
 

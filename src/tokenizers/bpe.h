@@ -5,6 +5,6 @@
 
 namespace quern {
 
-std::unique_ptr<const Model> make_bpe(const JsonField& field, TokenizerDocument& document);
+std::unique_ptr<const TokenModel> make_bpe(const JsonField& field, TokenizerDocument& document);
 
 }  // namespace quern

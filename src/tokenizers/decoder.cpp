@@ -29,7 +29,7 @@ class JoinBySpaces final : public DecodeStep {
   bool first_ = true;
 };
 
-class DecoderSequence final : public Decoder {
+class DecoderSequence final : public PieceDecoder {
  public:
   explicit DecoderSequence(std::vector<DecoderPtr> decoders) : decoders_(std::move(decoders)) {}
   void add_steps(DecodeChain& chain) const override {
@@ -40,7 +40,7 @@ class DecoderSequence final : public Decoder {
   std::vector<DecoderPtr> decoders_;
 };
 
-class Fuse final : public Decoder {
+class Fuse final : public PieceDecoder {
  public:
   void add_steps(DecodeChain& chain) const override { chain.parts = true; }
 };

@@ -34,13 +34,13 @@ struct DecodeChain {
   void need_whole_tokens();
 };
 
-class Decoder {
+class PieceDecoder {
  public:
-  virtual ~Decoder() = default;
+  virtual ~PieceDecoder() = default;
   virtual void add_steps(DecodeChain& chain) const = 0;
 };
 
-using DecoderPtr = std::unique_ptr<const Decoder>;
+using DecoderPtr = std::unique_ptr<const PieceDecoder>;
 
 // From the JSON object of a decoder; without one, tokens are joined by spaces. Throws Error.
 DecoderPtr make_decoder(const std::optional<JsonField>& field);
@@ -58,7 +58,7 @@ DecoderPtr make_wordpiece_decoder(const JsonField& field);
 // A decoder without settings of its own but those that its step's constructor takes.
 template <class Step, class... Settings>
 DecoderPtr whole_token_decoder(Settings... settings) {
-  class Simple final : public Decoder {
+  class Simple final : public PieceDecoder {
    public:
     explicit Simple(std::function<std::unique_ptr<DecodeStep>()> make) : make_(std::move(make)) {}
     void add_steps(DecodeChain& chain) const override {

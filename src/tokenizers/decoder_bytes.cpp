@@ -43,7 +43,7 @@ class ByteLevelStep final : public DecodeStep {
   std::string bytes_;
 };
 
-class ByteLevelDecoder final : public Decoder {
+class ByteLevelDecoder final : public PieceDecoder {
  public:
   void add_steps(DecodeChain& chain) const override {
     chain.need_whole_tokens();

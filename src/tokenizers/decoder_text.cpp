@@ -182,7 +182,7 @@ class StripStartStep final : public DecodeStep {
   size_t left_;
 };
 
-class StripDecoder final : public Decoder {
+class StripDecoder final : public PieceDecoder {
  public:
   explicit StripDecoder(const JsonField& field)
       : content_(field.at("content").string()),

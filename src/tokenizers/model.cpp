@@ -13,7 +13,7 @@ namespace {
 struct ModelType {
   const char* name;
   TokenizerDocument::VocabKind vocab;
-  std::unique_ptr<const Model> (*make)(const JsonField& field, TokenizerDocument& document);
+  std::unique_ptr<const TokenModel> (*make)(const JsonField& field, TokenizerDocument& document);
 };
 
 constexpr ModelType model_types[] = {
@@ -34,7 +34,7 @@ std::string model_type(const TokenizerDocument& document) {
   return prefix ? "WordPiece" : "WordLevel";
 }
 
-std::unique_ptr<const Model> make_model(TokenizerDocument& document) {
+std::unique_ptr<const TokenModel> make_model(TokenizerDocument& document) {
   const JsonField field = document.root().at("model");
   const std::string type = model_type(document);
   std::string known;

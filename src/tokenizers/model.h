@@ -41,9 +41,9 @@ struct ModelScratch {
   std::vector<uint32_t> path;  // ends, from the last one on
 };
 
-class Model {
+class TokenModel {
  public:
-  virtual ~Model() = default;
+  virtual ~TokenModel() = default;
   // Appends the tokens of a word of n > 0 characters.
   virtual void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const = 0;
   const Vocab& vocab() const { return vocab_; }
@@ -52,13 +52,13 @@ class Model {
   virtual void save(const TableSink& sink) const { vocab_.save(sink); }
 
  protected:
-  explicit Model(Vocab vocab) : vocab_(std::move(vocab)) {}
+  explicit TokenModel(Vocab vocab) : vocab_(std::move(vocab)) {}
   Vocab vocab_;
   int32_t unknown_ = -1;
 };
 
 // From the document's "model", whose vocabulary and merges it takes. Throws Error.
-std::unique_ptr<const Model> make_model(TokenizerDocument& document);
+std::unique_ptr<const TokenModel> make_model(TokenizerDocument& document);
 
 // The type that a model has, or, in old files, is taken to have.
 std::string model_type(const TokenizerDocument& document);

@@ -36,7 +36,7 @@ struct TokenizerScratch {
 struct Tokenizer::Pipeline {
   NormalizerPtr normalizer;  // may be null, as may pre_tokenizer and fast
   PreTokenizerPtr pre_tokenizer;
-  std::unique_ptr<const Model> model;
+  std::unique_ptr<const TokenModel> model;
   std::unique_ptr<const AddedTokens> added;
   std::unique_ptr<const BertFastPath> fast;
   DecoderPtr decoder;

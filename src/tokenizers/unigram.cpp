@@ -14,7 +14,7 @@ namespace {
 
 constexpr double unknown_penalty = 10;
 
-class Unigram final : public Model {
+class Unigram final : public TokenModel {
  public:
   Unigram(const JsonField& field, TokenizerDocument& document);
   void tokenize(const Char* word, size_t n, ModelScratch& s, std::vector<Token>& out) const override;
@@ -33,7 +33,7 @@ class Unigram final : public Model {
   std::unique_ptr<const BytePieces> byte_pieces_;  // null without byte_fallback
 };
 
-Unigram::Unigram(const JsonField& field, TokenizerDocument& document) : Model(std::move(document.vocab)) {
+Unigram::Unigram(const JsonField& field, TokenizerDocument& document) : TokenModel(std::move(document.vocab)) {
   const size_t n = vocab_.size();
   if (const auto unknown = field.find("unk_id")) {
     if (n == 0) unknown->fail("is given, but the vocab is empty");
@@ -65,7 +65,7 @@ void Unigram::check_scores(const JsonField& field) {
 }
 
 void Unigram::save(const TableSink& sink) const {
-  Model::save(sink);
+  TokenModel::save(sink);
   sink("scores", scores_.bytes());
   trie_.save(sink);
 }
@@ -127,7 +127,7 @@ void Unigram::tokenize(const Char* word, size_t n, ModelScratch& s, std::vector<
 
 }  // namespace
 
-std::unique_ptr<const Model> make_unigram(const JsonField& field, TokenizerDocument& document) {
+std::unique_ptr<const TokenModel> make_unigram(const JsonField& field, TokenizerDocument& document) {
   return std::make_unique<Unigram>(field, document);
 }
 

@@ -4,9 +4,9 @@
 namespace quern {
 namespace {
 
-class WordLevel final : public Model {
+class WordLevel final : public TokenModel {
  public:
-  WordLevel(const JsonField& field, TokenizerDocument& document) : Model(std::move(document.vocab)) {
+  WordLevel(const JsonField& field, TokenizerDocument& document) : TokenModel(std::move(document.vocab)) {
     unknown_ = unknown_id(field, "<unk>", vocab_);
   }
 
@@ -21,7 +21,7 @@ class WordLevel final : public Model {
 
 }  // namespace
 
-std::unique_ptr<const Model> make_wordlevel(const JsonField& field, TokenizerDocument& document) {
+std::unique_ptr<const TokenModel> make_wordlevel(const JsonField& field, TokenizerDocument& document) {
   return std::make_unique<WordLevel>(field, document);
 }
 

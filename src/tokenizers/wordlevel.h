@@ -4,6 +4,6 @@
 
 namespace quern {
 
-std::unique_ptr<const Model> make_wordlevel(const JsonField& field, TokenizerDocument& document);
+std::unique_ptr<const TokenModel> make_wordlevel(const JsonField& field, TokenizerDocument& document);
 
 }  // namespace quern

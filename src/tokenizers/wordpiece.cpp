@@ -6,7 +6,7 @@
 namespace quern {
 
 WordPiece::WordPiece(const JsonField& field, TokenizerDocument& document)
-    : Model(std::move(document.vocab)), max_chars_(100) {
+    : TokenModel(std::move(document.vocab)), max_chars_(100) {
   unknown_ = unknown_id(field, "[UNK]", vocab_);
   if (const auto max = field.find("max_input_chars_per_word")) max_chars_ = max->integer(UINT64_MAX);
   const std::string prefix = field.string_or("continuing_subword_prefix", "##");
@@ -57,7 +57,7 @@ void WordPiece::tokenize(const Char* word, size_t n, ModelScratch& scratch, std:
   out.push_back({unknown_, word[0].begin, word[n - 1].end});
 }
 
-std::unique_ptr<const Model> make_wordpiece(const JsonField& field, TokenizerDocument& document) {
+std::unique_ptr<const TokenModel> make_wordpiece(const JsonField& field, TokenizerDocument& document) {
   return std::make_unique<WordPiece>(field, document);
 }
 

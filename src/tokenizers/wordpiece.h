@@ -5,12 +5,12 @@
 
 namespace quern {
 
-class WordPiece final : public Model {
+class WordPiece final : public TokenModel {
  public:
   WordPiece(const JsonField& field, TokenizerDocument& document);
   void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const override;
   void save(const TableSink& sink) const override {
-    Model::save(sink);
+    TokenModel::save(sink);
     continuing_.save(sink, "continuing_slots");
   }
 
@@ -26,6 +26,6 @@ class WordPiece final : public Model {
   std::vector<uint64_t> powers_;  // PieceHash::base^i, up to the longest piece
 };
 
-std::unique_ptr<const Model> make_wordpiece(const JsonField& field, TokenizerDocument& document);
+std::unique_ptr<const TokenModel> make_wordpiece(const JsonField& field, TokenizerDocument& document);
 
 }  // namespace quern

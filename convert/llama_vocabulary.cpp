@@ -7,7 +7,9 @@
 #include <optional>
 #include <vector>
 
+#include "chat/chat_format.h"
 #include "io/json.h"
+#include "tokenizers/byte_pieces.h"
 #include "tokenizers/charsmap.h"
 #include "tokenizers/vocabulary.h"
 #include "tokenizers/vocabulary_pre.h"
@@ -64,14 +66,8 @@ Tokens tokens_of(const LlamaVocabularySource& source, const Json& json) {
 
 // Ids that transformers' settings name, but for those that a text really gets.
 void write_specials(GgufWriter& file, const LlamaVocabularySource& source, const Tokens& t) {
-  constexpr struct {
-    const char *key, *variable;
-  } named[] = {{"bos_token_id", "bos_token"},       {"eos_token_id", "eos_token"},
-               {"unknown_token_id", "unk_token"},   {"padding_token_id", "pad_token"},
-               {"seperator_token_id", "sep_token"}, {"cls_token_id", "cls_token"},
-               {"mask_token_id", "mask_token"}};
   std::map<std::string, int32_t> ids;
-  for (const auto& [name, variable] : named)
+  for (const auto& [name, variable] : special_token_names)
     if (const auto found = source.specials.find(variable); found != source.specials.end())
       if (const int32_t id = source.tokenizer.id(found->second); id >= 0 && id < source.rows) ids[name] = id;
   if (!t.before.empty()) ids["bos_token_id"] = t.before[0];
@@ -203,14 +199,10 @@ bool scores_from_merges(const LlamaVocabularySource& source, const Json& model, 
   return true;
 }
 
-bool is_byte_piece(const std::string& piece) {
-  return piece.size() == 6 && piece.starts_with("<0x") && piece.ends_with('>');
-}
-
 void write_spm(GgufWriter& file, const LlamaVocabularySource& source, Tokens& t, const char* model, int32_t unknown,
                bool byte_fallback, const SpmNormalizer& normalizer) {
   for (size_t i = 0; i < t.v.pieces.size(); ++i)
-    if (byte_fallback && is_byte_piece(t.v.pieces[i])) t.v.kinds[i] = PieceKind::byte;
+    if (byte_fallback && BytePieces::is_one(t.v.pieces[i])) t.v.kinds[i] = PieceKind::byte;
   t.v.kinds[static_cast<size_t>(unknown)] = PieceKind::unknown;
   file.set_string(key("model"), model);
   file.set_string(key("pre"), "default");

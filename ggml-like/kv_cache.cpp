@@ -44,9 +44,4 @@ void KvCache::clear(int64_t page) {
     std::memset(this->page(layer, page, 0), 0, static_cast<size_t>(page_stride()));
 }
 
-void KvCache::copy(int64_t from, int64_t to) {
-  for (int64_t layer = 0; layer < shape_.layers; ++layer)
-    std::memcpy(page(layer, to, 0), page(layer, from, 0), static_cast<size_t>(page_stride()));
-}
-
 }  // namespace quern

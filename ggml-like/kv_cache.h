@@ -10,6 +10,10 @@
 
 namespace quern {
 
+constexpr int64_t pages_of(int64_t tokens) {
+  return (tokens + kPageTokens - 1) / kPageTokens;
+}
+
 struct KvShape {
   KvType type = KvType::f16;
   int64_t layers = 0, heads = 0, d = 0;  // heads of keys, not of queries
@@ -29,8 +33,7 @@ class KvCache {
   char* page(int64_t layer, int64_t page, int64_t head) const {
     return memory_.get() + static_cast<size_t>((layer * pages_ + page) * shape_.heads + head) * head_bytes_;
   }
-  void clear(int64_t page);             // zeros, so that nothing of an earlier owner is left
-  void copy(int64_t from, int64_t to);  // a whole page
+  void clear(int64_t page);  // zeros, so that nothing of an earlier owner is left
 
  private:
   struct Unmap {

@@ -49,11 +49,46 @@ Tensor Ops::lookup(std::span<const Lookup> lookups) {
 
 namespace {
 
-// A linear's input as the types of its parts want it.
-struct PreparedRows {
-  const TypeKernels* type;
-  size_t row_bytes;
-  char* rows;
+// A linear's input, prepared once for every type that its parts have.
+class PreparedInput {
+ public:
+  struct Rows {
+    const TypeKernels* type;
+    size_t bytes;  // of one
+    char* first;
+    char* row(int64_t m) const { return first + static_cast<size_t>(m) * bytes; }
+  };
+
+  PreparedInput(const KernelTable& kernels, Arena& arena, const Linear& w, int64_t rows)
+      : all_(arena.take<Rows>(static_cast<int64_t>(w.parts.size()))),
+        of_part_(arena.take<size_t>(static_cast<int64_t>(w.parts.size()))) {
+    for (size_t i = 0; i < w.parts.size(); ++i) {
+      const TypeKernels* type = &kernels.types[type_index(*w.parts[i].w.type)];
+      size_t at = 0;
+      while (at < n_ && all_[at].type != type) ++at;
+      if (at == n_) {
+        const size_t bytes = type->row_bytes(w.K);
+        all_[n_++] = {type, bytes, static_cast<char*>(arena.take_bytes(static_cast<size_t>(rows) * bytes))};
+      }
+      of_part_[i] = at;
+    }
+  }
+
+  void prepare(const Tensor& x, const Linear& w, int64_t m) const {
+    for (size_t i = 0; i < n_; ++i) all_[i].type->prepare(x.row(m), w.smooth, w.K, all_[i].row(m));
+  }
+  const Rows& of(size_t part) const { return all_[of_part_[part]]; }
+
+ private:
+  Rows* all_;
+  size_t* of_part_;
+  size_t n_ = 0;
+};
+
+// One task of a product: rows by columns of a part.
+struct Tile {
+  size_t part;
+  int64_t m, M, n, N;
 };
 
 }  // namespace
@@ -63,69 +98,48 @@ Tensor Ops::linear(const Tensor& x, const Linear& w, Activation activation, cons
   if (observer_) observer_->observe(w, x);
   Tensor y = tensor(x.rows, w.N);
   Arena::Scope scope(arena_);
-  PreparedRows* const prepared = arena_.take<PreparedRows>(static_cast<int64_t>(w.parts.size()));
-  size_t* const prepared_of = arena_.take<size_t>(static_cast<int64_t>(w.parts.size()));
-  size_t n_prepared = 0;
-  for (size_t i = 0; i < w.parts.size(); ++i) {
-    const TypeKernels* type = &kernels_.types[type_index(*w.parts[i].w.type)];
-    size_t at = 0;
-    while (at < n_prepared && prepared[at].type != type) ++at;
-    if (at == n_prepared) {
-      const size_t bytes = type->row_bytes(w.K);
-      prepared[n_prepared++] = {type, bytes,
-                                static_cast<char*>(arena_.take_bytes(static_cast<size_t>(x.rows) * bytes))};
-    }
-    prepared_of[i] = at;
-  }
-  const auto prepare = [&](int64_t m) {
-    for (size_t i = 0; i < n_prepared; ++i)
-      prepared[i].type->prepare(x.row(m), w.smooth, w.K,
-                                prepared[i].rows + static_cast<size_t>(m) * prepared[i].row_bytes);
-  };
-  const auto multiply = [&](size_t i, int64_t m, int64_t M, int64_t n, int64_t N) {
-    const Linear::Part& part = w.parts[i];
-    const Epilogue e{.bias = w.bias ? w.bias + part.first + n : nullptr,
+  const PreparedInput input(kernels_, arena_, w, x.rows);
+  const auto multiply = [&](const Tile& t) {
+    const Linear::Part& part = w.parts[t.part];
+    const int64_t column = part.first + t.n;
+    const Epilogue e{.bias = w.bias ? w.bias + column : nullptr,
                      .activation = activation,
-                     .residual = residual ? residual->row(m) + part.first + n : nullptr,
+                     .residual = residual ? residual->row(t.m) + column : nullptr,
                      .residual_stride = residual ? residual->stride : 0};
-    float* out = y.row(m) + part.first + n;
-    const auto& [type, row_bytes, rows] = prepared[prepared_of[i]];
-    const char* input = rows + static_cast<size_t>(m) * row_bytes;
+    float* out = y.row(t.m) + column;
+    const PreparedInput::Rows& rows = input.of(t.part);
     if (part.backend)
-      part.backend->multiply(kernels_, input, row_bytes, M, part.w, part.adopted.get(), n, N, e, out, y.stride);
+      part.backend->multiply(kernels_, rows.row(t.m), rows.bytes, t.M, part.w, part.adopted.get(), t.n, t.N, e, out,
+                             y.stride);
     else
-      type->multiply(input, M, part.w, n, N, e, out, y.stride);
+      rows.type->multiply(rows.row(t.m), t.M, part.w, t.n, t.N, e, out, y.stride);
   };
   if (!pool_) {  // block by block, so that prepared rows are still near when they are multiplied
     for (int64_t m = 0; m < x.rows; m += kRowBlock) {
       const int64_t M = std::min(kRowBlock, x.rows - m);
-      for (int64_t i = m; i < m + M; ++i) prepare(i);
-      for (size_t i = 0; i < w.parts.size(); ++i) multiply(i, m, M, 0, w.parts[i].w.N);
+      for (int64_t i = m; i < m + M; ++i) input.prepare(x, w, i);
+      for (size_t part = 0; part < w.parts.size(); ++part) multiply({part, m, M, 0, w.parts[part].w.N});
     }
     return y;
   }
-  for_each_row(x.rows, prepare);
-  // The tasks of all parts in one list: a part's task is a block of rows by a block of columns.
+  for_each_row(x.rows, [&](int64_t m) { input.prepare(x, w, m); });
   const int64_t row_blocks = blocks(x.rows, kRowBlock);
-  struct Share {
-    int64_t width, first_task;
+  const auto for_tiles = [&](auto&& f) {
+    for (size_t i = 0; i < w.parts.size(); ++i) {
+      const Linear::Part& part = w.parts[i];
+      const bool whole = part.backend && part.backend->adopt;
+      const int64_t width = whole ? part.w.N : column_block(part.w.N, row_blocks, pool_->size());
+      for (int64_t m = 0; m < x.rows; m += kRowBlock)
+        for (int64_t n = 0; n < part.w.N; n += width)
+          f(Tile{i, m, std::min(kRowBlock, x.rows - m), n, std::min(width, part.w.N - n)});
+    }
   };
-  Share* const shares = arena_.take<Share>(static_cast<int64_t>(w.parts.size()));
-  int64_t tasks = 0;
-  for (size_t i = 0; i < w.parts.size(); ++i) {
-    const Linear::Part& part = w.parts[i];
-    const bool whole = part.backend && part.backend->adopt;
-    shares[i] = {whole ? part.w.N : column_block(part.w.N, row_blocks, pool_->size()), tasks};
-    tasks += row_blocks * blocks(part.w.N, shares[i].width);
-  }
-  for_each(tasks, [&](int64_t task, Arena&) {
-    size_t i = w.parts.size() - 1;
-    while (shares[i].first_task > task) --i;
-    const int64_t N = w.parts[i].w.N, width = shares[i].width, column_blocks = blocks(N, width);
-    task -= shares[i].first_task;
-    const int64_t m = task / column_blocks * kRowBlock, n = task % column_blocks * width;
-    multiply(i, m, std::min(kRowBlock, x.rows - m), n, std::min(width, N - n));
-  });
+  int64_t n_tiles = 0;
+  for_tiles([&](const Tile&) { ++n_tiles; });
+  Tile* const tiles = arena_.take<Tile>(n_tiles);
+  n_tiles = 0;
+  for_tiles([&](const Tile& t) { tiles[n_tiles++] = t; });
+  for_each(n_tiles, [&](int64_t task, Arena&) { multiply(tiles[task]); });
   return y;
 }
 

@@ -80,7 +80,8 @@ typedef enum quern_output {
   QUERN_MULTI_VECTOR = 4, /* a vector a token (ColBERT, bge-m3): quern_encode */
   QUERN_LABELS = 8,       /* scores of labels for a text or a pair of texts: quern_classify, quern_rerank */
   QUERN_TOKEN_LABELS = 16, /* scores of labels for each token: quern_classify_tokens */
-  QUERN_TEXT = 32         /* the tokens that follow a text: quern_generator_new */
+  QUERN_TEXT = 32,        /* the tokens that follow a text: quern_generator_new */
+  QUERN_STATES = 64       /* never among quern_model_outputs; for quern_encode: the last hidden state of each token */
 } quern_output;
 QUERN_API unsigned quern_model_outputs(const quern_model *model);
 /* Its labels: how many (0 without a classifier), and the name of one, NULL out of range. */
@@ -91,6 +92,11 @@ QUERN_API int quern_model_matryoshka(const quern_model *model);
 /* Everything known about it as one JSON object: format, type, architecture, pipeline, prompts, source, fingerprint, keys,
  * tensors, and for each setting where it came from. Free with quern_string_free. */
 QUERN_API quern_status quern_model_describe(const quern_model *model, char **json);
+
+/* What the model's vectors depend on, as a hash of 32 characters: weights, type, tokenizer, pipeline, prompts. Vectors of models
+ * with different ones should not be compared. Model files keep it; of other sources the weights are read through once, a second a
+ * gigabyte or so. Free with quern_string_free. */
+QUERN_API quern_status quern_model_fingerprint(const quern_model *model, char **fingerprint);
 
 /* Runs the self-test that quern_convert kept in a model file: a few texts, whose ids must be the same and whose outputs near the
  * source's f32 ones. *json: {"passed", "least_cosine", "texts": [{"text", "ids_equal", "cosine"}]}; free it with
@@ -110,6 +116,19 @@ QUERN_API quern_tokenize_options quern_tokenize_options_default(void);
  * written and the status is QUERN_BAD_ARGUMENT. options may be NULL. */
 QUERN_API quern_status quern_tokenize(const quern_model *model, const char *text, size_t length,
                                       const quern_tokenize_options *options, int32_t *ids, size_t capacity, size_t *n_ids);
+
+typedef struct quern_token {
+  int32_t id;
+  int special;        /* 1: a special token that the tokenizer put in */
+  size_t begin, end;  /* bytes of the text; 0, 0 for one that was put in */
+  const char *piece;  /* the vocabulary's entry */
+} quern_token;
+typedef struct quern_tokens quern_tokens;
+/* The same with where each token lies in the text. Free with quern_tokens_free. */
+QUERN_API quern_status quern_tokenize_parts(const quern_model *model, const char *text, size_t length,
+                                            const quern_tokenize_options *options, quern_tokens **tokens);
+QUERN_API void quern_tokens_free(quern_tokens *tokens);
+QUERN_API const quern_token *quern_tokens_of(const quern_tokens *tokens, size_t *count);
 
 typedef struct quern_detokenize_options {
   size_t size;
@@ -149,6 +168,13 @@ typedef enum quern_long_texts {
   QUERN_LONG_CHUNKS = 3      /* a vector for each piece: quern_encode only */
 } quern_long_texts;
 
+/* What became of one text of a call. */
+typedef struct quern_text_info {
+  uint32_t tokens;  /* after truncation, special ones included */
+  uint32_t dropped; /* tokens that truncation cut */
+  int repaired;     /* 1: it had invalid UTF-8, read as U+FFFD */
+} quern_text_info;
+
 typedef struct quern_embed_options {
   size_t size;
   const char *pooling;  /* NULL: the model's; else cls, max, mean, mean_sqrt_len_tokens, weightedmean or last */
@@ -161,6 +187,7 @@ typedef struct quern_embed_options {
   const char *prompt_name; /* NULL, or the name of one of the model's prompts */
   const char *input_type;  /* NULL, or query or document: the model's prompt for such texts, where it has one */
   int64_t overlap;         /* tokens that neighbouring pieces of a long text share: 0 by default */
+  quern_text_info *info;   /* NULL, or room for one entry a text, which the call fills in */
 } quern_embed_options;
 QUERN_API quern_embed_options quern_embed_options_default(void);
 
@@ -196,8 +223,9 @@ QUERN_API quern_status quern_embed_ids(quern_session *session, const int32_t *co
 /* ---- several outputs from one pass ---- */
 
 typedef struct quern_encoded quern_encoded;
-/* outputs: what is wanted of quern_model_outputs' DENSE, SPARSE and MULTI_VECTOR, or-ed. options and stats as in quern_embed;
- * pooling, normalize and dimensions are about dense vectors. Free *encoded with quern_encoded_free. */
+/* outputs: what is wanted of quern_model_outputs' DENSE, SPARSE and MULTI_VECTOR, or-ed, and QUERN_STATES, which every model with
+ * hidden states has. options and stats as in quern_embed; pooling, normalize and dimensions are about dense vectors. Free *encoded
+ * with quern_encoded_free. */
 QUERN_API quern_status quern_encode(quern_session *session, const char *const *texts, const size_t *lengths, size_t n,
                                     const quern_embed_options *options, unsigned outputs, quern_encoded **encoded,
                                     quern_embed_stats *stats);
@@ -205,10 +233,12 @@ QUERN_API void quern_encoded_free(quern_encoded *encoded);
 /* Of text i < n; pointers are valid until `encoded` is freed. What was not asked for has no rows.
  * dense: *rows vectors, one, or, with QUERN_LONG_CHUNKS, one for each piece.
  * sparse: how many ids and weights there are, by falling weight; all weights are above 0.
- * multi_vector: *rows vectors of *width values and length 1, one for each token but the first. */
+ * multi_vector: *rows vectors of *width values and length 1, one for each token but the first.
+ * states: *rows vectors of *width values, one for each token, special ones too, as they are. */
 QUERN_API const float *quern_encoded_dense(const quern_encoded *encoded, size_t i, size_t *rows, size_t *width);
 QUERN_API size_t quern_encoded_sparse(const quern_encoded *encoded, size_t i, const int32_t **ids, const float **weights);
 QUERN_API const float *quern_encoded_multi_vector(const quern_encoded *encoded, size_t i, size_t *rows, size_t *width);
+QUERN_API const float *quern_encoded_states(const quern_encoded *encoded, size_t i, size_t *rows, size_t *width);
 
 /* ---- classification and reranking ---- */
 
@@ -218,6 +248,7 @@ typedef struct quern_classify_options {
   int64_t max_length; /* 0: the model's; else the limit of a text's or pair's tokens */
   int long_texts;     /* QUERN_LONG_ERROR or QUERN_LONG_TRUNCATE, which cuts the longer text of a pair first; the default */
   int64_t first_text; /* as in quern_embed_options */
+  quern_text_info *info; /* likewise */
 } quern_classify_options;
 QUERN_API quern_classify_options quern_classify_options_default(void);
 
@@ -306,8 +337,7 @@ typedef enum quern_finish {
   QUERN_FINISH_END = 1,    /* an end-of-generation token, or a grammar that allows no more */
   QUERN_FINISH_LENGTH = 2, /* max_tokens, or the context is full */
   QUERN_FINISH_STOP = 3,   /* a stop string */
-  QUERN_FINISH_CANCELLED = 4,
-  QUERN_FINISH_ERROR = 5   /* this sequence failed: see `error`; others go on */
+  QUERN_FINISH_ERROR = 4   /* this sequence failed: see `error`; others go on */
 } quern_finish;
 
 typedef struct quern_token_logprob {
@@ -327,7 +357,7 @@ typedef struct quern_token_event {
   quern_finish finish;
   const char *error;
 } quern_token_event;
-/* A return of non-zero cancels the sequence. Must not call the generator but for quern_generator_cancel. */
+/* A return of non-zero cancels the sequence: no event follows. Must not call the generator but for quern_generator_cancel. */
 typedef int (*quern_on_token)(void *user, const quern_token_event *event);
 
 /* Adds a sequence that goes on with the n ids of a prompt; *sequence is its number. QUERN_BAD_ARGUMENT: no ids, ids that the model

@@ -61,8 +61,7 @@ quern::TextRequest request_of(const quern_generation_options* given, std::span<c
 }
 
 quern_finish finish_of(const quern::TextEvent& e) {
-  constexpr quern_finish kinds[] = {QUERN_FINISH_NONE, QUERN_FINISH_END, QUERN_FINISH_LENGTH, QUERN_FINISH_CANCELLED,
-                                    QUERN_FINISH_ERROR};
+  constexpr quern_finish kinds[] = {QUERN_FINISH_NONE, QUERN_FINISH_END, QUERN_FINISH_LENGTH, QUERN_FINISH_ERROR};
   return e.stopped ? QUERN_FINISH_STOP : kinds[static_cast<size_t>(e.token.finish)];
 }
 

@@ -42,7 +42,7 @@ int on_token(void* user, const quern_token_event* event) {
 }
 
 const char* finish_name(quern_finish finish) {
-  constexpr const char* names[] = {"cancelled", "end", "length", "stop", "cancelled", "error"};
+  constexpr const char* names[] = {"cancelled", "end", "length", "stop", "error"};
   return names[finish];
 }
 

@@ -18,14 +18,6 @@ constexpr std::string_view template_key = "tokenizer.chat_template";
 constexpr const char* specials_key = "quern.chat.special_tokens";
 constexpr const char* names_key = "tokenizer.chat_templates";
 
-// GGUF's keys of token ids, and transformers' names of the variables.
-constexpr struct {
-  const char *key, *variable;
-} token_keys[] = {{"tokenizer.ggml.bos_token_id", "bos_token"},       {"tokenizer.ggml.eos_token_id", "eos_token"},
-                  {"tokenizer.ggml.unknown_token_id", "unk_token"},   {"tokenizer.ggml.padding_token_id", "pad_token"},
-                  {"tokenizer.ggml.seperator_token_id", "sep_token"}, {"tokenizer.ggml.cls_token_id", "cls_token"},
-                  {"tokenizer.ggml.mask_token_id", "mask_token"}};
-
 void read_specials(const GgufReader& file, const Tokenizer& tokenizer, TrustedStrings& specials) {
   if (file.has(specials_key)) {
     const std::string name = file.name() + ": " + specials_key;
@@ -37,7 +29,8 @@ void read_specials(const GgufReader& file, const Tokenizer& tokenizer, TrustedSt
     }
     return;
   }
-  for (const auto& [key, variable] : token_keys) {
+  for (const auto& [name, variable] : special_token_names) {
+    const std::string key = "tokenizer.ggml." + std::string(name);
     if (!file.has(key)) continue;
     const uint64_t id = file.get_uint(key);
     if (id < tokenizer.vocab_size()) specials[variable] = tokenizer.piece(static_cast<int32_t>(id));

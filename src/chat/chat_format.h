@@ -12,6 +12,14 @@ class GgufReader;
 class GgufWriter;
 class Tokenizer;
 
+// Special tokens: GGUF's key, after "tokenizer.ggml.", and transformers' name of the variable.
+constexpr struct SpecialTokenName {
+  const char *key, *variable;
+} special_token_names[] = {{"bos_token_id", "bos_token"},       {"eos_token_id", "eos_token"},
+                           {"unknown_token_id", "unk_token"},   {"padding_token_id", "pad_token"},
+                           {"seperator_token_id", "sep_token"}, {"cls_token_id", "cls_token"},
+                           {"mask_token_id", "mask_token"}};
+
 constexpr size_t max_chat_templates = 32;
 
 struct ChatFormat {

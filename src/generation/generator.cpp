@@ -18,10 +18,6 @@ std::string mib(uint64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
 }
 
-int64_t pages_of(int64_t tokens) {
-  return (tokens + kPageTokens - 1) / kPageTokens;
-}
-
 }  // namespace
 
 KvPlan KvPlan::of(const LoadedModel& model, const KernelTable& kernels, const GeneratorOptions& options) {
@@ -275,7 +271,6 @@ void Generator::step(std::vector<Generated>& out) {
   for (const bool reading : {false, true}) {  // those that answer come first
     for (auto& r : running_) {
       if (r->reading() != reading || (reading && room <= 0) || r->finish != Finish::none) continue;
-      if (std::find(in_pass.begin(), in_pass.end(), r.get()) != in_pass.end()) continue;
       const int64_t n = pack_tokens(*r, reading ? room : 1);
       if (n < 0) {
         fail(*r,

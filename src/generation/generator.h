@@ -1,4 +1,4 @@
-// Sequences that a decoder goes on with, several in one pass. Knows tokens; text.h makes text of them.
+// Sequences that a decoder goes on with, several in one pass. Knows tokens; text_generator.h makes text of them.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -36,7 +36,7 @@ struct KvPlan {
   static KvPlan of(const LoadedModel& model, const KernelTable& kernels, const GeneratorOptions& options);
 };
 
-enum class Finish : uint8_t { none, end, length, cancelled, error };  // end: an end-of-generation token came
+enum class Finish : uint8_t { none, end, length, error };  // end: an end-of-generation token came
 
 struct Request {
   std::vector<int32_t> prompt;  // not empty
@@ -95,10 +95,6 @@ class Generator {
 
  private:
   struct Running;
-  struct Row {  // whose states become logits
-    Running* running;
-    int64_t row;
-  };
   void check(std::span<const int32_t> prompt) const;
   bool reserve(Running& r, int64_t tokens);
   void reuse(Running& r);

@@ -7,7 +7,7 @@
 
 namespace quern {
 
-void Decoder::common_config(ConfigMap& map) {
+void Decoder::common_config(ConfigMap& map, Activation usual) {
   map.integer("vocab_size", "vocab_size", vocab, 1, 1 << 24, map.gguf_rows("token_embd.weight"));
   map.integer("context_length", "max_position_embeddings", context, 1, 1 << 24);
   map.integer("embedding_length", "hidden_size", D, 1, 1 << 16);
@@ -32,6 +32,8 @@ void Decoder::common_config(ConfigMap& map) {
                                       std::to_string(d) + ", found " + std::to_string(turned));
   if (scale == 0) scale = 1 / std::sqrt(static_cast<float>(d));
   map.flag("attention.causal", causal);
+  map.activation("hidden_activation", "hidden_activation|hidden_act", act, usual);
+  rope_config(map);
 }
 
 namespace {
@@ -100,6 +102,11 @@ void Decoder::rope_config(ConfigMap& map) {
   }
 }
 
+void Decoder::window_config(ConfigMap& map) {
+  map.integer("attention.sliding_window", "sliding_window", window, 0, 1 << 24, 0);
+  windows(window, n_layers + 1);
+}
+
 void Decoder::windows(int64_t tokens, int64_t full) {
   window_of.assign(static_cast<size_t>(n_layers), INT32_MAX);
   for (int64_t i = 0; tokens > 0 && i < n_layers; ++i)
@@ -135,7 +142,7 @@ void Decoder::layer_weights(WeightMap& map, const DecoderLayout& layout) {
       norm(l.q_norm, "attn_q_norm", "self_attn.q_norm", d);
       norm(l.k_norm, "attn_k_norm", "self_attn.k_norm", d);
     }
-    map.linear(l.out, "attn_output", "self_attn.o_proj", D, q, layout.out_bias);
+    map.linear(l.out, "attn_output", "self_attn.o_proj", D, q, false);
     if (layout.post_norms) norm(l.attn_post_norm, "post_attention_norm", "post_attention_layernorm", D);
     norm(l.ffn_norm, "ffn_norm", layout.post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm", D);
     if (layout.fused)
@@ -222,12 +229,12 @@ Tensor Decoder::attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) co
   std::vector<int32_t> pages;
   std::vector<Sequence> texts(batch.texts.begin(), batch.texts.end());
   int64_t n = 0;
-  for (const Sequence& text : texts) n += (text.length + kPageTokens - 1) / kPageTokens;
+  for (const Sequence& text : texts) n += pages_of(text.length);
   for (int64_t page = 0; page < n; ++page) pages.push_back(static_cast<int32_t>(page));
   n = 0;
   for (Sequence& text : texts) {
     text.pages = pages.data() + n;
-    n += (text.length + kPageTokens - 1) / kPageTokens;
+    n += pages_of(text.length);
   }
   KvCache cache(op.kernels(), {.type = KvType::f16, .layers = 1, .heads = KV, .d = d}, n);
   return op.paged_attention(q, k, v, texts, cache, 0, paged);

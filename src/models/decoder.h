@@ -11,8 +11,7 @@ namespace quern {
 
 // Which weights a layer has, and how Hugging Face's files hold them.
 struct DecoderLayout {
-  bool qkv_bias = false;  // of q, k and v
-  bool out_bias = false;
+  bool qkv_bias = false;    // of q, k and v
   bool qk_norm = false;     // each head's query and key through a norm
   bool post_norms = false;  // norms behind attention and feed-forward too, before the residual (Gemma)
   bool fused = false;       // qkv_proj and gate_up_proj in one (Phi-3)
@@ -40,13 +39,12 @@ class Decoder : public Model {
   Tensor finish(Ops& op, const Tensor& x) const override;
 
  protected:
-  // Sizes, eps, rope.base and the tied head, by the keys that all have. Throws Error{bad_file} for heads that do not
-  // divide.
-  void common_config(ConfigMap& map);
-  // Scaling of places as config.json and GGUF name it: none, linear, and llama3 (by wavelength: Llama 3.1's report,
-  // arXiv 2407.21783) or longrope (Phi-3: factors for short and for long contexts, arXiv 2402.13753), which GGUF files
-  // have as tensors. Throws Error{unsupported} for others.
-  void rope_config(ConfigMap& map);
+  // Sizes, eps, activation and rotary positions, by the keys that all have. Throws Error{bad_file} for heads that do
+  // not divide.
+  // usual: the activation of files that do not say.
+  void common_config(ConfigMap& map, Activation usual = Activation::silu);
+  // attention.sliding_window of all layers; 0: none.
+  void window_config(ConfigMap& map);
   // Every `full`-th layer sees all tokens, the others `tokens` of them.
   void windows(int64_t tokens, int64_t full);
   void layer_weights(WeightMap& map, const DecoderLayout& layout);
@@ -68,8 +66,11 @@ class Decoder : public Model {
     Linear qkv, out;  // ((H + 2 KV) · d, D), (D, H · d)
     Norm ffn_norm, ffn_post_norm;
     Linear gate_up, down;  // (2F, D), (D, F)
-    int64_t window = INT32_MAX;
   };
+  // Scaling of places as config.json and GGUF name it: none, linear, and llama3 (by wavelength: Llama 3.1's report,
+  // arXiv 2407.21783) or longrope (Phi-3: factors for short and for long contexts, arXiv 2402.13753), which GGUF files
+  // have as tensors. Throws Error{unsupported} for others.
+  void rope_config(ConfigMap& map);
   const float* frequencies(Ops& op, const Rope& by, const float* divisors) const;
   Tensor attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) const;
 

@@ -10,9 +10,7 @@ namespace {
 
 struct Gemma2 final : Decoder {
   void config(ConfigMap& map) override {
-    common_config(map);
-    rope_config(map);
-    map.activation("hidden_activation", "hidden_activation|hidden_act", act, Activation::gelu_tanh);
+    common_config(map, Activation::gelu_tanh);
     map.real("attn_logit_softcapping", "attn_logit_softcapping", score_cap, 0, 1e6, map.is_hf() ? 0 : 50);
     map.real("final_logit_softcapping", "final_logit_softcapping", logit_cap, 0, 1e6, map.is_hf() ? 0 : 30);
     map.integer("attention.sliding_window", "sliding_window", window, 0, 1 << 24, 4096);

@@ -12,9 +12,7 @@ namespace {
 struct Gemma3 : Decoder {
   void config(ConfigMap& map) override {
     if (map.hf_is("use_bidirectional_attention", "true")) causal = false;
-    common_config(map);
-    rope_config(map);
-    map.activation("hidden_activation", "hidden_activation|hidden_act", act, Activation::gelu_tanh);
+    common_config(map, Activation::gelu_tanh);
     map.real("rope.freq_base_swa", "rope_local_base_freq|rope_parameters.sliding_attention.rope_theta", local_rope.base,
              1, 1e12, 10000);
     local_turns = true;

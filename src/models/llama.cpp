@@ -1,7 +1,5 @@
 // Llama (Touvron et al., 2023, arXiv 2302.13971 and later): Llama 2 and 3, SmolLM2, and Mistral (Jiang et al., 2023,
 // arXiv 2310.06825), whose window is a key. GGUF files have the rows of queries and keys of each head interleaved.
-#include <cmath>
-
 #include "models/decoder.h"
 #include "models/registry.h"
 
@@ -11,10 +9,7 @@ namespace {
 struct Llama final : Decoder {
   void config(ConfigMap& map) override {
     common_config(map);
-    rope_config(map);
-    map.activation("hidden_activation", "hidden_act", act, Activation::silu);
-    map.integer("attention.sliding_window", "sliding_window", window, 0, 1 << 24, 0);
-    windows(window, n_layers + 1);
+    window_config(map);
     for (const char* key : {"attention_bias", "mlp_bias"}) map.hf_expect(key, "false");
     pairs = pairs || map.is_gguf();
     pair_heads_q = H;

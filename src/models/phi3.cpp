@@ -1,6 +1,4 @@
 // Phi-3 and Phi-3.5 mini (Abdin et al., 2024, arXiv 2404.14219): Llama with fused weights and a window.
-#include <cmath>
-
 #include "models/decoder.h"
 #include "models/registry.h"
 
@@ -10,10 +8,7 @@ namespace {
 struct Phi3 final : Decoder {
   void config(ConfigMap& map) override {
     common_config(map);
-    rope_config(map);
-    map.activation("hidden_activation", "hidden_act", act, Activation::silu);
-    map.integer("attention.sliding_window", "sliding_window", window, 0, 1 << 24, 0);
-    windows(window, n_layers + 1);
+    window_config(map);
     map.hf_expect("partial_rotary_factor|rope_parameters.partial_rotary_factor", "1.0");
   }
   void weights(WeightMap& map) override { layer_weights(map, {.fused = true}); }

@@ -1,6 +1,4 @@
 // Qwen2 and Qwen2.5 (Yang et al., 2024, arXiv 2407.10671): Llama with biases on queries, keys and values.
-#include <cmath>
-
 #include "models/decoder.h"
 #include "models/registry.h"
 
@@ -10,8 +8,6 @@ namespace {
 struct Qwen2 final : Decoder {
   void config(ConfigMap& map) override {
     common_config(map);
-    rope_config(map);
-    map.activation("hidden_activation", "hidden_act", act, Activation::silu);
     map.hf_expect("use_sliding_window", "false");
   }
   void weights(WeightMap& map) override { layer_weights(map, {.qkv_bias = true}); }

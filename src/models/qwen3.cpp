@@ -1,6 +1,4 @@
 // Qwen3 and Qwen3-Embedding (Yang et al., 2025, arXiv 2505.09388): Llama with norms on each head's queries and keys.
-#include <cmath>
-
 #include "models/decoder.h"
 #include "models/registry.h"
 
@@ -10,8 +8,6 @@ namespace {
 struct Qwen3 final : Decoder {
   void config(ConfigMap& map) override {
     common_config(map);
-    rope_config(map);
-    map.activation("hidden_activation", "hidden_act", act, Activation::silu);
     map.hf_expect("use_sliding_window", "false");
     map.hf_expect("attention_bias", "false");
   }

@@ -3,32 +3,19 @@
 #include <string>
 #include <vector>
 
-#include "error.h"
-#include "sampling/grammar_matcher.h"
+#include "grammar_texts.h"
 
 using namespace quern;
+using namespace quern::test;
 
 namespace {
 
-bool matches(GrammarMatcher& matcher, std::string_view text) {
-  GrammarMatcher::Config config = matcher.start();
-  for (const char byte : text) config = matcher.next(config, static_cast<uint8_t>(byte));
-  return matcher.accepts(config);
-}
-
 bool begins(GrammarMatcher& matcher, std::string_view text) {
-  GrammarMatcher::Config config = matcher.start();
-  for (const char byte : text) config = matcher.next(config, static_cast<uint8_t>(byte));
-  return config != GrammarMatcher::dead;
+  return after(matcher, text) != GrammarMatcher::dead;
 }
 
 Error parse_error(const std::string& text) {
-  try {
-    GrammarMatcher matcher(Grammar::from_gbnf(text));
-  } catch (const Error& e) {
-    return e;
-  }
-  return Error(Status::ok, "");
+  return grammar_error(Grammar::from_gbnf, text);
 }
 
 struct Case {
@@ -84,14 +71,7 @@ TEST_CASE("every construct of GBNF accepts what it should and nothing else") {
   for (const Case& c : cases) {
     INFO(c.grammar);
     GrammarMatcher matcher(Grammar::from_gbnf(c.grammar));
-    for (const std::string& text : c.accepted) {
-      INFO(text);
-      CHECK(matches(matcher, text));
-    }
-    for (const std::string& text : c.refused) {
-      INFO(text);
-      CHECK_FALSE(matches(matcher, text));
-    }
+    check_texts(matcher, c.accepted, c.refused);
   }
 }
 

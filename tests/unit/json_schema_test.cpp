@@ -3,26 +3,15 @@
 #include <string>
 #include <vector>
 
-#include "error.h"
-#include "sampling/grammar_matcher.h"
+#include "grammar_texts.h"
 
 using namespace quern;
+using namespace quern::test;
 
 namespace {
 
-bool matches(GrammarMatcher& matcher, std::string_view text) {
-  GrammarMatcher::Config config = matcher.start();
-  for (const char byte : text) config = matcher.next(config, static_cast<uint8_t>(byte));
-  return matcher.accepts(config);
-}
-
 Error schema_error(const std::string& text) {
-  try {
-    GrammarMatcher matcher(Grammar::from_json_schema(text));
-  } catch (const Error& e) {
-    return e;
-  }
-  return Error(Status::ok, "");
+  return grammar_error(Grammar::from_json_schema, text);
 }
 
 struct Case {
@@ -34,14 +23,7 @@ void check(const std::vector<Case>& cases) {
   for (const Case& c : cases) {
     INFO(c.schema);
     GrammarMatcher matcher(Grammar::from_json_schema(c.schema));
-    for (const std::string& text : c.accepted) {
-      INFO(text);
-      CHECK(matches(matcher, text));
-    }
-    for (const std::string& text : c.refused) {
-      INFO(text);
-      CHECK_FALSE(matches(matcher, text));
-    }
+    check_texts(matcher, c.accepted, c.refused);
   }
 }
 

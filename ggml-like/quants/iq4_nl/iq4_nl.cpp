@@ -1,13 +1,12 @@
 #include "quants/iq4_nl/iq4_nl.h"
 
+#include "quants/blocks_of_32.h"
+
 namespace quern {
 
 void IQ4_NL::take_apart(const uint8_t* block, BlockParts& p) {
   __builtin_memcpy(&p.scale, block, 2);
-  for (int i = 0; i < 16; ++i) {
-    p.code[i] = block[2 + i] & 15;
-    p.code[i + 16] = block[2 + i] >> 4;
-  }
+  take_nibbles(block + 2, p.code);
 }
 
 constinit const TypeInfo IQ4_NL::info = describe("iq4_nl", 20, 25, nullptr);

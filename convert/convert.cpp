@@ -13,8 +13,8 @@
 #include "cpu.h"
 #include "dispatch.h"
 #include "error.h"
+#include "fingerprint.h"
 #include "gguf/writer.h"
-#include "io/sha256.h"
 
 namespace quern {
 namespace {
@@ -36,7 +36,9 @@ class Converter {
   }
 
   void run() {
-    write_metadata(file_, source_, type_, hash_source(), self_test_texts(options_.self_test), pool_);
+    const std::string weights =
+        hash_weights(source_, [&](const std::string& name, double bytes) { report(bytes, "reading " + name); });
+    write_metadata(file_, source_, type_, weights, self_test_texts(options_.self_test), pool_);
     for (const Storage& s : stored_) {
       for (const StoredMatrix& m : s.matrices)
         for (const StoredTensor& t : m.tensors) file_.add_tensor(t.name, t.gguf_type, t.ne);
@@ -70,26 +72,6 @@ class Converter {
     done_ = what == "done" ? total_ : done_ + bytes;
     if (options_.progress && !options_.progress(done_, total_, what.c_str()))
       throw Error(Status::bad_argument, "the conversion was cancelled");
-  }
-
-  std::string hash_source() {
-    Sha256 hash;
-    for (const WeightSpec& spec : source_.weights.specs) {
-      const std::vector<HfTensors> all = tensors(spec);
-      for (size_t i = 0; i < all.size(); ++i) {
-        const HfTensors& t = all[i];
-        for (const StTensor* tensor : {&t.weight, t.bias ? &*t.bias : nullptr}) {
-          if (!tensor) continue;
-          const std::string head =
-              spec.parts[i].gguf + ' ' + tensor->dtype + ' ' + shape_text(tensor->shape.data(), tensor->shape.size());
-          hash.update(head.data(), head.size() + 1);
-          hash.update(tensor->data.data(), tensor->data.size());
-        }
-        source_.hf->release(t);
-        report(source_bytes(t), "reading " + spec.name);
-      }
-    }
-    return hash.hex();
   }
 
   void write(size_t index) {

@@ -6,6 +6,7 @@
 #include "convert/llama_vocabulary.h"
 #include "dispatch.h"
 #include "error.h"
+#include "fingerprint.h"
 #include "self_test.h"
 
 namespace quern {

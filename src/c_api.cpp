@@ -6,11 +6,16 @@
 #include "convert/convert.h"
 #include "cpu.h"
 #include "dispatch.h"
+#include "fingerprint.h"
 #include "self_test.h"
 
 #define QUERN_TEXT_OF(x) #x
 #define QUERN_TEXT(x) QUERN_TEXT_OF(x)
 
+struct quern_tokens {
+  std::vector<std::string> pieces;
+  std::vector<quern_token> all;
+};
 struct quern_decoder {
   std::shared_ptr<const quern::LoadedModel> model;
   quern::TokenDecoder rep;
@@ -116,6 +121,13 @@ int quern_model_matryoshka(const quern_model* model) {
   return model->rep->matryoshka ? 1 : 0;
 }
 
+quern_status quern_model_fingerprint(const quern_model* model, char** fingerprint) {
+  return guard([&] {
+    require(model && fingerprint, "quern_model_fingerprint: model and fingerprint must not be NULL");
+    *fingerprint = copy_string(quern::fingerprint_of(*model->rep));
+  });
+}
+
 quern_status quern_model_describe(const quern_model* model, char** json) {
   return guard([&] {
     require(model && json, "quern_model_describe: model and json must not be NULL");
@@ -134,22 +146,50 @@ quern_tokenize_options quern_tokenize_options_default(void) {
   return {.size = sizeof(quern_tokenize_options), .add_special = 1, .max_length = 0};
 }
 
+static size_t most_tokens(const quern_model* model, const quern_tokenize_options& o) {
+  require(o.max_length >= -1, "max_length must not be below -1");
+  return o.max_length < 0 ? 0 : o.max_length == 0 ? model->rep->max_length : static_cast<size_t>(o.max_length);
+}
+
 quern_status quern_tokenize(const quern_model* model, const char* text, size_t length,
                             const quern_tokenize_options* options, int32_t* ids, size_t capacity, size_t* n_ids) {
   return guard([&] {
     require(model && (text || length == 0) && n_ids && (ids || capacity == 0),
             "quern_tokenize: model, text, ids and n_ids must not be NULL");
     const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
-    require(o.max_length >= -1, "max_length must not be below -1");
     thread_local quern::Encoding encoding;
-    const size_t max = o.max_length < 0    ? 0
-                       : o.max_length == 0 ? model->rep->max_length
-                                           : static_cast<size_t>(o.max_length);
-    model->rep->tokenizer->encode({text, length}, {.add_special = o.add_special != 0, .max_length = max}, encoding);
+    model->rep->tokenizer->encode({text, length},
+                                  {.add_special = o.add_special != 0, .max_length = most_tokens(model, o)}, encoding);
     *n_ids = encoding.ids.size();
     require(encoding.ids.size() <= capacity, "quern_tokenize: there are more ids than `capacity`");
     if (!encoding.ids.empty()) std::memcpy(ids, encoding.ids.data(), encoding.ids.size() * sizeof(int32_t));
   });
+}
+
+quern_status quern_tokenize_parts(const quern_model* model, const char* text, size_t length,
+                                  const quern_tokenize_options* options, quern_tokens** tokens) {
+  return guard([&] {
+    require(model && (text || length == 0) && tokens, "quern_tokenize_parts: model, text and tokens must not be NULL");
+    *tokens = nullptr;
+    const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
+    quern::Encoding e;
+    model->rep->tokenizer->encode(
+        {text, length}, {.add_special = o.add_special != 0, .max_length = most_tokens(model, o), .want_offsets = true},
+        e);
+    auto made = std::make_unique<quern_tokens>();
+    for (const int32_t id : e.ids) made->pieces.emplace_back(model->rep->tokenizer->piece(id));
+    for (size_t i = 0; i < e.ids.size(); ++i)
+      made->all.push_back(
+          {e.ids[i], e.special_mask[i] != 0, e.offsets[i].begin, e.offsets[i].end, made->pieces[i].c_str()});
+    *tokens = made.release();
+  });
+}
+void quern_tokens_free(quern_tokens* tokens) {
+  delete tokens;
+}
+const quern_token* quern_tokens_of(const quern_tokens* tokens, size_t* count) {
+  *count = tokens->all.size();
+  return tokens->all.data();
 }
 
 quern_detokenize_options quern_detokenize_options_default(void) {

@@ -12,7 +12,7 @@ using quern::c_api::require;
 
 struct quern_encoded {
   std::vector<quern::Encoded> texts;
-  size_t width = 0, multi_width = 0;
+  size_t width = 0, multi_width = 0, states_width = 0;
   std::vector<std::vector<int32_t>> ids;  // sparse weights, as the caller sees them
   std::vector<std::vector<float>> weights;
 
@@ -38,8 +38,7 @@ quern::LongTexts long_texts(int value) {
   return static_cast<quern::LongTexts>(value);
 }
 
-quern::EmbedOptions embed_options(const quern_embed_options* given) {
-  const quern_embed_options o = merged(given, quern_embed_options_default());
+quern::EmbedOptions embed_options(const quern_embed_options& o) {
   require(o.max_length >= 0, "max_length must not be negative");
   require(o.dimensions >= 0, "dimensions must not be negative");
   require(o.overlap >= 0, "overlap must not be negative");
@@ -65,6 +64,20 @@ quern::TextOptions classify_options(const quern_classify_options& o) {
   t.first_text = static_cast<size_t>(o.first_text);
   return t;
 }
+
+// A caller's entries for n texts, or none.
+class InfoOut {
+ public:
+  InfoOut(quern_text_info* to, size_t n) : to_(to), all_(to ? n : 0) {}
+  std::span<quern::TextInfo> all() { return all_; }
+  void give() const {
+    for (size_t i = 0; i < all_.size(); ++i) to_[i] = {all_[i].tokens, all_[i].dropped, all_[i].repaired ? 1 : 0};
+  }
+
+ private:
+  quern_text_info* to_;
+  std::vector<quern::TextInfo> all_;
+};
 
 void add(const quern::EmbedStats& s, quern_embed_stats* stats) {
   if (!stats) return;
@@ -133,13 +146,14 @@ quern_embed_options quern_embed_options_default(void) {
           .first_text = 1,
           .prompt_name = nullptr,
           .input_type = nullptr,
-          .overlap = 0};
+          .overlap = 0,
+          .info = nullptr};
 }
 
 quern_status quern_embed_width(quern_session* session, const quern_embed_options* options, int64_t* width) {
   return guard([&] {
     require(session && width, "quern_embed_width: session and width must not be NULL");
-    *width = session->rep->width(embed_options(options));
+    *width = session->rep->width(embed_options(merged(options, quern_embed_options_default())));
   });
 }
 
@@ -148,8 +162,13 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
   return guard([&] {
     require(session, "quern_embed: session must not be NULL");
     const auto views = views_of<std::string_view>("quern_embed", texts, lengths, n, out ? out_len : 0);
+    const quern_embed_options o = merged(options, quern_embed_options_default());
+    InfoOut info(o.info, n);
+    quern::EmbedOptions e = embed_options(o);
+    e.info = info.all();
     quern::EmbedStats s;
-    session->rep->embed(views, embed_options(options), {out, out_len}, s);
+    session->rep->embed(views, e, {out, out_len}, s);
+    info.give();
     add(s, stats);
   });
 }
@@ -159,8 +178,13 @@ quern_status quern_embed_ids(quern_session* session, const int32_t* const* ids, 
   return guard([&] {
     require(session, "quern_embed_ids: session must not be NULL");
     const auto views = views_of<std::span<const int32_t>>("quern_embed_ids", ids, lengths, n, out ? out_len : 0);
+    const quern_embed_options o = merged(options, quern_embed_options_default());
+    InfoOut info(o.info, n);
+    quern::EmbedOptions e = embed_options(o);
+    e.info = info.all();
     quern::EmbedStats s;
-    session->rep->embed_ids(views, embed_options(options), {out, out_len}, s);
+    session->rep->embed_ids(views, e, {out, out_len}, s);
+    info.give();
     add(s, stats);
   });
 }
@@ -171,18 +195,26 @@ quern_status quern_encode(quern_session* session, const char* const* texts, cons
   return guard([&] {
     require(session && encoded, "quern_encode: session and encoded must not be NULL");
     *encoded = nullptr;
-    require(outputs != 0 && (outputs & ~7u) == 0, "outputs: expected QUERN_DENSE, QUERN_SPARSE, QUERN_MULTI_VECTOR");
+    constexpr unsigned known = QUERN_DENSE | QUERN_SPARSE | QUERN_MULTI_VECTOR | QUERN_STATES;
+    require(outputs != 0 && (outputs & ~known) == 0,
+            "outputs: expected QUERN_DENSE, QUERN_SPARSE, QUERN_MULTI_VECTOR, QUERN_STATES");
     const Texts views = views_of<std::string_view>("quern_encode", texts, lengths, n, kMostTexts);
-    const quern::EmbedOptions o = embed_options(options);
+    const quern_embed_options given = merged(options, quern_embed_options_default());
+    InfoOut info(given.info, n);
+    quern::EmbedOptions o = embed_options(given);
+    o.info = info.all();
     auto result = std::make_unique<quern_encoded>();
     quern::EmbedStats s;
-    result->texts = session->rep->encode(
-        views, o, {(outputs & QUERN_DENSE) != 0, (outputs & QUERN_SPARSE) != 0, (outputs & QUERN_MULTI_VECTOR) != 0},
-        s);
+    result->texts = session->rep->encode(views, o,
+                                         {(outputs & QUERN_DENSE) != 0, (outputs & QUERN_SPARSE) != 0,
+                                          (outputs & QUERN_MULTI_VECTOR) != 0, (outputs & QUERN_STATES) != 0},
+                                         s);
+    result->states_width = static_cast<size_t>(session->rep->model().model->width());
     if (outputs & QUERN_DENSE) result->width = static_cast<size_t>(session->rep->width(o));
     if (outputs & QUERN_MULTI_VECTOR)
       result->multi_width = static_cast<size_t>(session->rep->model().pipeline.multi_vector->width);
     result->split();
+    info.give();
     add(s, stats);
     *encoded = result.release();
   });
@@ -208,13 +240,20 @@ const float* quern_encoded_multi_vector(const quern_encoded* encoded, size_t i, 
   *rows = encoded->multi_width > 0 ? all.size() / encoded->multi_width : 0;
   return all.data();
 }
+const float* quern_encoded_states(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width) {
+  const std::vector<float>& all = encoded->texts[i].states;
+  *width = encoded->states_width;
+  *rows = all.size() / encoded->states_width;
+  return all.data();
+}
 
 quern_classify_options quern_classify_options_default(void) {
   return {.size = sizeof(quern_classify_options),
           .raw = 0,
           .max_length = 0,
           .long_texts = QUERN_LONG_TRUNCATE,
-          .first_text = 1};
+          .first_text = 1,
+          .info = nullptr};
 }
 
 quern_status quern_classify(quern_session* session, const char* const* texts, const size_t* lengths,
@@ -228,7 +267,11 @@ quern_status quern_classify(quern_session* session, const char* const* texts, co
     Texts second;
     if (pairs) second = views_of<std::string_view>("quern_classify", pairs, pair_lengths, n, scores_len);
     quern::EmbedStats s;
-    session->rep->classify(first, second, classify_options(o), o.raw != 0, {scores, scores_len}, s);
+    InfoOut info(o.info, n);
+    quern::TextOptions t = classify_options(o);
+    t.info = info.all();
+    session->rep->classify(first, second, t, o.raw != 0, {scores, scores_len}, s);
+    info.give();
     add(s, stats);
   });
 }
@@ -242,7 +285,11 @@ quern_status quern_rerank(quern_session* session, const char* query, size_t quer
     const quern_classify_options o = merged(options, quern_classify_options_default());
     const Texts second = views_of<std::string_view>("quern_rerank", texts, lengths, n, kMostTexts);
     quern::EmbedStats s;
-    session->rep->rerank({query, query_length}, second, classify_options(o), o.raw != 0, {scores, n}, s);
+    InfoOut info(o.info, n);
+    quern::TextOptions t = classify_options(o);
+    t.info = info.all();
+    session->rep->rerank({query, query_length}, second, t, o.raw != 0, {scores, n}, s);
+    info.give();
     add(s, stats);
   });
 }
@@ -256,7 +303,11 @@ quern_status quern_classify_tokens(quern_session* session, const char* const* te
     const quern_classify_options o = merged(options, quern_classify_options_default());
     const Texts views = views_of<std::string_view>("quern_classify_tokens", texts, lengths, n, kMostTexts);
     quern::EmbedStats s;
-    const auto found = session->rep->classify_tokens(views, classify_options(o), o.raw != 0, s);
+    InfoOut info(o.info, n);
+    quern::TextOptions t = classify_options(o);
+    t.info = info.all();
+    const auto found = session->rep->classify_tokens(views, t, o.raw != 0, s);
+    info.give();
     const std::vector<std::string>& labels = session->rep->model().pipeline.classifier->labels;
     auto result = std::make_unique<quern_spans>();
     for (const quern::TokenLabels& text : found) {

@@ -113,6 +113,8 @@ void Session::add_text(const Job& job, Pack& pack, size_t index) {
   pack.stats.texts += 1;
   pack.stats.tokens += e.ids.size();
   pack.stats.truncated += e.n_dropped > 0;
+  if (!job.info.empty())
+    job.info[index] = {static_cast<uint32_t>(e.ids.size()), static_cast<uint32_t>(e.n_dropped), e.n_invalid > 0};
   if (e.ids.empty()) return job.finish_empty(index);
   for (const int32_t type : e.type_ids)
     if (type >= model_->model->types())

@@ -23,6 +23,13 @@ enum class LongTexts : uint8_t {
   chunks,      // as many vectors as pieces
 };
 
+// What became of one text.
+struct TextInfo {
+  uint32_t tokens = 0;   // after truncation, special ones included
+  uint32_t dropped = 0;  // tokens that truncation cut
+  bool repaired = false;
+};
+
 struct TextOptions {
   size_t max_length = 0;  // tokens; 0: the model's
   LongTexts long_texts = LongTexts::truncate;
@@ -31,6 +38,7 @@ struct TextOptions {
   std::string prompt_name;            // of the model's prompts; empty: by input_type
   std::string input_type;             // query or document; empty: the model's default prompt
   size_t first_text = 1;              // number of the first text in messages
+  std::span<TextInfo> info;           // empty, or one for each text, which the call fills in
 };
 
 struct EmbedOptions : TextOptions {
@@ -58,11 +66,13 @@ struct EmbedStats {
 // What Session::encode is asked for.
 struct Wanted {
   bool dense = false, sparse = false, multi_vector = false;
+  bool states = false;  // the last hidden states themselves
 };
 struct Encoded {
   std::vector<float> dense;  // one row, or a row a piece
   std::vector<SparseWeight> sparse;
   std::vector<float> multi_vector;  // rows of the head's width
+  std::vector<float> states;        // rows of the model's width, one for each token
 };
 
 // A token with its label scores.

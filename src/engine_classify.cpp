@@ -18,6 +18,7 @@ struct ClassifyJob : Session::Job {
         raw(raw) {
     if (options.long_texts > LongTexts::truncate)
       throw Error(Status::bad_argument, "long texts: a classifier cuts them or refuses them, pieces have no label");
+    info = options.info;
   }
   void tokens(size_t index, Encoding& out) const override {
     const EncodeOptions options{.add_special = true, .max_length = limits.max_length, .want_offsets = want_offsets};

@@ -79,6 +79,7 @@ struct EmbedJob final : Session::Job {
   EmbedJob(const LoadedModel& model, std::span<const std::string_view> views, const EmbedOptions& options,
            std::span<float> out)
       : Job(Limits(model, options)), texts(model, views, options), rows(model, options, out, views.size()) {
+    info = options.info;
     if (rows.vectors.head.skips_prompt()) skip = prompt_tokens(model, texts.prompt());
   }
   void tokens(size_t index, Encoding& out) const override {
@@ -98,7 +99,9 @@ struct IdsJob final : Session::Job {
       : Job(Limits(model, options)),
         vocabulary(model.model->vocabulary()),
         texts(texts),
-        rows(model, options, out, texts.size()) {}
+        rows(model, options, out, texts.size()) {
+    info = options.info;
+  }
   void tokens(size_t index, Encoding& e) const override {
     for (const int32_t id : texts[index])
       if (id < 0 || id >= vocabulary)
@@ -138,6 +141,9 @@ struct EncodeJob final : Session::Job {
       to.sparse = sparse_weights(op, *model.pipeline.sparse, model.heads->sparse, text.hidden, text.ids.data(),
                                  model.unweighted_ids);
     if (wanted.multi_vector) to.multi_vector = token_vectors(op, model.heads->multi_vector, text.hidden);
+    if (wanted.states)
+      for (int64_t i = 0; i < text.hidden.rows; ++i)
+        to.states.insert(to.states.end(), text.hidden.row(i), text.hidden.row(i) + text.hidden.cols);
   }
   void finish_empty(size_t index) const override {
     if (wanted.dense) made[index].dense.assign(static_cast<size_t>(vectors->width), 0.0f);
@@ -219,6 +225,7 @@ Encoded join(EncodeJob& job, size_t first, size_t last, LongTexts mode, const Ke
     if (mode == LongTexts::chunks) whole.dense.insert(whole.dense.end(), piece.dense.begin(), piece.dense.end());
     whole.sparse.insert(whole.sparse.end(), piece.sparse.begin(), piece.sparse.end());
     whole.multi_vector.insert(whole.multi_vector.end(), piece.multi_vector.begin(), piece.multi_vector.end());
+    whole.states.insert(whole.states.end(), piece.states.begin(), piece.states.end());
   }
   if (!whole.sparse.empty()) merge_sparse(whole.sparse, job.model.pipeline.sparse->sum);
   return whole;
@@ -261,6 +268,14 @@ std::vector<Encoded> Session::encode(std::span<const std::string_view> texts, co
   run(job, job.pieces.size(), counted);
   counted.texts = texts.size();  // not pieces
   stats += counted;
+  for (size_t i = 0; i < options.info.size(); ++i) {
+    TextInfo& info = options.info[i] = {};
+    for (size_t piece = first[i]; piece < first[i + 1]; ++piece) {
+      info.tokens += static_cast<uint32_t>(job.pieces[piece].ids.size());
+      info.dropped += static_cast<uint32_t>(job.pieces[piece].n_dropped);
+      info.repaired = info.repaired || job.pieces[piece].n_invalid > 0;
+    }
+  }
   std::vector<Encoded> out;
   for (size_t i = 0; i < texts.size(); ++i)
     out.push_back(join(job, first[i], first[i + 1], options.long_texts, kernels_));

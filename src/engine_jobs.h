@@ -31,6 +31,7 @@ struct Session::Job {
 
   const Limits limits;
   bool want_offsets = false;
+  std::span<TextInfo> info;  // empty, or one for each text
 };
 
 // The texts of a call, each with the prompt that the options mean before it. Throws Error{bad_argument} for a prompt

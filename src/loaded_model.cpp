@@ -9,7 +9,6 @@
 #include "heads/vector_head.h"
 #include "hub/snapshot.h"
 #include "io/json.h"
-#include "io/sha256.h"
 #include "tokenizers/from_gguf.h"
 #include "tokenizers/table.h"
 
@@ -206,19 +205,6 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
   hand_to_backend(m->weights);
   return m;
-}
-
-std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const LoadedModel& s) {
-  const std::string parts[] = {weights_sha256,
-                               type,
-                               sha256_hex(s.tokenizer_json),
-                               to_json(s.pipeline),
-                               std::to_string(s.max_length),
-                               prompts_to_json(s.prompts),
-                               s.default_prompt};
-  std::string all;
-  for (const std::string& part : parts) all += std::to_string(part.size()) + ':' + part;
-  return sha256_hex(all).substr(0, 32);
 }
 
 }  // namespace quern

@@ -60,7 +60,4 @@ std::string describe_model(const LoadedModel& model);
 std::string decisions_to_json(const std::vector<Decision>& decisions);
 std::vector<Decision> decisions_from_json(std::string_view json, const std::string& name);
 
-// A hash of everything that vectors depend on but the hardware: weights' source, type, tokenizer, pipeline, max_length.
-std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const LoadedModel& settings);
-
 }  // namespace quern

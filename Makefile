@@ -20,9 +20,9 @@ demo-chat: all ## get SmolLM2-135M-Instruct and let it answer a question
 	@./quern generate -m models/smollm2-135m-instruct.gguf -p "What is a hand mill for? Answer in one sentence." -n 80 --temp 0
 	@echo "Go on with: ./quern chat -m models/smollm2-135m-instruct.gguf"
 
-test: ## build and run every test
+test: ## build and run every test (PRESET=werror: with warnings as errors)
 	@scripts/setup test
-	@scripts/run-tests release
+	@scripts/run-tests $(or $(PRESET),release)
 
 bench: all ## kernel benchmarks, start-up, and throughput of every type
 	@scripts/setup test

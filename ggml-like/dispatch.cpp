@@ -12,8 +12,10 @@ namespace {
 // Best first. A new ISA: its folder under isa/ and its line here.
 constexpr const KernelTable* kTables[] = {
 #if defined(__x86_64__)
+#if !defined(QUERN_NO_WIDE)
     &avx512_vnni_kernels,
     &avx_vnni_kernels,
+#endif
     &avx2_kernels,
 #elif defined(__aarch64__)
     &neon_i8mm_kernels,

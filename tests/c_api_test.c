@@ -285,6 +285,57 @@ static void outputs(const quern_model *model) {
   free(vectors);
 }
 
+/* What became of each text, the states of its tokens, where they lie, and what vectors depend on. */
+static void details(const quern_model *model, const quern_model *file) {
+  const char *texts[2] = {"hello world", "hello \xff hello hello hello"};
+  const size_t lengths[2] = {11, 25};
+  const size_t D = (size_t)quern_model_width(model);
+  float *first = calloc(D, sizeof *first);
+  const float *states;
+  size_t rows = 0, width = 0, count = 0, n = 0, i;
+  quern_text_info info[2];
+  quern_session *session = NULL;
+  quern_encoded *encoded = NULL;
+  quern_tokens *parts = NULL;
+  const quern_token *token;
+  int32_t ids[64];
+  char *one = NULL, *other = NULL;
+  quern_embed_options o = quern_embed_options_default();
+  memset(info, 0, sizeof info);
+  EXPECT(quern_tokenize(model, "hello world", 11, NULL, ids, 64, &n) == QUERN_OK);
+  o.max_length = (int64_t)n; /* the first text fits, the second does not */
+  o.pooling = "cls";
+  o.normalize = 0;
+  o.info = info;
+  EXPECT(quern_session_new(model, 1, &session) == QUERN_OK);
+  EXPECT(quern_encode(session, texts, lengths, 2, &o, QUERN_STATES, &encoded, NULL) == QUERN_OK);
+  EXPECT(info[0].tokens == n && info[0].dropped == 0 && !info[0].repaired);
+  EXPECT(info[1].tokens == n && info[1].dropped > 0 && info[1].repaired == 1);
+  states = quern_encoded_states(encoded, 0, &rows, &width);
+  EXPECT(rows == n && width == D);
+  memset(info, 0, sizeof info);
+  EXPECT(quern_embed(session, texts, lengths, 1, &o, first, D, NULL) == QUERN_OK);
+  EXPECT(info[0].tokens == n && info[1].tokens == 0);
+  EXPECT(memcmp(first, states, D * sizeof *first) == 0);
+  quern_encoded_free(encoded);
+  quern_session_free(session);
+
+  EXPECT(quern_tokenize_parts(model, "hello world", 11, NULL, &parts) == QUERN_OK);
+  token = quern_tokens_of(parts, &count);
+  EXPECT(count == n);
+  for (i = 0; i < count && i < n; ++i) EXPECT(token[i].id == ids[i] && token[i].piece && *token[i].piece);
+  EXPECT(token[0].special && !token[1].special && token[1].begin == 0 && token[count - 2].end == 11);
+  quern_tokens_free(parts);
+  EXPECT(quern_tokenize_parts(model, "hello", 5, NULL, NULL) == QUERN_BAD_ARGUMENT);
+
+  EXPECT(quern_model_fingerprint(model, &one) == QUERN_OK && strlen(one) == 32);
+  EXPECT(quern_model_fingerprint(file, &other) == QUERN_OK && strlen(other) == 32 && strcmp(one, other) != 0);
+  quern_string_free(one);
+  quern_string_free(other);
+  EXPECT(quern_model_fingerprint(NULL, &one) == QUERN_BAD_ARGUMENT);
+  free(first);
+}
+
 /* A model with three labels. */
 static void classifier(const char *path) {
   const char *texts[2] = {"quick fox", "50 cents"}, *pairs[2] = {"lazy user", ""};
@@ -483,6 +534,7 @@ int main(int argc, char **argv) {
     shared_model(file);
     outputs(converted);
     self_test(model, converted);
+    details(model, converted);
   }
   o.progress = cancel;
   EXPECT(quern_convert(argv[1], "c_api_cancelled.q8", &o) == QUERN_BAD_ARGUMENT && remove("c_api_cancelled.q8") != 0);

@@ -314,7 +314,7 @@ quern_status quern_classify_tokens(quern_session* session, const char* const* te
       std::vector<quern::LabelledToken> tokens = best_labels(text, labels.size());
       if (grouped) tokens = quern::group_tokens(tokens, labels);
       std::vector<quern_span>& to = result->texts.emplace_back();
-      for (const quern::LabelledToken& t : tokens) to.push_back({t.begin, t.end, t.label, t.score});
+      for (const quern::LabelledToken& token : tokens) to.push_back({token.begin, token.end, token.label, token.score});
     }
     add(s, stats);
     *spans = result.release();

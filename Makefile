@@ -34,19 +34,13 @@ bench-peers: all ## side by side with torch, ONNX Runtime, OpenVINO, CTranslate2
 	@scripts/setup peers
 	@scripts/bench-peers $(QUERN_BENCH_OPTIONS)
 
-check: ## warnings are errors, with g++ and clang; formatting
-	@scripts/setup lanes
-	@scripts/lane werror
-	@scripts/lane clang
-	@scripts/lane format
-
-asan: ## the tests under the address and undefined-behaviour sanitizers
+format: ## is every file as clang-format has it?
+asan: ## the tests under the address and undefined-behaviour sanitizers, built by clang with warnings as errors
 tsan: ## the engine's tests under the thread sanitizer
-clang: ## build with clang, warnings as errors, and test
 aarch64: ## cross compile, and test both NEON tables under qemu
 lean: ## build without OpenBLAS; the library must need libc and libstdc++ alone
 fuzz: ## fuzz every reader of untrusted input for 60 s each (QUERN_FUZZ_SECONDS)
-asan tsan clang aarch64 lean fuzz:
+format asan tsan aarch64 lean fuzz:
 	@scripts/setup lanes
 	@scripts/lane $@
 

@@ -24,13 +24,13 @@ constexpr const char* kHelp =
     "/exit    leave (or Ctrl-D)\n"
     "Ctrl-C stops an answer; a line that ends in \\ goes on in the next.\n";
 
-struct Answer {
+struct Turn {
   std::string text;
   quern_finish finish = QUERN_FINISH_NONE;
 };
 
-int on_token(void* user, const quern_token_event* event) {
-  Answer& answer = *static_cast<Answer*>(user);
+int on_turn_token(void* user, const quern_token_event* event) {
+  Turn& answer = *static_cast<Turn*>(user);
   answer.text.append(event->text, event->length);
   answer.finish = event->finish;
   std::fwrite(event->text, 1, event->length, stdout);
@@ -86,9 +86,9 @@ bool read_message(std::string& message, bool terminal) {
 void answer_message(const Model& model, const Generator& generator, ChatArguments& a, Conversation& conversation) {
   try {
     const std::vector<int32_t> ids = chat_tokens(model, conversation.json());
-    Answer answer;
+    Turn answer;
     Interrupts::clear();
-    check(quern_generate(generator.get(), ids.data(), ids.size(), &a.options, on_token, &answer));
+    check(quern_generate(generator.get(), ids.data(), ids.size(), &a.options, on_turn_token, &answer));
     const bool stopped = Interrupts::pressed();
     Interrupts::clear();
     std::printf("%s\n", stopped ? " (stopped)" : "");

@@ -59,7 +59,7 @@ Value is_case(Call& c) {
   return Value(text.bytes() == changed && changed != other);
 }
 Value is_escaped(Call& c) {
-  return Value(c.self.is(Kind::string) && c.self.as<StringObject>().markup);
+  return Value(is_markup(c.self));
 }
 Value is_same(Call& c) {
   const Value &a = c.self, &b = c.args[0];

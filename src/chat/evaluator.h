@@ -145,6 +145,11 @@ class Evaluator {
   std::shared_ptr<Scope> scope_;
 };
 
+// A text that went through the filter safe.
+inline bool is_markup(const Value& v) {
+  return v.is(Kind::string) && v.as<StringObject>().markup;
+}
+
 // & < > quotes as HTML entities, as markupsafe has them.
 Text escape_html(Evaluator& e, const Text& text);
 

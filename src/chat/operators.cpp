@@ -27,10 +27,6 @@ bool either_user(const Value& a, const Value& b) {
   return a.from_user() || b.from_user();
 }
 
-bool is_markup(const Value& v) {
-  return v.is(Kind::string) && v.as<StringObject>().markup;
-}
-
 Text escape_unless_markup(Evaluator& e, const Value& value) {
   return is_markup(value) ? value.text() : escape_html(e, value.text());
 }

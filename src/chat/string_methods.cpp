@@ -15,7 +15,7 @@ const std::string& bytes(const Call& c) {
 }
 
 template <Text (*change)(const Text&)>
-Value recase(Call& c) {
+Value recase_self(Call& c) {
   c.e.budget.work(4 * bytes(c).size());
   return c.e.string(change(c.self.text()));
 }
@@ -25,7 +25,7 @@ Value strip_ends(Call& c) {
   return c.e.string(strip(c.e, c.self.text(), c.args[0], left, right));
 }
 
-Value replace(Call& c) {
+Value replace_in_self(Call& c) {
   return c.e.string(replace_all(c.e, c.self.text(), c.text(0), c.text(1), c.integer(2, -1)));
 }
 
@@ -184,7 +184,7 @@ Value remove_affix(Call& c) {
   return c.self;
 }
 
-Value join_items(Call& c) {
+Value join_strings(Call& c) {
   const std::vector<Value> items = c.e.items_of(c.args[0]);
   for (size_t i = 0; i < items.size(); ++i)
     if (!items[i].is(Kind::string))
@@ -207,7 +207,7 @@ Value zero_fill(Call& c) {
   return c.e.string(std::move(out));
 }
 
-Value format(Call& c) {
+Value format_self(Call& c) {
   return c.e.string(format_braces(c.e, c.self.text(), {std::move(c.more), std::move(c.named)}));
 }
 
@@ -227,7 +227,7 @@ bool is_alnum_char(char32_t ch) {
 
 // Whether there is a letter with case, and none of the other case.
 template <bool upper_case>
-Value is_case(Call& c) {
+Value self_has_case(Call& c) {
   const std::string& text = bytes(c);
   c.e.budget.work(text.size());
   bool any = false;
@@ -249,31 +249,31 @@ Value is_title(Call& c) {
   return Value(any && title(c.self.text()).bytes() == text);
 }
 
-constexpr Builtin methods[] = {
-    {"capitalize", recase<capitalize>},
+constexpr Builtin string_method_table[] = {
+    {"capitalize", recase_self<capitalize>},
     {"center", pad_to<Align::center>, "width,fillchar", 1},
     {"count", count, "sub,start,end", 1},
     {"endswith", has_affix<false>, "suffix,start,end", 1},
     {"find", find<false, false>, "sub,start,end", 1},
-    {"format", format, "..."},
+    {"format", format_self, "..."},
     {"index", find<false, true>, "sub,start,end", 1},
     {"isalnum", all_are<is_alnum_char>},
     {"isalpha", all_are<is_alpha_char>},
     {"isdecimal", all_are<is_digit_char>},
     {"isdigit", all_are<is_digit_char>},
-    {"islower", is_case<false>},
+    {"islower", self_has_case<false>},
     {"isnumeric", all_are<is_numeric_char>},
-    {"isspace", all_are<is_space>},
+    {"isspace", all_are<chat::is_space>},
     {"istitle", is_title},
-    {"isupper", is_case<true>},
-    {"join", join_items, "iterable", 1},
+    {"isupper", self_has_case<true>},
+    {"join", join_strings, "iterable", 1},
     {"ljust", pad_to<Align::left>, "width,fillchar", 1},
-    {"lower", recase<lower>},
+    {"lower", recase_self<lower>},
     {"lstrip", strip_ends<true, false>, "chars"},
     {"partition", partition<false>, "sep", 1},
     {"removeprefix", remove_affix<true>, "prefix", 1},
     {"removesuffix", remove_affix<false>, "suffix", 1},
-    {"replace", replace, "old,new,count", 2},
+    {"replace", replace_in_self, "old,new,count", 2},
     {"rfind", find<true, false>, "sub,start,end", 1},
     {"rindex", find<true, true>, "sub,start,end", 1},
     {"rjust", pad_to<Align::right>, "width,fillchar", 1},
@@ -284,16 +284,16 @@ constexpr Builtin methods[] = {
     {"splitlines", lines, "keepends"},
     {"startswith", has_affix<true>, "prefix,start,end", 1},
     {"strip", strip_ends<true, true>, "chars"},
-    {"swapcase", recase<swap_case>},
-    {"title", recase<title>},
-    {"upper", recase<upper>},
+    {"swapcase", recase_self<swap_case>},
+    {"title", recase_self<title>},
+    {"upper", recase_self<upper>},
     {"zfill", zero_fill, "width", 1},
 };
 
 }  // namespace
 
 std::span<const Builtin> string_methods() {
-  return methods;
+  return string_method_table;
 }
 
 }  // namespace quern::chat

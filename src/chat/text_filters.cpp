@@ -12,12 +12,8 @@
 namespace quern::chat {
 namespace {
 
-bool is_markup(const Value& v) {
-  return v.is(Kind::string) && v.as<StringObject>().markup;
-}
-
 template <Text (*change)(const Text&)>
-Value recase(Call& c) {
+Value recase_text(Call& c) {
   const Text text = c.e.text_of(c.self);
   c.e.budget.work(4 * text.size());
   return c.e.string(change(text), is_markup(c.self));
@@ -50,7 +46,7 @@ Value trim(Call& c) {
   return c.e.string(strip(c.e, text, c.args[0], true, true), is_markup(c.self));
 }
 
-Value replace(Call& c) {
+Value replace_in_text(Call& c) {
   return c.e.string(
       replace_all(c.e, c.e.text_of(c.self), c.e.text_of(c.args[0]), c.e.text_of(c.args[1]), c.integer(2, -1)));
 }
@@ -75,7 +71,7 @@ Value force_escape(Call& c) {
   return c.e.string(escape_html(c.e, c.e.text_of(c.self)), true);
 }
 
-Value format(Call& c) {
+Value format_text(Call& c) {
   if (!c.more.empty() && !c.named.empty()) c.e.fail("format takes positional or named arguments, not both");
   std::vector<DictObject::Entry> entries;
   for (const auto& [name, value] : c.named) entries.emplace_back(c.e.string(name), value);
@@ -248,10 +244,10 @@ Value as_json(Call& c) {
   return c.e.string(to_json(c.e, c.self, style));
 }
 
-constexpr Builtin filters[] = {
+constexpr Builtin text_filter_table[] = {
     {"abs", absolute},
     {"attr", attr, "name", 1},
-    {"capitalize", recase<capitalize>},
+    {"capitalize", recase_text<capitalize>},
     {"center", center, "width"},
     {"count", length},
     {"d", fall_back, "default_value,boolean"},
@@ -260,12 +256,12 @@ constexpr Builtin filters[] = {
     {"escape", escape},
     {"float", to_real, "default"},
     {"forceescape", force_escape},
-    {"format", format, "..."},
+    {"format", format_text, "..."},
     {"indent", indent, "width,first,blank"},
     {"int", to_integer, "default,base"},
     {"length", length},
-    {"lower", recase<lower>},
-    {"replace", replace, "old,new,count", 2},
+    {"lower", recase_text<lower>},
+    {"replace", replace_in_text, "old,new,count", 2},
     {"round", round, "precision,method"},
     {"safe", safe},
     {"string", to_string},
@@ -273,7 +269,7 @@ constexpr Builtin filters[] = {
     {"tojson", as_json, "ensure_ascii,indent,separators,sort_keys"},
     {"trim", trim, "chars"},
     {"truncate", truncate, "length,killwords,end,leeway"},
-    {"upper", recase<upper>},
+    {"upper", recase_text<upper>},
     {"urlencode", url_encode},
     {"wordcount", word_count},
 };
@@ -281,7 +277,7 @@ constexpr Builtin filters[] = {
 }  // namespace
 
 std::span<const Builtin> text_filters() {
-  return filters;
+  return text_filter_table;
 }
 
 }  // namespace quern::chat

@@ -23,11 +23,6 @@ constexpr const char* wanted_files =
 constexpr std::string_view table_families[] = {"bert", "distilbert", "electra", "deberta-v2"};
 constexpr std::string_view roberta_kin[] = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"};
 
-template <class Names>
-bool among(const Names& names, std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
-
 // The value of truncation.max_length near the head of tokenizer.json; stops there, the tokenizer reads the rest.
 class TruncationFinder : public nlohmann::json_sax<nlohmann::json> {
  public:

@@ -7,8 +7,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t max_labels = size_t{1} << 20;
-
 // The labels by their number: id2label, else LABEL_0 … as transformers makes them up.
 std::vector<std::string> labels_of(const JsonFile& config) {
   const json* map = config.find("id2label");

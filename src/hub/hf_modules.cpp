@@ -12,8 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-constexpr size_t max_features = size_t{1} << 24;
-
 // "sentence_transformers.models.Pooling" -> "Pooling". Any other package would be code of the model's author.
 std::string module_type(const std::string& type, const std::string& file) {
   constexpr std::string_view package = "sentence_transformers.";

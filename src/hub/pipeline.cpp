@@ -17,15 +17,8 @@ namespace {
 using nlohmann::json;
 
 constexpr size_t max_modules = 32;
-constexpr int64_t max_features = int64_t{1} << 24;
-constexpr size_t max_labels = size_t{1} << 20;
 constexpr std::string_view known_modes[] = {"cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"};
 constexpr std::string_view known_activations[] = {"identity", "tanh", "relu", "gelu", "sigmoid", "silu"};
-
-template <class Names>
-bool among(const Names& names, std::string_view name) {
-  return std::find(std::begin(names), std::end(names), name) != std::end(names);
-}
 
 template <class T>
 T field(const json& object, const char* key, const std::string& name) {

@@ -1,6 +1,7 @@
 // What follows the transformer: the modules that make a text's vector, as sentence-transformers has them, and the heads
 // of other tasks. The description only, and its JSON form in the model file; heads/ does the arithmetic.
 #pragma once
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -11,6 +12,15 @@
 #include "models/head_layers.h"
 
 namespace quern {
+
+// What the widths of modules and the number of labels are held to.
+inline constexpr int64_t max_features = int64_t{1} << 24;
+inline constexpr size_t max_labels = size_t{1} << 20;
+
+template <class Names>
+bool among(const Names& names, std::string_view name) {
+  return std::find(std::begin(names), std::end(names), name) != std::end(names);
+}
 
 struct PoolingConfig {
   // At least one of cls max mean mean_sqrt_len_tokens weightedmean lasttoken, in order of concatenation.

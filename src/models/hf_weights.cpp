@@ -49,9 +49,9 @@ StTensor rows_of(const StTensor& tensor, int64_t first, int64_t n) {
   return part;
 }
 
-class Binder {
+class HfBinder {
  public:
-  Binder(const HfWeights& file, WeightStore& store) : file_(file), store_(store) {}
+  HfBinder(const HfWeights& file, WeightStore& store) : file_(file), store_(store) {}
 
   void bind(const WeightSpec& spec) {
     switch (spec.kind) {
@@ -204,7 +204,7 @@ void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
     if (!specs.empty() && transformer_.find(prefix + specs[0].parts[0].hf + ".weight")) prefix_ = prefix;
   for (const WeightSpec& spec : specs)
     if (!spec.hf_folder.empty()) open(spec.hf_folder);
-  Binder binder(*this, store);
+  HfBinder binder(*this, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
 }
 

@@ -12,9 +12,9 @@
 namespace quern {
 namespace {
 
-class Binder {
+class GgufBinder {
  public:
-  Binder(const GgufReader& file, WeightStore& store) : file_(file), store_(store) {}
+  GgufBinder(const GgufReader& file, WeightStore& store) : file_(file), store_(store) {}
 
   void bind(const WeightSpec& spec) {
     switch (spec.kind) {
@@ -159,7 +159,7 @@ class Binder {
 }  // namespace
 
 void bind_weights(const GgufReader& file, std::span<const WeightSpec> specs, WeightStore& store) {
-  Binder binder(file, store);
+  GgufBinder binder(file, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
   binder.make_panels();
 }

@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t max_pickle = size_t{16} << 20, max_stack = 1 << 16, max_memo = 1 << 16, max_tensors = 10000;
 constexpr size_t max_values = 1 << 18, max_text = 1024;  // values share texts, which would multiply long ones
-constexpr int max_depth = 16;
+constexpr int max_tuple_depth = 16;
 
 struct Value;
 using Ref = std::shared_ptr<const Value>;
@@ -107,7 +107,7 @@ class Reader {
     Value v;
     v.kind = Value::tuple;
     for (const Ref& item : items) v.depth = std::max(v.depth, item->depth + 1);
-    if (v.depth > max_depth) fail("tuples too deep in each other");
+    if (v.depth > max_tuple_depth) fail("tuples too deep in each other");
     v.items = std::move(items);
     push(std::move(v));
   }

@@ -8,7 +8,7 @@
 namespace quern {
 namespace {
 
-constexpr uint16_t max_depth = 1000;  // the automaton's builder recurses
+constexpr uint16_t max_rule_depth = 1000;  // the automaton's builder recurses
 
 uint32_t saturated(uint64_t n) {
   return static_cast<uint32_t>(std::min<uint64_t>(n, UINT32_MAX));
@@ -28,7 +28,7 @@ GrammarRules::Node GrammarRules::add(RuleNode node) {
     n_states += nodes_[part].n_states;
   }
   if (node.kind == RuleNode::Kind::repeat) n_states *= node.max == unlimited ? node.min + uint64_t{1} : node.max;
-  if (node.depth > max_depth) fail_grammar("is nested deeper than " + std::to_string(max_depth) + " levels");
+  if (node.depth > max_rule_depth) fail_grammar("is nested deeper than " + std::to_string(max_rule_depth) + " levels");
   node.n_states = saturated(n_states);
   nodes_.push_back(std::move(node));
   return static_cast<Node>(nodes_.size() - 1);

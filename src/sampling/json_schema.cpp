@@ -17,8 +17,8 @@ namespace {
 
 using Node = GrammarRules::Node;
 
-constexpr size_t max_text = size_t{256} << 10, max_work = size_t{64} << 20;  // bytes
-constexpr int max_depth = 200;
+constexpr size_t max_text = size_t{256} << 10, max_schema_work = size_t{64} << 20;  // bytes
+constexpr int max_schema_depth = 200;
 
 // Assertions that are not understood: to leave them out would let through what they forbid.
 constexpr const char* unsupported_keywords[] = {"not",
@@ -69,7 +69,7 @@ class SchemaReader {
   Node schema_rule(const Schema& s) {
     const std::string text = s.dump();
     work_ += text.size();
-    if (work_ > max_work || depth_ > max_depth) fail("is too large or too deeply nested");
+    if (work_ > max_schema_work || depth_ > max_schema_depth) fail("is too large or too deeply nested");
     const auto [found, is_new] = known_.try_emplace(text, 0);
     if (!is_new) return rules_.reference(found->second);
     const uint32_t rule = rules_.add_rule("schema " + printable(text, 40));

@@ -10,7 +10,7 @@
 namespace quern {
 namespace {
 
-constexpr int max_depth = 32;                                  // of $ref and allOf inside each other
+constexpr int max_reference_depth = 32;                        // of $ref and allOf inside each other
 constexpr size_t max_branches = 64;                            // of merged anyOf
 constexpr size_t max_comparisons = size_t{1} << 20;            // of one merge
 constexpr size_t max_work = size_t{16} << 20, min_work = 256;  // bytes, in all and of one step
@@ -187,8 +187,8 @@ const Schema& SchemaMerger::target(const Schema& ref) const {
 }
 
 Schema SchemaMerger::flatten(const Schema& schema, int depth) const {
-  if (depth > max_depth)
-    fail_grammar("the schema's $ref and allOf go deeper than " + std::to_string(max_depth) + " levels");
+  if (depth > max_reference_depth)
+    fail_grammar("the schema's $ref and allOf go deeper than " + std::to_string(max_reference_depth) + " levels");
   if (!schema.is_object() || !(schema.contains("$ref") || schema.contains("allOf"))) return schema;
   Schema out = schema;
   if (out.contains("$ref")) {

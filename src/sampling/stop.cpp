@@ -9,7 +9,7 @@
 namespace quern {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) {
+[[noreturn]] void fail_stop(const std::string& what) {
   throw Error(Status::bad_argument, "stop: " + what);
 }
 
@@ -27,15 +27,17 @@ std::vector<size_t> borders_of(std::string_view text) {
 
 StopStrings::StopStrings(std::vector<std::string> strings, bool include) : include_(include) {
   if (strings.size() > max_strings) {
-    fail("there are " + std::to_string(strings.size()) + " strings, expected at most " + std::to_string(max_strings));
+    fail_stop("there are " + std::to_string(strings.size()) + " strings, expected at most " +
+              std::to_string(max_strings));
   }
   for (std::string& text : strings) {
     const std::string which = "string " + std::to_string(matchers_.size());
-    if (text.empty()) fail(which + " is empty");
+    if (text.empty()) fail_stop(which + " is empty");
     if (text.size() > max_bytes) {
-      fail(which + " has " + std::to_string(text.size()) + " bytes, expected at most " + std::to_string(max_bytes));
+      fail_stop(which + " has " + std::to_string(text.size()) + " bytes, expected at most " +
+                std::to_string(max_bytes));
     }
-    if (find_invalid_utf8(text) != text.size()) fail(which + " is not UTF-8");
+    if (find_invalid_utf8(text) != text.size()) fail_stop(which + " is not UTF-8");
     std::vector<size_t> border = borders_of(text);
     matchers_.push_back({std::move(text), std::move(border)});
   }

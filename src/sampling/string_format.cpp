@@ -12,7 +12,7 @@ namespace {
 
 using Node = GrammarRules::Node;
 
-constexpr int max_groups = 50;
+constexpr int max_pattern_groups = 50;
 
 const CodeSet& any_set() {  // .
   static const CodeSet set = ~CodeSet({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}});
@@ -100,7 +100,8 @@ class PatternReader {
   }
 
   Node group(int depth) {
-    if (depth >= max_groups) fail("has groups nested deeper than " + std::to_string(max_groups) + " levels");
+    if (depth >= max_pattern_groups)
+      fail("has groups nested deeper than " + std::to_string(max_pattern_groups) + " levels");
     if (!take("?:") && peek() == '?') unsupported("a group that begins with \"(?\"");
     const Node inside = alternatives(depth + 1);
     if (!take(")")) fail("has a \"(\" without its \")\"");

@@ -76,9 +76,9 @@ constexpr struct {
   std::string_view name;
   uint32_t flag;
 } flag_sets[] = {
-    {"alpha", alphabetic},    {"alphabetic", alphabetic},  {"upper", uppercase},
-    {"uppercase", uppercase}, {"lower", lowercase},        {"lowercase", lowercase},
-    {"space", white_space},   {"whitespace", white_space}, {"extendedpictographic", pictographic},
+    {"alpha", alphabetic},    {"alphabetic", alphabetic},    {"upper", uppercase},
+    {"uppercase", uppercase}, {"lower", unicode::lowercase}, {"lowercase", unicode::lowercase},
+    {"space", white_space},   {"whitespace", white_space},   {"extendedpictographic", pictographic},
 };
 
 CodeSet of_categories(Categories set) {

@@ -14,8 +14,6 @@
 namespace quern {
 namespace {
 
-constexpr std::string_view space_mark = "\xE2\x96\x81";  // U+2581
-
 std::string key(const char* name) {
   return std::string("tokenizer.ggml.") + name;
 }

@@ -20,7 +20,7 @@ class NormalizerSequence final : public Normalizer {
   std::vector<NormalizerPtr> steps_;
 };
 
-NormalizerPtr make_sequence(const JsonField& field) {
+NormalizerPtr make_normalizer_sequence(const JsonField& field) {
   std::vector<NormalizerPtr> steps;
   for (const JsonField& item : field.at("normalizers").items()) steps.push_back(make_normalizer(item));
   if (steps.size() > max_steps) field.at("normalizers").fail("has more than 256 steps", Status::unsupported);
@@ -39,7 +39,7 @@ constexpr StageType<NormalizerPtr> normalizer_types[] = {
     {"Precompiled", make_precompiled},
     {"Prepend", make_prepend},
     {"Replace", make_replace},
-    {"Sequence", make_sequence},
+    {"Sequence", make_normalizer_sequence},
     {"Strip", make_strip},
     {"StripAccents", make_strip_accents},
 };

@@ -47,7 +47,7 @@ class BertNormalizer final : public Normalizer {
       decompose(text, scratch);
       std::erase_if(text, [](const Char& c) { return (unicode::flags(c.code) & unicode::bert_mark) != 0; });
     }
-    if (lowercase_) lowercase(text, scratch);
+    if (lowercase_) quern::lowercase(text, scratch);
   }
 
  private:

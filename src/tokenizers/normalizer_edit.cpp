@@ -53,9 +53,9 @@ class Replace final : public Normalizer {
   std::u32string content_;
 };
 
-class Prepend final : public Normalizer {
+class PrependNormalizer final : public Normalizer {
  public:
-  explicit Prepend(std::u32string content) : content_(std::move(content)) {}
+  explicit PrependNormalizer(std::u32string content) : content_(std::move(content)) {}
   void apply(Chars& text, NormalizerScratch& scratch) const override {
     if (text.empty()) return;
     check_growth(text.size() + content_.size(), scratch.most);
@@ -68,7 +68,7 @@ class Prepend final : public Normalizer {
   std::u32string content_;
 };
 
-class ByteLevel final : public Normalizer {
+class ByteLevelNormalizer final : public Normalizer {
  public:
   void apply(Chars& text, NormalizerScratch& scratch) const override {
     scratch.chars.clear();
@@ -95,11 +95,11 @@ NormalizerPtr make_replace(const JsonField& field) {
 }
 
 NormalizerPtr make_prepend(const JsonField& field) {
-  return std::make_unique<Prepend>(insertion(field.at("prepend")));
+  return std::make_unique<PrependNormalizer>(insertion(field.at("prepend")));
 }
 
 NormalizerPtr make_byte_level_normalizer(const JsonField&) {
-  return std::make_unique<ByteLevel>();
+  return std::make_unique<ByteLevelNormalizer>();
 }
 
 }  // namespace quern

@@ -57,7 +57,7 @@ void compose(std::vector<Rewritten>& text) {
 
 class Lowercase final : public Normalizer {
  public:
-  void apply(Chars& text, NormalizerScratch& scratch) const override { lowercase(text, scratch); }
+  void apply(Chars& text, NormalizerScratch& scratch) const override { quern::lowercase(text, scratch); }
 };
 
 class StripAccents final : public Normalizer {

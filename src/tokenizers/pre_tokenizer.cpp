@@ -4,7 +4,7 @@
 namespace quern {
 namespace {
 
-constexpr size_t max_steps = 256;
+constexpr size_t max_pre_tokenizer_steps = 256;
 
 class PreTokenizerSequence final : public PreTokenizer {
  public:
@@ -20,22 +20,23 @@ class PreTokenizerSequence final : public PreTokenizer {
   std::vector<PreTokenizerPtr> steps_;
 };
 
-PreTokenizerPtr make_sequence(const JsonField& field) {
+PreTokenizerPtr make_pre_tokenizer_sequence(const JsonField& field) {
   std::vector<PreTokenizerPtr> steps;
   for (const JsonField& item : field.at("pretokenizers").items()) steps.push_back(make_pre_tokenizer(item));
-  if (steps.size() > max_steps) field.at("pretokenizers").fail("has more than 256 steps", Status::unsupported);
+  if (steps.size() > max_pre_tokenizer_steps)
+    field.at("pretokenizers").fail("has more than 256 steps", Status::unsupported);
   return std::make_unique<PreTokenizerSequence>(std::move(steps));
 }
 
 constexpr StageType<PreTokenizerPtr> pre_tokenizer_types[] = {
     {"BertPreTokenizer", make_bert_pre_tokenizer},
-    {"ByteLevel", make_byte_level},
+    {"ByteLevel", make_byte_level_pre_tokenizer},
     {"CharDelimiterSplit", make_char_delimiter_split},
     {"Digits", make_digits},
     {"FixedLength", make_fixed_length},
     {"Metaspace", make_metaspace},
     {"Punctuation", make_punctuation},
-    {"Sequence", make_sequence},
+    {"Sequence", make_pre_tokenizer_sequence},
     {"Split", make_split},
     {"UnicodeScripts", make_unicode_scripts},
     {"Whitespace", make_whitespace},

@@ -31,7 +31,7 @@ using PreTokenizerPtr = std::unique_ptr<const PreTokenizer>;
 PreTokenizerPtr make_pre_tokenizer(const JsonField& field);
 
 PreTokenizerPtr make_bert_pre_tokenizer(const JsonField& field);
-PreTokenizerPtr make_byte_level(const JsonField& field);
+PreTokenizerPtr make_byte_level_pre_tokenizer(const JsonField& field);
 PreTokenizerPtr make_char_delimiter_split(const JsonField& field);
 PreTokenizerPtr make_digits(const JsonField& field);
 PreTokenizerPtr make_fixed_length(const JsonField& field);

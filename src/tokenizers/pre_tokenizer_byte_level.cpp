@@ -1,4 +1,4 @@
-// ByteLevel: GPT-2's words, each byte of which becomes a character.
+// ByteLevelPreTokenizer: GPT-2's words, each byte of which becomes a character.
 #include "byte_level_text.h"
 #include "pattern.h"
 #include "pre_tokenizer.h"
@@ -7,9 +7,9 @@
 namespace quern {
 namespace {
 
-class ByteLevel final : public PreTokenizer {
+class ByteLevelPreTokenizer final : public PreTokenizer {
  public:
-  ByteLevel(bool add_prefix_space, bool use_regex)
+  ByteLevelPreTokenizer(bool add_prefix_space, bool use_regex)
       : add_prefix_space_(add_prefix_space), pattern_(use_regex ? make_gpt2_pattern() : nullptr) {}
 
   void apply(Words& words) const override {
@@ -47,8 +47,9 @@ class ByteLevel final : public PreTokenizer {
 
 }  // namespace
 
-PreTokenizerPtr make_byte_level(const JsonField& field) {
-  return std::make_unique<ByteLevel>(field.boolean_or("add_prefix_space", true), field.boolean_or("use_regex", true));
+PreTokenizerPtr make_byte_level_pre_tokenizer(const JsonField& field) {
+  return std::make_unique<ByteLevelPreTokenizer>(field.boolean_or("add_prefix_space", true),
+                                                 field.boolean_or("use_regex", true));
 }
 
 }  // namespace quern

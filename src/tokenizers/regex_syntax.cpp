@@ -9,8 +9,8 @@
 namespace quern {
 namespace {
 
-constexpr int max_depth = 100;        // of groups and classes within each other
-constexpr uint32_t max_count = 1000;  // of a repetition
+constexpr int max_pattern_depth = 100;  // of groups and classes within each other
+constexpr uint32_t max_count = 1000;    // of a repetition
 constexpr size_t max_sets = 256;
 constexpr char32_t none = 0xFFFFFFFF;  // behind the end
 
@@ -58,7 +58,7 @@ class Translator {
 
   // Up to the end or the ")" of the group.
   void alternatives(Options options, int depth) {
-    if (depth > max_depth) refuse("groups nested deeper than 100 levels");
+    if (depth > max_pattern_depth) refuse("groups nested deeper than 100 levels");
     while (at_ < in_.size() && peek() != U')') {
       if (peek() == U'|') {
         out_ += '|';
@@ -170,7 +170,7 @@ class Translator {
         out_.insert(begin, "(?:");
         out_ += ')';
       }
-      if (n > max_depth) refuse("too many repetitions of one part");
+      if (n > max_pattern_depth) refuse("too many repetitions of one part");
       out_ += sign;
     }
   }
@@ -329,7 +329,7 @@ class Translator {
     bool negated;
   };
   Class set(int depth) {
-    if (depth > max_depth) refuse("classes nested deeper than 100 levels");
+    if (depth > max_pattern_depth) refuse("classes nested deeper than 100 levels");
     const bool negated = take(U"^");
     std::optional<CodeSet> before;  // the sets in front of &&
     CodeSet current;

@@ -14,7 +14,6 @@ namespace quern {
 namespace {
 
 using Json = nlohmann::json;
-constexpr const char* space_mark = "\xE2\x96\x81";  // U+2581
 
 std::string dump(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -106,7 +105,7 @@ std::string finished(const Json& stages, const Json& model, const std::string& l
   return text + ",\"model\":" + settings + long_parts + "}}";
 }
 
-Json replace(const Json& pattern, const char* content) {
+Json replace(const Json& pattern, std::string_view content) {
   return {{"type", "Replace"}, {"pattern", pattern}, {"content", content}};
 }
 

@@ -9,6 +9,8 @@
 
 namespace quern {
 
+inline constexpr std::string_view space_mark = "\xE2\x96\x81";  // U+2581, for a space in SentencePiece's pieces
+
 // As SentencePiece numbers them, and GGUF after it.
 enum class PieceKind : int32_t { normal = 1, unknown = 2, control = 3, user_defined = 4, unused = 5, byte = 6 };
 

@@ -24,40 +24,41 @@ namespace {
   R"([^\\r\\n\\p{L}\\p{N}]?)" QUERN_UPPER "*" QUERN_LOWER "+" end R"(|[^\\r\\n\\p{L}\\p{N}]?)" QUERN_UPPER \
   "+" QUERN_LOWER "*" end "|"
 
-constexpr const char* none = "null";
+constexpr const char* no_normalizer = "null";
 constexpr const char* nfc = R"({"type":"NFC"})";
 
 constexpr BytePreTokenizer table[] = {
-    {" gpt-2 phi-2 jina-es jina-de jina-v2-es jina-v2-de mpt olmo ", none, QUERN_GPT2, false, false, false},
-    {" roberta-bpe jina-v1-en jina-v2-code ", none, QUERN_GPT2, false, true, true, true},
+    {" gpt-2 phi-2 jina-es jina-de jina-v2-es jina-v2-de mpt olmo ", no_normalizer, QUERN_GPT2, false, false, false},
+    {" roberta-bpe jina-v1-en jina-v2-code ", no_normalizer, QUERN_GPT2, false, true, true, true},
     {" modern-bert ", nfc, QUERN_GPT2, false, true, true},
-    {" smollm starcoder refact codeshell exaone ", none, QUERN_STEPS(QUERN_DIGITS "," QUERN_GPT2), false, false, false},
+    {" smollm starcoder refact codeshell exaone ", no_normalizer, QUERN_STEPS(QUERN_DIGITS "," QUERN_GPT2), false,
+     false, false},
     {" command-r ", nfc, QUERN_STEPS(QUERN_DIGITS "," QUERN_GPT2), false, true, false},
-    {" llama-bpe llama3 llama-v3 falcon3 pixtral lfm2 ", none,
+    {" llama-bpe llama3 llama-v3 falcon3 pixtral lfm2 ", no_normalizer,
      QUERN_STEPS(QUERN_SPLIT(QUERN_WORDS R"(\\p{N}{1,3}|)" QUERN_REST("")) "," QUERN_BYTES), true, true, false},
-    {" dbrx smaug-bpe ", none, QUERN_STEPS(QUERN_SPLIT(QUERN_WORDS R"(\\p{N}{1,3}|)" QUERN_REST("")) "," QUERN_BYTES),
-     false, false, false},
+    {" dbrx smaug-bpe ", no_normalizer,
+     QUERN_STEPS(QUERN_SPLIT(QUERN_WORDS R"(\\p{N}{1,3}|)" QUERN_REST("")) "," QUERN_BYTES), false, false, false},
     {" qwen2 deepseek-r1-qwen stablelm2 megrez ", nfc,
      QUERN_STEPS(QUERN_SPLIT(QUERN_WORDS R"(\\p{N}|)" QUERN_REST("")) "," QUERN_BYTES), false, false, false},
     {" qwen35 ", nfc,
      QUERN_STEPS(QUERN_SPLIT(QUERN_SHORT R"(|[^\\r\\n\\p{L}\\p{N}]?[\\p{L}\\p{M}]+|\\p{N}| ?[^\\s\\p{L}\\p{M}\\p{N}]+)"
                                          R"([\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)") "," QUERN_BYTES),
      false, false, false},
-    {" tekken ", none, QUERN_STEPS(QUERN_SPLIT(QUERN_CASED("") R"(\\p{N}|)" QUERN_REST("/")) "," QUERN_BYTES), true,
-     true, false},
-    {" gpt-4o ", none,
+    {" tekken ", no_normalizer, QUERN_STEPS(QUERN_SPLIT(QUERN_CASED("") R"(\\p{N}|)" QUERN_REST("/")) "," QUERN_BYTES),
+     true, true, false},
+    {" gpt-4o ", no_normalizer,
      QUERN_STEPS(QUERN_SPLIT(QUERN_CASED(QUERN_SHORT "?") R"(\\p{N}{1,3}|)" QUERN_REST("/")) "," QUERN_BYTES), false,
      false, false},
-    {" deepseek-coder ", none,
+    {" deepseek-coder ", no_normalizer,
      QUERN_STEPS(QUERN_SPLIT(R"([\r\n])") "," QUERN_SPLIT(R"(\\s?\\p{L}+)") "," QUERN_SPLIT(
          R"(\\s?\\p{P}+)") "," QUERN_SPLIT(R"([一-龥ࠀ-一가-퟿]+)") "," QUERN_DIGITS "," QUERN_BYTES),
      false, true, false},
-    {" deepseek-v3 ", none,
+    {" deepseek-v3 ", no_normalizer,
      QUERN_STEPS(QUERN_SPLIT(R"(\\p{N}{1,3})") "," QUERN_SPLIT(R"([一-龥぀-ゟ゠-ヿ]+)") "," QUERN_SPLIT(
          R"([!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?)"
          R"([\\p{L}\\p{M}]+| ?[\\p{P}\\p{S}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+)") "," QUERN_BYTES),
      false, true, false},
-    {" falcon default ", none,
+    {" falcon default ", no_normalizer,
      QUERN_STEPS(R"({"type":"Punctuation","behavior":"Contiguous"},)" QUERN_GPT2
                  R"(,{"type":"Digits","individual_digits":false},)" QUERN_SPLIT("[0-9][0-9][0-9]")),
      false, false, false},

@@ -1,0 +1,23 @@
+# quern_unity(TARGET FILES_PER_UNIT): with QUERN_UNITY, compiles the files of a folder together, so many at a time, which parses
+# and instantiates what they include once. Names within a folder are therefore unique, those of unnamed namespaces too. A file
+# with options of its own is compiled alone.
+function(quern_unity target size)
+  if(NOT QUERN_UNITY)
+    return()
+  endif()
+  get_target_property(sources ${target} SOURCES)
+  list(FILTER sources INCLUDE REGEX "\\.cpp$")
+  list(SORT sources)
+  foreach(source ${sources})
+    cmake_path(GET source PARENT_PATH folder)
+    cmake_path(RELATIVE_PATH folder BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
+    string(MAKE_C_IDENTIFIER "${folder}" folder)
+    if(NOT DEFINED n_${folder})
+      set(n_${folder} 0)
+    endif()
+    math(EXPR unit "${n_${folder}} / ${size}")
+    math(EXPR n_${folder} "${n_${folder}} + 1")
+    set_property(SOURCE ${source} PROPERTY UNITY_GROUP ${folder}_${unit})
+  endforeach()
+  set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
+endfunction()

@@ -29,6 +29,12 @@ if(QUERN_SANITIZE)
     add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)  # false alarms inside <regex> and <functional>
   endif()
 endif()
+# For a C program over the library: a sanitizer's runtime for C++ comes with its compiler.
+function(quern_c_program target)
+  if(QUERN_SANITIZE)
+    set_target_properties(${target} PROPERTIES LINKER_LANGUAGE CXX)
+  endif()
+endfunction()
 find_package(Threads REQUIRED)
 if(QUERN_HOST_HEADERS)  # cross compiling: see aarch64.cmake
   include_directories(SYSTEM ${QUERN_HOST_HEADERS})

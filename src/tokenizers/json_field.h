@@ -52,6 +52,9 @@ class JsonField {
   const std::string* file_;
 };
 
+// Of a Sequence of normalizers or pre-tokenizers.
+inline constexpr size_t max_steps = 256;
+
 // A stage's type and what makes it from its JSON object. Each kind of stage has one table of these.
 template <class Stage>
 struct StageType {

@@ -4,8 +4,6 @@
 namespace quern {
 namespace {
 
-constexpr size_t max_steps = 256;
-
 class NormalizerSequence final : public Normalizer {
  public:
   explicit NormalizerSequence(std::vector<NormalizerPtr> steps) : steps_(std::move(steps)) {}

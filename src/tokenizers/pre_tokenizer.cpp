@@ -4,8 +4,6 @@
 namespace quern {
 namespace {
 
-constexpr size_t max_pre_tokenizer_steps = 256;
-
 class PreTokenizerSequence final : public PreTokenizer {
  public:
   explicit PreTokenizerSequence(std::vector<PreTokenizerPtr> steps) : steps_(std::move(steps)) {}
@@ -23,8 +21,7 @@ class PreTokenizerSequence final : public PreTokenizer {
 PreTokenizerPtr make_pre_tokenizer_sequence(const JsonField& field) {
   std::vector<PreTokenizerPtr> steps;
   for (const JsonField& item : field.at("pretokenizers").items()) steps.push_back(make_pre_tokenizer(item));
-  if (steps.size() > max_pre_tokenizer_steps)
-    field.at("pretokenizers").fail("has more than 256 steps", Status::unsupported);
+  if (steps.size() > max_steps) field.at("pretokenizers").fail("has more than 256 steps", Status::unsupported);
   return std::make_unique<PreTokenizerSequence>(std::move(steps));
 }
 

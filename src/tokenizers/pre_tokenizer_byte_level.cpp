@@ -1,4 +1,4 @@
-// ByteLevelPreTokenizer: GPT-2's words, each byte of which becomes a character.
+// ByteLevel: GPT-2's words, each byte of which becomes a character.
 #include "byte_level_text.h"
 #include "pattern.h"
 #include "pre_tokenizer.h"

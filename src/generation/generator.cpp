@@ -7,6 +7,7 @@
 #include "cpu.h"
 #include "dispatch.h"
 #include "error.h"
+#include "generation/prompt_shares.h"
 
 namespace quern {
 namespace {
@@ -177,8 +178,8 @@ bool Generator::reserve(Running& r, int64_t tokens) {
   return true;
 }
 
-// Puts at most `most` of a sequence's waiting tokens into the pass; how many.
-int64_t Generator::pack_tokens(Running& r, int64_t most) {
+// Puts at most `most` of a sequence's waiting tokens into the pass; whether there were pages for them.
+bool Generator::pack_tokens(Running& r, int64_t most) {
   const int64_t n = std::min(most, static_cast<int64_t>(r.pending()));
   r.answers = n == static_cast<int64_t>(r.pending());
   r.guesses.clear();
@@ -187,7 +188,7 @@ int64_t Generator::pack_tokens(Running& r, int64_t most) {
     if (room > 0) r.lookup.propose(static_cast<size_t>(room), r.guesses);
   }
   const int64_t read = static_cast<int64_t>(r.kept) + n;
-  if (!reserve(r, read)) return -1;
+  if (!reserve(r, read)) return false;
   // Guesses take no pages, which another sequence may need.
   const size_t room = r.pages.size() * kPageTokens - static_cast<size_t>(read);
   if (r.guesses.size() > room) r.guesses.resize(room);
@@ -197,7 +198,44 @@ int64_t Generator::pack_tokens(Running& r, int64_t most) {
   ids_.insert(ids_.end(), from, from + n);
   ids_.insert(ids_.end(), r.guesses.begin(), r.guesses.end());
   r.kept += static_cast<size_t>(n);
-  return all;
+  return true;
+}
+
+// Puts a pass together, those that answer first; whether prompts are among it. Who finds no pages has failed; they are
+// asked for in order of arrival.
+bool Generator::pack(std::vector<Generated>& out) {
+  ids_.clear();
+  texts_.clear();
+  in_pass_.clear();
+  const auto put = [&](Running& r, int64_t most) {
+    if (pack_tokens(r, most)) {
+      in_pass_.push_back(&r);
+      return true;
+    }
+    fail(r,
+         "the KV cache is full: " + mib(plan_.page_bytes * static_cast<uint64_t>(plan_.pages)) +
+             " hold no more tokens of all sequences together",
+         out);
+    return false;
+  };
+  std::vector<Running*> readers;
+  std::vector<int64_t> waiting;
+  for (auto& r : running_) {
+    if (r->finish != Finish::none) continue;
+    if (r->reading()) {
+      readers.push_back(r.get());
+      waiting.push_back(static_cast<int64_t>(r->pending()));
+    } else {
+      put(*r, 1);
+    }
+  }
+  const bool others = readers.size() < running_.size();
+  const int64_t room = others ? std::max<int64_t>(1, options_.chunk / 4) : options_.chunk;
+  const std::vector<int64_t> shares = prompt_shares(waiting, room);
+  bool read = false;
+  for (size_t i = 0; i < readers.size(); ++i)
+    if (shares[i] > 0) read = put(*readers[i], shares[i]) || read;
+  return read;
 }
 
 Tensor Generator::states(Ops& op) {
@@ -262,36 +300,15 @@ void Generator::choose(Running& r, const Tensor& logits, int64_t first, std::vec
 void Generator::step(std::vector<Generated>& out) {
   if (running_.empty()) return;
   const auto start = std::chrono::steady_clock::now();
-  ids_.clear();
-  texts_.clear();
-  const bool others = std::any_of(running_.begin(), running_.end(), [](const auto& r) { return !r->reading(); });
-  int64_t room = others ? std::max<int64_t>(1, options_.chunk / 4) : options_.chunk;
-  bool read = false;
-  std::vector<Running*> in_pass;
-  for (const bool reading : {false, true}) {  // those that answer come first
-    for (auto& r : running_) {
-      if (r->reading() != reading || (reading && room <= 0) || r->finish != Finish::none) continue;
-      const int64_t n = pack_tokens(*r, reading ? room : 1);
-      if (n < 0) {
-        fail(*r,
-             "the KV cache is full: " + mib(plan_.page_bytes * static_cast<uint64_t>(plan_.pages)) +
-                 " hold no more tokens of all sequences together",
-             out);
-        continue;
-      }
-      read = read || reading;
-      if (reading) room -= n;
-      in_pass.push_back(r.get());
-    }
-  }
-  if (!in_pass.empty()) {
+  const bool read = pack(out);
+  if (!in_pass_.empty()) {
     Arena::Scope scope(arena_);
     Ops op(kernels_, arena_, Precision::f32, &pool_);
     const Tensor x = states(op);
     std::vector<int64_t> rows;
     std::vector<std::pair<Running*, int64_t>> answering;
-    for (size_t i = 0; i < in_pass.size(); ++i) {
-      Running& r = *in_pass[i];
+    for (size_t i = 0; i < in_pass_.size(); ++i) {
+      Running& r = *in_pass_[i];
       if (!r.answers) continue;
       answering.emplace_back(&r, static_cast<int64_t>(rows.size()));
       const int64_t n = static_cast<int64_t>(r.guesses.size()) + 1;
@@ -329,7 +346,7 @@ void Generator::score(std::span<const int32_t> tokens, size_t first,
     ids_.clear();
     texts_.clear();
     const size_t before = r.kept;
-    if (pack_tokens(r, options_.chunk) < 0)
+    if (!pack_tokens(r, options_.chunk))
       throw Error(Status::bad_argument, "the KV cache is full: other sequences are running");
     Arena::Scope scope(arena_);
     Ops op(kernels_, arena_, Precision::f32, &pool_);

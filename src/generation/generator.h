@@ -80,8 +80,9 @@ class Generator {
   void cancel(int64_t sequence);  // of a running one; others are ignored
   size_t running() const { return running_.size(); }
   bool runs(int64_t sequence) const;
-  // One pass: a token of each sequence that has read its prompt, and parts of the prompts of others. Appends to `out`.
-  // A sequence that fails ends with Finish::error, and the others go on. Throws Error only for what concerns all.
+  // One pass: a token of each sequence that has read its prompt, and parts of the prompts of others, as prompt_shares
+  // has them. Appends to `out`. A sequence that fails ends with Finish::error, and the others go on. Throws Error only
+  // for what concerns all.
   void step(std::vector<Generated>& out);
 
   // Logits of every token of a text from `first` on, in order: f(index of the token, logits), from this thread; false
@@ -100,7 +101,8 @@ class Generator {
   void reuse(Running& r);
   void remember(Running& r);
   void release(Running& r);
-  int64_t pack_tokens(Running& r, int64_t most);
+  bool pack_tokens(Running& r, int64_t most);
+  bool pack(std::vector<Generated>& out);
   Tensor states(Ops& op);
   Tensor logits(Ops& op, const Tensor& states, std::span<const int64_t> rows);
   void choose(Running& r, const Tensor& logits, int64_t first, std::vector<Generated>& out);
@@ -122,6 +124,7 @@ class Generator {
   // Of the pass that is being put together.
   std::vector<int32_t> ids_;
   std::vector<Sequence> texts_;
+  std::vector<Running*> in_pass_;  // whose the texts are
 };
 
 }  // namespace quern

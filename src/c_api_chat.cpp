@@ -36,7 +36,7 @@ std::vector<quern::RenderedPart> render(const quern_model& model, std::string_vi
   const auto tool_use = format.named.find("tool_use");
   const bool tools = !context["tools"].is_null() && tool_use != format.named.end();
   const std::string name = model.rep->path + ": chat template" + (tools ? " tool_use" : "");
-  return quern::ChatTemplate(tools ? tool_use->second : format.source, name).render(context, format.specials);
+  return model.rep->templates.get(name, tools ? tool_use->second : format.source).render(context, format.specials);
 }
 
 template <class T>

@@ -7,6 +7,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "chat/template_cache.h"
 #include "gguf/reader.h"
 #include "heads/head_weights.h"
 #include "hub/hf_folder.h"
@@ -39,6 +40,7 @@ struct LoadedModel {
   std::map<std::string, std::string> prompts;
   std::string default_prompt;  // a name in prompts, or empty
   ChatFormat chat;             // no templates for what is no chat model
+  TemplateCache templates;     // of chat
   std::string similarity;
   bool matryoshka = false;  // its source says that vectors may be cut
   std::string repo, revision, fingerprint, self_test;

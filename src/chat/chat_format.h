@@ -1,5 +1,5 @@
-// How a model wants chats written: its templates and the special tokens that these name. Plain data; whoever renders
-// parses.
+// How a model wants chats written: its templates and the special tokens that these name. Plain data;
+// template_cache.h keeps what was parsed.
 #pragma once
 #include <map>
 #include <string>

@@ -90,7 +90,8 @@ QUERN_API const char *quern_model_label(const quern_model *model, int64_t label)
 /* 1 where its source says that vectors may be cut (Matryoshka), else 0. */
 QUERN_API int quern_model_matryoshka(const quern_model *model);
 /* Everything known about it as one JSON object: format, type, architecture, pipeline, prompts, source, fingerprint, keys,
- * tensors, and for each setting where it came from. Free with quern_string_free. */
+ * tensors, and for each setting where it came from ("decisions"; a source that begins with "assumed" is nobody's word). Free with
+ * quern_string_free. */
 QUERN_API quern_status quern_model_describe(const quern_model *model, char **json);
 
 /* What the model's vectors depend on, as a hash of 32 characters: weights, type, tokenizer, pipeline, prompts. Vectors of models
@@ -292,7 +293,7 @@ typedef struct quern_generator_options {
   int64_t sequences;   /* that may run at once; 1 by default */
   const char *kv_type; /* how keys and values are kept: f16 (NULL), or i8, which takes half of that */
   uint64_t kv_memory;  /* bytes for them at most, shared by all sequences; 0: as much as all full contexts need */
-  int64_t chunk;       /* tokens of prompts that go through in one pass (a quarter of it beside generating sequences); 512 */
+  int64_t chunk;       /* tokens of prompts in one pass, fewer far into long ones, a quarter beside generating sequences; 512 */
   int reuse_prefixes;  /* 1: prompts that begin like earlier ones start behind what is still kept; the default */
 } quern_generator_options;
 QUERN_API quern_generator_options quern_generator_options_default(void);

@@ -247,13 +247,10 @@ quern_status quern_decoder_finish(quern_decoder* decoder, const char** text, siz
 quern_status quern_model_macs(const quern_model* model, int64_t n_tokens, double* products, double* attention) {
   return guard([&] {
     require(model && n_tokens >= 0, "quern_model_macs: model must not be NULL, n_tokens not negative");
-    const quern::Model& m = *model->rep->model;
+    const quern::TokenMacs macs = quern::token_macs(*model->rep);
     const double tokens = static_cast<double>(n_tokens);
-    double weights = 0;
-    for (const quern::WeightSpec& spec : model->rep->weights.specs)
-      if (spec.linear) weights += static_cast<double>(spec.N) * static_cast<double>(spec.K);
-    if (products) *products = weights * tokens;
-    if (attention) *attention = 2 * tokens * tokens * static_cast<double>(m.layers() * m.width());
+    if (products) *products = macs.products * tokens;
+    if (attention) *attention = macs.attention * tokens * tokens;
   });
 }
 

@@ -71,7 +71,8 @@ void load_gguf_settings(LoadedModel& m) {
   m.pipeline.modules = {{.type = "Pooling", .folder = {}, .pooling = {.modes = {modes[pooling]}}, .dense = {}},
                         {.type = "Normalize", .folder = {}, .pooling = {}, .dense = {}}};
   m.similarity = "cosine";
-  m.decisions = {{"pooling", modes[pooling], key}, {"normalize", "true", "llama.cpp's tools normalize"}};
+  m.decisions = {{"pooling", modes[pooling], f.has(key) ? key : "assumed: there is no " + key},
+                 {"normalize", "true", "llama.cpp's tools normalize"}};
   const bool verbatim = f.has("tokenizer.huggingface.json");
   m.tokenizer_json = verbatim ? std::string(f.get_string("tokenizer.huggingface.json")) : tokenizer_json_from_gguf(f);
   m.decisions.push_back({"tokenizer", verbatim ? "verbatim" : "rebuilt",
@@ -205,6 +206,14 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
   hand_to_backend(m->weights);
   return m;
+}
+
+TokenMacs token_macs(const LoadedModel& m) {
+  TokenMacs macs;
+  for (const WeightSpec& spec : m.weights.specs)
+    if (spec.linear) macs.products += static_cast<double>(spec.N) * static_cast<double>(spec.K);
+  macs.attention = 2 * static_cast<double>(m.model->layers() * m.model->width());
+  return macs;
 }
 
 }  // namespace quern

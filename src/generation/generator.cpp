@@ -13,7 +13,8 @@ namespace quern {
 namespace {
 
 constexpr int64_t kDefaultContext = 4096, kMostSequences = 4096;
-constexpr int64_t kLogitRows = 64;  // computed together: bounds their memory
+constexpr double kAttentionSlowness = 3.5;  // time of its multiply-accumulates, of that of the weights': 8-bit products
+constexpr int64_t kLogitRows = 64;          // computed together: bounds their memory
 
 std::string mib(uint64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
@@ -94,7 +95,10 @@ Generator::Generator(std::shared_ptr<const LoadedModel> model, const GeneratorOp
       plan_(KvPlan::of(*model_, kernels_, options)),
       pool_(options.threads > 0 ? options.threads : usable_cpus()),
       cache_(kernels_, {options.kv_type, head_.kv.layers, head_.kv.heads, head_.kv.d}, plan_.pages),
-      pages_(plan_.pages) {}
+      pages_(plan_.pages) {
+  const TokenMacs macs = token_macs(*model_);
+  attention_cost_ = kAttentionSlowness * macs.attention / macs.products;
+}
 
 Generator::~Generator() = default;
 
@@ -220,18 +224,20 @@ bool Generator::pack(std::vector<Generated>& out) {
   };
   std::vector<Running*> readers;
   std::vector<int64_t> waiting;
+  std::vector<double> costs;
   for (auto& r : running_) {
     if (r->finish != Finish::none) continue;
     if (r->reading()) {
       readers.push_back(r.get());
       waiting.push_back(static_cast<int64_t>(r->pending()));
+      costs.push_back(1 + attention_cost_ * static_cast<double>(r->kept));
     } else {
       put(*r, 1);
     }
   }
   const bool others = readers.size() < running_.size();
   const int64_t room = others ? std::max<int64_t>(1, options_.chunk / 4) : options_.chunk;
-  const std::vector<int64_t> shares = prompt_shares(waiting, room);
+  const std::vector<int64_t> shares = prompt_shares(waiting, room, costs);
   bool read = false;
   for (size_t i = 0; i < readers.size(); ++i)
     if (shares[i] > 0) read = put(*readers[i], shares[i]) || read;

@@ -22,8 +22,9 @@ struct GeneratorOptions {
   int64_t context = 0;    // tokens of a sequence, prompt and answer; 0: the model's, but at most 4096
   int64_t sequences = 1;  // that may run at once
   KvType kv_type = KvType::f16;
-  uint64_t kv_memory = 0;      // bytes that kept keys and values may take; 0: what `sequences` full contexts need
-  int64_t chunk = 512;         // tokens of prompts in one pass; a quarter of it while others are generating
+  uint64_t kv_memory = 0;  // bytes that kept keys and values may take; 0: what `sequences` full contexts need
+  int64_t chunk = 512;     // tokens of prompts in one pass, fewer where they follow long ones, which takes more time; a
+                           // quarter of it while others are generating
   bool reuse_prefixes = true;  // prompts that begin like earlier ones skip what is still kept
 };
 
@@ -120,6 +121,7 @@ class Generator {
   PagePool pages_;
   std::vector<std::unique_ptr<Running>> running_;
   int64_t next_ = 1;
+  double attention_cost_;  // time to attend to one token, of that of a token's products with the weights
   GeneratorStats stats_;
   // Of the pass that is being put together.
   std::vector<int32_t> ids_;

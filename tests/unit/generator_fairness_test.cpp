@@ -56,6 +56,16 @@ TEST_CASE("prompt shares: the shortest first, the oldest a quarter, nothing left
   CHECK(prompt_shares(Counts{90, 40}, 3) == Counts{1, 2});
 }
 
+TEST_CASE("prompt shares: what costs more gets fewer tokens") {
+  using Costs = std::vector<double>;
+  CHECK(prompt_shares(Counts{4000}, 64, Costs{4}) == Counts{16});
+  CHECK(prompt_shares(Counts{4000, 10}, 64, Costs{4, 1}) == Counts{13, 10});
+  CHECK(prompt_shares(Counts{4000, 100}, 64, Costs{4, 1}) == Counts{4, 48});
+  CHECK(prompt_shares(Counts{30, 100}, 64, Costs{4, 1}) == Counts{4, 48});  // less work, not fewer tokens
+  CHECK(prompt_shares(Counts{10, 4000}, 64, Costs{1, 1000}) == Counts{10, 0});
+  CHECK(prompt_shares(Counts{4000}, 64, Costs{1000}) == Counts{1});  // at least a token
+}
+
 TEST_CASE("prompt shares: bounds, whatever waits") {
   unsigned seed = 1;
   const auto random = [&](int64_t most) {

@@ -1,6 +1,6 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-chat test bench bench-peers format asan tsan aarch64 lean fuzz clean help
+.PHONY: all demo demo-chat test bench bench-peers bench-serve format asan tsan aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
@@ -34,9 +34,15 @@ bench-peers: all ## side by side with torch, ONNX Runtime, OpenVINO, CTranslate2
 	@scripts/setup peers
 	@scripts/bench-peers $(QUERN_BENCH_OPTIONS)
 
+bench-serve: all ## what serving costs: beside the same work without it, under half an hour of load, behind a balancer
+	@scripts/setup test
+	@cmake --preset release -B build/bench -DQUERN_BENCH=ON -DQUERN_TESTS=OFF > /dev/null
+	@cmake --build build/bench --target quern_cli serve_load serve_direct
+	@scripts/bench-serve build/bench/bin
+
 format: ## is every file as clang-format has it?
 asan: ## the tests under the address and undefined-behaviour sanitizers, built by clang with warnings as errors
-tsan: ## the engine's tests under the thread sanitizer
+tsan: ## the golden tests and the server's under the thread sanitizer
 aarch64: ## cross compile, and test both NEON tables under qemu
 lean: ## build without OpenBLAS; the library must need libc and libstdc++ alone
 fuzz: ## fuzz every reader of untrusted input for 60 s each (QUERN_FUZZ_SECONDS)
@@ -48,4 +54,4 @@ clean: ## remove what was built (models stay)
 	rm -rf build quern embed
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile

@@ -293,7 +293,7 @@ typedef struct quern_generator_options {
   int64_t sequences;   /* that may run at once; 1 by default */
   const char *kv_type; /* how keys and values are kept: f16 (NULL), or i8, which takes half of that */
   uint64_t kv_memory;  /* bytes for them at most, shared by all sequences; 0: as much as all full contexts need */
-  int64_t chunk;       /* tokens of prompts in one pass, fewer far into long ones, a quarter beside generating sequences; 512 */
+  int64_t chunk;       /* tokens of prompts in one pass, fewer far into long ones; a quarter, but 32, beside generating sequences; 512 */
   int reuse_prefixes;  /* 1: prompts that begin like earlier ones start behind what is still kept; the default */
 } quern_generator_options;
 QUERN_API quern_generator_options quern_generator_options_default(void);

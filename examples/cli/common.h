@@ -45,6 +45,7 @@ void add_classify(CLI::App& app);
 void add_verify(CLI::App& app);
 void add_generate(CLI::App& app);
 void add_chat(CLI::App& app);
+void add_serve(CLI::App& app);
 void add_perplexity(CLI::App& app);
 
 // -m and -t, as every command that runs a model takes them.

@@ -18,6 +18,7 @@ constexpr const char* kFooter =
     "  quern classify -m sst2.q8 -p \"what a lovely day\"\n"
     "  quern generate -m smollm2.gguf -p \"Why is the sky blue?\" -n 128\n"
     "  quern chat -m smollm2.gguf\n"
+    "  quern serve -m minilm.q8 -m smollm2.gguf --port 8080\n"
     "  quern verify minilm.q8 --reference all-MiniLM-L6-v2/ -f texts.txt --min-cosine 0.99\n"
     "  quern inspect minilm.q8\n"
     "  quern bench -m minilm.q8 -p 16,128,512 -b 1,32\n\n"
@@ -36,6 +37,7 @@ int run(int argc, char** argv) {
   cli::add_classify(app);
   cli::add_generate(app);
   cli::add_chat(app);
+  cli::add_serve(app);
   cli::add_verify(app);
   cli::add_perplexity(app);
   cli::add_tokenize(app);

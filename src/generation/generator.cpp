@@ -14,6 +14,7 @@ namespace {
 
 constexpr int64_t kDefaultContext = 4096, kMostSequences = 4096;
 constexpr double kAttentionSlowness = 3.5;  // time of its multiply-accumulates, of that of the weights': 8-bit products
+constexpr int64_t kLeastRoom = 32;          // for prompts beside generating sequences
 constexpr int64_t kLogitRows = 64;          // computed together: bounds their memory
 
 std::string mib(uint64_t bytes) {
@@ -236,7 +237,7 @@ bool Generator::pack(std::vector<Generated>& out) {
     }
   }
   const bool others = readers.size() < running_.size();
-  const int64_t room = others ? std::max<int64_t>(1, options_.chunk / 4) : options_.chunk;
+  const int64_t room = others ? std::min(options_.chunk, std::max(kLeastRoom, options_.chunk / 4)) : options_.chunk;
   const std::vector<int64_t> shares = prompt_shares(waiting, room, costs);
   bool read = false;
   for (size_t i = 0; i < readers.size(); ++i)

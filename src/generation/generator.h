@@ -24,7 +24,7 @@ struct GeneratorOptions {
   KvType kv_type = KvType::f16;
   uint64_t kv_memory = 0;  // bytes that kept keys and values may take; 0: what `sequences` full contexts need
   int64_t chunk = 512;     // tokens of prompts in one pass, fewer where they follow long ones, which takes more time; a
-                           // quarter of it while others are generating
+                           // quarter of it, but 32, while others are generating
   bool reuse_prefixes = true;  // prompts that begin like earlier ones skip what is still kept
 };
 

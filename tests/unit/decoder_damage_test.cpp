@@ -108,7 +108,7 @@ TEST_CASE("damage: decoders cut short never load") {
   }
 }
 
-TEST_CASE("damage: any bytes as a decoder's weights end a sequence at worst") {
+TEST_CASE("damage: any bytes as a decoder's weights end a sequence at worst", "[hostile]") {
   for (const char* type : {"q8", "q4", "q8_0", "q4_0", "f16", "f32"}) {
     ScratchFolder scratch;
     std::string bytes = read_text_file(convert_to(scratch, type, decoder_folder("llama")), 1 << 24);

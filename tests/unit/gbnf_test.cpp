@@ -123,7 +123,7 @@ TEST_CASE("a text that is no grammar is an Error that says where") {
   }
 }
 
-TEST_CASE("hostile grammars end in an Error or are followed in time") {
+TEST_CASE("hostile grammars end in an Error or are followed in time", "[hostile]") {
   const auto repeat = [](const std::string& text, size_t n) {
     std::string out;
     for (size_t i = 0; i < n; ++i) out += text;

@@ -103,7 +103,7 @@ TEST_CASE("generator: a short prompt's first token does not wait for a long prom
     const auto steps = steps_to_first(generator, {a, b}, endings);
     INFO("a prompt of " << length << " tokens");
     CHECK(steps.at(a) == 1);
-    CHECK(steps.at(b) == 6);  // 28, and 12 beside each of a's answers
+    CHECK(steps.at(b) == 5);  // 28 tokens, and some 15 beside each of a's answers, however long the other is
     run_on(generator, endings);
     const GeneratorOptions options = {.context = kContext};
     CHECK(equal(endings.at(slow), alone(model, long_one(), options)));
@@ -123,7 +123,7 @@ TEST_CASE("generator: a long prompt goes on in every step, however many short on
   unsigned seed = 100;
   int steps = 0;
   for (bool first = false; !first; ++steps) {
-    REQUIRE(steps < 400 / 8);  // a quarter of 32 a step
+    REQUIRE(steps < 400);  // a token a step at least; the first ones are cheaper than the room that it has
     for (; generator.running() < 4; ++seed) seeds[generator.add(request(some_tokens(20, seed), 1))] = seed;
     generator.step(out);
     first = std::any_of(out.begin(), out.end(), [&](const Generated& g) { return g.sequence == slow; });

@@ -88,7 +88,7 @@ TEST_CASE("damage: flipped bytes in the metadata give an Error or a model that r
   }
 }
 
-TEST_CASE("damage: any bytes as weights run") {
+TEST_CASE("damage: any bytes as weights run", "[hostile]") {
   for (const char* type : {"q8", "q4", "q8_0", "q4_0", "f16"}) {
     const ModelFile file(type);
     std::mt19937 random(3);

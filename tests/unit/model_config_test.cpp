@@ -73,7 +73,7 @@ std::vector<HfTensor> tensors_of(const std::string& folder) {
 
 }  // namespace
 
-TEST_CASE("config.json: each required key missing, of another type, out of range") {
+TEST_CASE("config.json: each required key missing, of another type, out of range", "[hostile]") {
   for (const Required& r : kRequired) {
     Copy copy(r.fixture);
     REQUIRE(copy.error().status == Status::ok);

@@ -1,0 +1,56 @@
+// One request at a handler: its body, its model, its deadline, and how its answer is sent.
+#pragma once
+#include <string>
+#include <string_view>
+
+#include "app.h"
+#include "fields.h"
+
+namespace server {
+
+class Call {
+ public:
+  Call(App& app, Exchange& http, Dialect dialect);
+
+  // The body as a JSON object. Throws Refusal.
+  const Json& body();
+  Patience patience() const;
+  // The one that the body's `model` names, or the only one for the task.
+  std::shared_ptr<ServedModel> model(const Fields& fields, Task task);
+
+  void answer(const Json& json);
+  void answer(std::string json);  // as text
+  void header(const char* name, const std::string& value);
+
+  App& app;
+  Exchange& http;
+  const Dialect dialect;
+  const std::shared_ptr<const Models> models;
+
+ private:
+  Json body_;
+};
+
+// What a request's work cost, for the x-compute-* headers and TEI's metrics.
+struct Spent {
+  size_t characters = 0, inputs = 0;
+  uint64_t tokens = 0, truncated = 0;
+  double tokenization_ms = 0, queue_ms = 0, compute_ms = 0;
+};
+void add_headers(Call& call, const ServedModel& model, const Spent& spent);
+
+// Refuses a field with none or more than --max-client-batch of what is to be worked on.
+void check_batch(const Call& call, const std::string& name, size_t n);
+// Of UTF-8.
+size_t characters(std::string_view text);
+
+// Runs texts through a model: `outputs` of the job, in order. Throws Refusal; a text that fails does so for all, unless
+// the request has "on_error": "null", which keeps its error with it.
+std::shared_ptr<TextJob> run_texts(Call& call, ServedModel& model, Operation operation, std::vector<TextInput> texts,
+                                   bool keep_errors);
+Spent spent_on(const TextJob& job);
+
+// The seconds that a client is asked to wait before it tries again.
+constexpr const char* kRetryAfter = "1";
+
+}  // namespace server

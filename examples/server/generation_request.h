@@ -1,0 +1,63 @@
+// A request for generated text: from its fields to sequences, and what comes of them in order.
+#pragma once
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "call.h"
+
+namespace server {
+
+// Sampling as OpenAI's clients and llama-server's name it, into the job's options. Throws Refusal.
+void read_sampling(const Fields& fields, GenerationJob& job);
+void read_stop(const Fields& fields, const char* name, size_t most, GenerationJob& job);
+// response_format, json_schema, grammar.
+void read_format(const Fields& fields, GenerationJob& job);
+
+// Ids of a plain prompt, and of a conversation by the model's chat template.
+std::vector<int32_t> tokens_of(const ServedModel& model, const std::string& text);
+std::vector<int32_t> tokens_of_chat(const ServedModel& model, const Fields& fields);
+// The conversation as quern_chat_tokens takes it.
+std::string conversation_of(const Fields& fields);
+
+// The text of one token by itself, special ones too.
+std::string text_of(const ServedModel& model, int32_t token);
+
+// One text that is being generated, as far as it came.
+struct Generated {
+  std::string text;
+  std::vector<GenerationEvent> events;  // with a token
+  quern_finish finish = QUERN_FINISH_NONE;
+};
+
+// All texts of a request: `choices` of each of its jobs. They run at once and are read job by job.
+class Generation {
+ public:
+  // Throws Refusal.
+  Generation(std::shared_ptr<ServedModel> model, std::vector<std::shared_ptr<GenerationJob>> jobs, Patience patience);
+  ~Generation();  // gives up what still runs
+
+  // The next event, its choice counted over all jobs; nullopt after the last. Throws Refusal.
+  std::optional<GenerationEvent> next();
+  // Waits until it is clear that the first event is no refusal; next() gives it again.
+  void begin();
+  // Reads everything.
+  std::vector<Generated> all();
+
+  const ServedModel& model() const { return *model_; }
+  size_t prompt_tokens() const;
+  size_t cached_tokens() const;
+  size_t generated_tokens() const { return generated_; }
+  double queue_ms() const { return jobs_[0]->queue_ms; }
+
+ private:
+  const std::shared_ptr<ServedModel> model_;
+  const std::vector<std::shared_ptr<GenerationJob>> jobs_;
+  const Patience patience_;
+  size_t at_ = 0, generated_ = 0;
+  std::optional<GenerationEvent> first_;
+};
+
+void add_headers(Call& call, const Generation& generation);
+
+}  // namespace server

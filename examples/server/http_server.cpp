@@ -1,0 +1,365 @@
+#include "http_server.h"
+
+#include <fcntl.h>
+#include <netdb.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <optional>
+#include <stdexcept>
+#include <utility>
+
+#include "connection.h"
+
+namespace server {
+namespace {
+
+int64_t now_ms() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
+}
+
+[[noreturn]] void fail(const std::string& what) {
+  throw std::runtime_error(what + ": " + std::strerror(errno));
+}
+
+constexpr int kLingerSeconds = 2;  // for a client to read why it was refused, before the connection is reset
+constexpr size_t kReadBytes = 64 << 10;
+constexpr int kEvents = 256;
+constexpr int kTickMs = 250;
+
+const char* phrase(int status) {  // of those that refuse() has
+  switch (status) {
+    case 400:
+      return "Bad Request";
+    case 408:
+      return "Request Timeout";
+    case 413:
+      return "Content Too Large";
+    case 429:
+      return "Too Many Requests";
+    case 431:
+      return "Request Header Fields Too Large";
+    default:
+      return "Refused";
+  }
+}
+
+}  // namespace
+
+// httplib without its sockets and its routes.
+class HttpServer::Parser : public httplib::Server {
+ public:
+  Parser() {
+    keep_alive_max_count_ = 1000000;  // which answers mention
+    svr_sock_ = 0;                    // streaming goes on while it is not INVALID_SOCKET
+  }
+  ~Parser() override { svr_sock_ = INVALID_SOCKET; }
+  void keep_alive_seconds(int seconds) { keep_alive_timeout_sec_ = seconds; }
+  bool answer(httplib::Stream& stream, bool close, bool& closes, const std::function<void(httplib::Request&)>& setup) {
+    return process_request(stream, close, closes, setup);
+  }
+};
+
+HttpServer::HttpServer(const HttpLimits& limits, Handler handler, Refuse refuse)
+    : limits_(limits), handler_(std::move(handler)), refuse_(std::move(refuse)), parser_(std::make_unique<Parser>()) {
+  parser_->keep_alive_seconds(limits.idle_seconds);
+  parser_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+    Exchange exchange(*Connection::current, request, response);
+    handler_(exchange);
+    return httplib::Server::HandlerResponse::Handled;
+  });
+  // What httplib refuses by itself: a first line that it cannot read.
+  parser_->set_error_handler([this](const httplib::Request& request, httplib::Response& response) {
+    if (!response.body.empty()) return;
+    const Refusal refusal{response.status == 414 ? Reason::head_size : Reason::malformed,
+                          "malformed HTTP request: its first line"};
+    const httplib::Response made = refuse_(refusal, request.path);
+    response.status = made.status;
+    response.set_content(made.body, "application/json");
+  });
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (epoll_ < 0 || wakeup_ < 0) fail("cannot wait for connections");
+  epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event);
+  workers_ = std::make_unique<WorkerPool>(limits.workers);
+}
+
+HttpServer::~HttpServer() {
+  workers_.reset();
+  for (const auto& [fd, c] : connections_) ::close(fd);
+  for (const int fd : {listener_, epoll_, wakeup_})
+    if (fd >= 0) ::close(fd);
+}
+
+int HttpServer::bind(const std::string& host, int port) {
+  addrinfo hints{}, *found = nullptr;
+  hints.ai_socktype = SOCK_STREAM;
+  hints.ai_flags = AI_PASSIVE;
+  if (const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found))
+    throw std::runtime_error("--host " + host + ": " + gai_strerror(error));
+  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
+  listener_ = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (listener_ < 0) fail("cannot make a socket");
+  const int on = 1;
+  setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (::bind(listener_, found->ai_addr, found->ai_addrlen) < 0 || listen(listener_, 4096) < 0)
+    fail("cannot listen on " + host + ":" + std::to_string(port));
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
+  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
+                                             : reinterpret_cast<sockaddr_in&>(address).sin_port);
+}
+
+void HttpServer::stop() {
+  stopping_ = true;
+  wake();
+}
+
+void HttpServer::wake() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t n = write(wakeup_, &one, sizeof one);
+}
+
+int64_t HttpServer::in_seconds(int seconds) const {
+  return now_ms() + int64_t{1000} * seconds;
+}
+
+void HttpServer::run(int drain_seconds) {
+  epoll_event event{.events = EPOLLIN, .data = {.fd = listener_}};
+  epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event);
+  epoll_event events[kEvents];
+  int64_t next_sweep = 0, drained_by = INT64_MAX;
+  bool drains = false;
+  while (true) {
+    const int n = epoll_wait(epoll_, events, kEvents, kTickMs);
+    bool accepts = false;
+    for (int i = 0; i < n; ++i) {
+      const int fd = events[i].data.fd;
+      if (fd == listener_) {
+        accepts = true;
+      } else if (fd == wakeup_) {
+        uint64_t count;
+        [[maybe_unused]] const ssize_t got = read(wakeup_, &count, sizeof count);
+      } else if (const auto at = connections_.find(fd); at != connections_.end()) {
+        const Shared c = at->second;
+        if (c->state.load(std::memory_order_acquire) == Connection::State::answering) {
+          if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) c->gone = true;
+        } else {
+          on_readable(c);
+        }
+      }
+    }
+    take_finished();
+    if (stopping_ && !std::exchange(drains, true)) {
+      drained_by = drain_seconds > 0 ? in_seconds(drain_seconds) : INT64_MAX;
+      close_idle();
+    }
+    if (accepts) accept_new();  // last: a descriptor that was closed above may come again
+    if (now_ms() >= next_sweep) {
+      sweep();
+      next_sweep = now_ms() + kTickMs;
+      if (drains && (now_ms() > drained_by || !busy())) return;
+    }
+  }
+}
+
+void HttpServer::accept_new() {
+  for (int i = 0; i < kEvents; ++i) {
+    sockaddr_storage address{};
+    socklen_t length = sizeof address;
+    const int fd = accept4(listener_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    if (fd < 0) return;  // none left, or no descriptors: later ones may be closed first
+    if (connections_.size() >= limits_.connections) {
+      ::close(fd);
+      continue;
+    }
+    const int on = 1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    const auto c = std::make_shared<Connection>(fd, limits_.framing, address, length);
+    c->late = stopping_;
+    c->deadline = in_seconds(limits_.head_seconds);
+    connections_[fd] = c;
+    open_ = connections_.size();
+    epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = fd}};
+    epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  }
+}
+
+void HttpServer::on_readable(const Shared& c) {
+  char bytes[kReadBytes];
+  const ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
+  if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (n <= 0) return close(c);
+  if (c->state == Connection::State::lingering) return;  // thrown away
+  const bool begun = c->framer.begun(), in_body = c->framer.in_body();
+  try {
+    c->framer.feed({bytes, static_cast<size_t>(n)});
+    c->hold(buffered_, c->framer.buffered());
+    if (buffered_ > limits_.buffered) throw Refusal{Reason::overloaded, "too many large requests at once"};
+  } catch (const Refusal& refusal) {
+    return refuse(c, refusal);
+  }
+  if (!begun) c->deadline = in_seconds(limits_.head_seconds);
+  if (!in_body && c->framer.in_body()) c->body_begun = now_ms();
+  if (c->framer.in_body())
+    c->deadline = c->body_begun + 1000 * (limits_.body_seconds + static_cast<int64_t>(c->framer.buffered() >> 16));
+  if (c->framer.complete()) return dispatch(c);
+  constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
+  if (c->framer.in_body() && c->framer.take_expectation()) send(c->fd, go_on.data(), go_on.size(), MSG_NOSIGNAL);
+}
+
+void HttpServer::dispatch(const Shared& c) {
+  c->state = Connection::State::answering;
+  ++answering_;
+  epoll_event event{.events = EPOLLRDHUP | EPOLLET, .data = {.fd = c->fd}};
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, c->fd, &event);
+  workers_->run([this, c] { answer(c); });
+}
+
+// On a worker: the request that is there, and those that came behind it already.
+void HttpServer::answer(Shared c) {
+  bool keep = true;
+  while (keep) {
+    c->begin_answer(limits_.write_seconds);
+    ConnectionStream stream(*c);
+    Connection::current = c.get();
+    bool closes = false;
+    keep = parser_->answer(stream, stopping_, closes, [](httplib::Request&) {}) && !closes && !stopping_;
+    Connection::current = nullptr;
+    keep = c->flush() && keep && !c->gone;
+    c->body.clear();
+    c->body.shrink_to_fit();
+    if (!keep) break;
+    try {
+      c->framer.next();
+    } catch (const Refusal& refusal) {
+      std::lock_guard lock(finished_mutex_);
+      finished_.emplace_back(c, refusal);
+      --answering_;
+      return wake();
+    }
+    if (!c->framer.complete()) break;
+  }
+  give_back(c, keep);
+}
+
+void HttpServer::give_back(const Shared& c, bool keep) {
+  c->hold(buffered_, keep ? c->framer.buffered() : 0);
+  if (keep) {
+    c->deadline = in_seconds(c->framer.begun() ? limits_.head_seconds : limits_.idle_seconds);
+    // Before the state, after which the connection is the waiting thread's.
+    epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = c->fd}};
+    epoll_ctl(epoll_, EPOLL_CTL_MOD, c->fd, &event);
+    c->state.store(Connection::State::waiting, std::memory_order_release);
+    --answering_;
+    if (stopping_) wake();
+    return;
+  }
+  std::lock_guard lock(finished_mutex_);
+  finished_.emplace_back(c, std::nullopt);
+  --answering_;
+  wake();
+}
+
+void HttpServer::take_finished() {
+  std::vector<std::pair<Shared, std::optional<Refusal>>> finished;
+  {
+    std::lock_guard lock(finished_mutex_);
+    finished.swap(finished_);
+  }
+  for (const auto& [c, refusal] : finished) {
+    if (refusal)
+      refuse(c, *refusal);
+    else
+      close(c);
+  }
+}
+
+// Says why, and closes once the client had time to read it: closing at once, with bytes of the request unread, would
+// reset the connection and lose the answer.
+void HttpServer::refuse(const Shared& c, const Refusal& refusal) {
+  const httplib::Response made = refuse_(refusal, c->framer.path());
+  std::string text =
+      "HTTP/1.1 " + std::to_string(made.status) + " " + phrase(made.status) +
+      "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(made.body.size()) +
+      "\r\n\r\n" + made.body;
+  send(c->fd, text.data(), text.size(), MSG_NOSIGNAL);
+  shutdown(c->fd, SHUT_WR);
+  c->state = Connection::State::lingering;
+  c->hold(buffered_, 0);
+  c->deadline = in_seconds(kLingerSeconds);
+  epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = c->fd}};
+  epoll_ctl(epoll_, EPOLL_CTL_MOD, c->fd, &event);
+}
+
+void HttpServer::sweep() {
+  const int64_t now = now_ms();
+  std::vector<Shared> late;
+  for (const auto& [fd, c] : connections_) {
+    const Connection::State state = c->state.load(std::memory_order_acquire);
+    if (state == Connection::State::answering) continue;
+    if (c->deadline <= now) late.push_back(c);
+  }
+  for (const Shared& c : late) {
+    if (c->state == Connection::State::waiting && c->framer.begun())
+      refuse(c, {Reason::too_slow, "the request came too slowly"});
+    else
+      close(c);
+  }
+}
+
+void HttpServer::close_idle() {
+  std::vector<Shared> idle;
+  for (const auto& [fd, c] : connections_)
+    if (c->state.load(std::memory_order_acquire) == Connection::State::waiting && !c->framer.begun()) idle.push_back(c);
+  for (const Shared& c : idle) close(c);
+}
+
+// Whether a request has begun, or is being answered or refused.
+bool HttpServer::busy() const {
+  if (answering_ > 0) return true;
+  for (const auto& [fd, c] : connections_)
+    if (c->state.load(std::memory_order_acquire) != Connection::State::waiting || c->framer.begun()) return true;
+  return false;
+}
+
+void HttpServer::close(const Shared& c) {
+  c->hold(buffered_, 0);
+  connections_.erase(c->fd);
+  open_ = connections_.size();
+  ::close(c->fd);  // which takes it out of epoll
+}
+
+Exchange::Exchange(Connection& connection, const httplib::Request& request, httplib::Response& response)
+    : request(request), response(response), arrived(connection.arrived), connection_(connection) {}
+
+std::string_view Exchange::body() const {
+  return connection_.body;
+}
+bool Exchange::late() const {
+  return connection_.late;
+}
+const std::atomic<bool>& Exchange::gone() const {
+  return connection_.gone;
+}
+
+void Exchange::stream(const char* content_type, std::function<void(const Write&)> producer) {
+  const auto provider = [&c = connection_, producer = std::move(producer)](size_t, httplib::DataSink& sink) {
+    producer([&](std::string_view part) { return sink.write(part.data(), part.size()) && c.flush() && !c.gone; });
+    sink.done();
+    return true;
+  };
+  if (request.version == "HTTP/1.0")  // has no chunks: the answer ends with the connection
+    response.set_content_provider(content_type, provider);
+  else
+    response.set_chunked_content_provider(content_type, provider);
+}
+
+}  // namespace server

@@ -1,0 +1,89 @@
+"""Classification over HTTP, against `quern classify`."""
+import unittest
+
+import models
+from server import ServerCase
+
+TEXTS = ["what a lovely day", "quick fox", "50 cents"]
+
+
+class Predict(ServerCase):
+    @classmethod
+    def start(cls):
+        cls.models = [models.classifier()]
+        return super().start()
+
+    @staticmethod
+    def program(texts, *more):
+        rows = models.quern_json("classify", "-m", models.classifier(), "-f", "-", "--jsonl", "--json", *more,
+                                 stdin=models.lines(texts))
+        return [[(r["label"], r["score"]) for r in row] for row in rows]
+
+    def same(self, found, expected):
+        self.assertEqual([r["label"] for r in found], [label for label, _ in expected])
+        for r, (_, score) in zip(found, expected):
+            self.assertAlmostEqual(r["score"], score, places=6)
+
+    def test_one_text(self):
+        for path in ("/predict", "/invocations"):
+            self.same(self.ok(path, {"inputs": TEXTS[0]}).json, self.program(TEXTS[:1])[0])
+        (found,) = self.ok("/", {"inputs": TEXTS[0]}).json  # a list of lists, as Hugging Face's inference API has it
+        self.same(found, self.program(TEXTS[:1])[0])
+        self.same(self.ok("/predict", {"inputs": TEXTS[0], "raw_scores": True}).json, self.program(TEXTS[:1], "--raw")[0])
+
+    def test_two_strings_are_a_pair(self):
+        (expected,) = self.program(["quick fox\tlazy user"], "--pairs")
+        self.same(self.ok("/predict", {"inputs": ["quick fox", "lazy user"]}).json, expected)
+
+    def test_batch(self):
+        rows = self.ok("/predict", {"inputs": [[t] for t in TEXTS]}).json
+        for row, expected in zip(rows, self.program(TEXTS), strict=True):
+            self.same(row, expected)
+
+    def test_texts_and_pairs_in_one_batch(self):
+        batch = [["quick fox"], ["quick fox", "lazy user"], ["50 cents"], ["lazy user", "quick fox"]] * 5
+        rows = self.ok("/predict", {"inputs": batch}).json
+        for entry, row in zip(batch, rows, strict=True):
+            self.same(row, self.program(["\t".join(entry)], *["--pairs"] * (len(entry) - 1))[0])
+
+    def test_long_texts(self):
+        answer = self.ok("/predict", {"inputs": [["word " * 500], ["fox"]]})
+        self.assertEqual(answer.headers["x-truncated-inputs"], "1")
+        self.refused(422, "/predict", {"inputs": "word " * 500, "truncate": False}, "tokens")
+
+    def test_refused(self):
+        self.refused(400, "/predict", {"inputs": []})
+        self.refused(422, "/predict", {}, "inputs")
+        for wrong in (1, None, {}, ["a", "b", "c"], [["a", "b", "c"]], [[]], ["a", ["b"]], [[1]], [["a"], "b"]):
+            answer = self.server.post("/predict", {"inputs": wrong})
+            self.assertIn(answer.status, (400, 422), wrong)
+            self.assertError(answer, "/predict")
+        self.refused(422, "/predict", {"inputs": "a", "raw_scores": 1}, "raw_scores")
+        self.refused(422, "/predict", {"inputs": [["a"]] * 2049}, ("2049", "2048"))
+        self.refused(424, "/embed", {"inputs": "a"}, "embed")
+
+
+class Spans(ServerCase):
+    @classmethod
+    def start(cls):
+        cls.models = [models.tagger()]
+        return super().start()
+
+    def test_tagger_is_listed(self):
+        self.assertEqual(self.server.get("/v1/models").json["data"][0]["tasks"], ["token_classify"])
+
+    def test_spans(self):
+        texts = ["Angela quick fox", "the lazy user compared embeddings"]
+        expected = models.quern_json("classify", "-m", models.tagger(), "-f", "-", "--jsonl", "--json", stdin=models.lines(texts))
+        self.assertTrue(any(expected))
+        for text, found, spans in zip(texts, self.ok("/predict", {"inputs": [[t] for t in texts]}).json, expected, strict=True):
+            self.assertEqual(len(found), len(spans))
+            for f, s in zip(found, spans):
+                self.assertEqual(set(f), {"entity_group", "score", "word", "start", "end"})
+                self.assertEqual((f["entity_group"], s["label"]), ("PER", "PER"))  # without B- and I-
+                self.assertEqual((f["start"], f["end"], f["word"]), (s["begin"], s["end"], text[f["start"]:f["end"]]))
+                self.assertAlmostEqual(f["score"], s["score"], places=6)
+
+
+if __name__ == "__main__":
+    unittest.main()

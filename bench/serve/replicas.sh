@@ -50,7 +50,7 @@ balance() {  # METHOD: an nginx on port 8090 that spreads requests this way
     echo "keepalive 64; }"
     echo "server { listen 127.0.0.1:8090; keepalive_requests 1000000; location / { proxy_pass http://replicas; proxy_http_version 1.1;"
     # POSTs too: what a replica did not answer has had no effect.
-    echo "proxy_set_header Connection ''; proxy_next_upstream error timeout http_503 non_idempotent; proxy_buffering off; } } }"
+    echo "proxy_set_header Host \$http_host; proxy_set_header Connection ''; proxy_next_upstream error timeout http_503 non_idempotent; proxy_buffering off; } } }"
   } > "$work/nginx.conf"
   if [ -e "$work/nginx.pid" ]; then
     local old

@@ -33,7 +33,7 @@ std::shared_ptr<ServedModel> Call::model(const Fields& fields, Task task) {
 }
 
 void Call::answer(const Json& json) {
-  answer(json.dump(-1, ' ', false, Json::error_handler_t::replace));
+  answer(dump(json));
 }
 
 void Call::answer(std::string json) {

@@ -28,6 +28,10 @@ Json parse_body(std::string_view body) {
   return json;
 }
 
+std::string dump(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 std::string describe(const Json& value) {
   if (value.is_string()) return "a string";
   if (value.is_array()) return "a list";

@@ -52,6 +52,8 @@ class Fields {
   std::string prefix_;
 };
 
+// As text, for answers; bytes that are not UTF-8 are replaced.
+std::string dump(const Json& json);
 // "a string", "the number 1e308", …: for messages; at most some 60 characters.
 std::string describe(const Json& value);
 

@@ -234,4 +234,15 @@ void add_headers(Call& call, const Generation& g) {
   call.header("x-time-per-token", text((ms - g.queue_ms()) / static_cast<double>(g.generated_tokens())));
 }
 
+void answer_events(Call& call, std::shared_ptr<Generation> generation,
+                   std::function<void(Generation&, const Exchange::Write&)> events) {
+  generation->begin();
+  call.header("Cache-Control", "no-cache");
+  call.header("X-Accel-Buffering", "no");
+  add_headers(call, *generation);
+  call.http.response.status = 200;
+  call.http.stream("text/event-stream", [generation = std::move(generation), events = std::move(events)](
+                                            const Exchange::Write& write) { events(*generation, write); });
+}
+
 }  // namespace server

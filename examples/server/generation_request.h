@@ -59,5 +59,9 @@ class Generation {
 };
 
 void add_headers(Call& call, const Generation& generation);
+// Answers with server-sent events, which `events` writes. What refuses the first one has its status still: throws
+// Refusal.
+void answer_events(Call& call, std::shared_ptr<Generation> generation,
+                   std::function<void(Generation&, const Exchange::Write&)> events);
 
 }  // namespace server

@@ -1,15 +1,9 @@
 // OpenAI's chat and completions, whole or as server-sent events.
-#include <cmath>
-
 #include "generation_request.h"
 #include "routes.h"
 
 namespace server {
 namespace {
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
 
 // What the answers of one request have in common.
 struct Answer {
@@ -162,13 +156,9 @@ void answer(Call& call, const Fields& fields, std::shared_ptr<ServedModel> model
   const bool streams = fields.flag("stream", false);
   const auto generation = std::make_shared<Generation>(std::move(model), std::move(jobs), call.patience());
   if (!streams) return answer_whole(call, a, *generation);
-  generation->begin();  // a refusal has its status still
-  call.header("Cache-Control", "no-cache");
-  call.header("X-Accel-Buffering", "no");
-  add_headers(call, *generation);
-  call.http.response.status = 200;
-  call.http.stream("text/event-stream", [a, generation, old_tei = call.app.options.old_tei](
-                                            const Exchange::Write& write) { stream(a, *generation, old_tei, write); });
+  answer_events(call, generation, [a, old_tei = call.app.options.old_tei](Generation& g, const Exchange::Write& write) {
+    stream(a, g, old_tei, write);
+  });
 }
 
 // What both routes refuse or take alike.

@@ -1,6 +1,4 @@
 // Text generation in the dialect of TGI.
-#include <cmath>
-
 #include "generation_request.h"
 #include "routes.h"
 
@@ -13,7 +11,7 @@ struct Asked {
   int top;
 };
 
-const char* reason(const ServedModel&, quern_finish finish) {
+const char* tgi_reason(quern_finish finish) {
   return finish == QUERN_FINISH_LENGTH ? "length" : finish == QUERN_FINISH_STOP ? "stop_sequence" : "eos_token";
 }
 
@@ -59,7 +57,7 @@ Json top_json(const ServedModel& model, const GenerationEvent& e) {
 }
 
 Json details_json(const Asked& a, const Generation& g, const Generated& text, const Json& seed, bool with_tokens) {
-  Json details = {{"finish_reason", reason(g.model(), text.finish)},
+  Json details = {{"finish_reason", tgi_reason(text.finish)},
                   {"generated_tokens", text.events.size()},
                   {"seed", seed},
                   {"input_length", g.prompt_tokens()}};
@@ -76,9 +74,7 @@ Json details_json(const Asked& a, const Generation& g, const Generated& text, co
 void stream(const Asked& a, Generation& g, const Json& seed, bool old_tei, const Exchange::Write& write) {
   Generated all;
   size_t index = 0;
-  const auto send = [&](const Json& json) {
-    return write("data:" + json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n\n");
-  };
+  const auto send = [&](const Json& json) { return write("data:" + dump(json) + "\n\n"); };
   try {
     while (auto event = g.next()) {
       all.text += event->text;
@@ -110,15 +106,10 @@ void generate(Call& call, How how) {
   const Json seed = p.find("seed") ? *p.find("seed") : Json(nullptr);
   const auto generation = std::make_shared<Generation>(model, std::vector{job}, call.patience());
   if (how == How::streamed) {
-    generation->begin();
-    call.header("Cache-Control", "no-cache");
-    call.header("X-Accel-Buffering", "no");
-    add_headers(call, *generation);
-    call.http.response.status = 200;
-    const bool old_tei = call.app.options.old_tei;
-    call.http.stream("text/event-stream", [a, generation, seed, old_tei](const Exchange::Write& write) {
-      stream(a, *generation, seed, old_tei, write);
-    });
+    answer_events(call, generation,
+                  [a, seed, old_tei = call.app.options.old_tei](Generation& g, const Exchange::Write& write) {
+                    stream(a, g, seed, old_tei, write);
+                  });
     return;
   }
   const Generated text = generation->all()[0];

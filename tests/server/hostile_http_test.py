@@ -5,7 +5,7 @@ import unittest
 import hostile
 import models
 from hostile import EMBED, post
-from server import ServerCase, read_answer
+from server import OwnServers, ServerCase, read_answer
 
 
 class Http(hostile.Hostile):
@@ -206,20 +206,12 @@ class Keys(ServerCase):
         self.assertNotIn("secret", self.server.get("/info").body.decode())
 
 
-class KeyFromTheEnvironment(ServerCase):
+class KeyFromTheEnvironment(OwnServers):
     def test_it_counts(self):
         server = self.own_server(models.embedder(), env={"QUERN_API_KEY": "from the environment"}, key="from the environment")
         self.assertEqual(server.post("/embed", EMBED).status, 200)
         server.key = None
         self.assertEqual(server.post("/embed", EMBED).status, 401)
-
-    @classmethod
-    def setUpClass(cls):
-        pass
-
-    @classmethod
-    def tearDownClass(cls):
-        pass
 
 
 class Cors(ServerCase):

@@ -12,7 +12,7 @@ import unittest
 import models
 from embeddings_test import reference
 from program import f32
-from server import GUARD, ServerCase, read_answer
+from server import GUARD, OwnServers, ServerCase, read_answer
 
 ENDLESS = {"ignore_eos": True}
 
@@ -258,16 +258,8 @@ class Bounds(ServerCase):
         self.assertTrue(sock.recv(4096))
 
 
-class Ends(ServerCase):
+class Ends(OwnServers):
     """Servers that are told to end, or to load again."""
-
-    @classmethod
-    def setUpClass(cls):
-        pass
-
-    @classmethod
-    def tearDownClass(cls):
-        pass
 
     def test_sigterm_answers_what_runs(self):
         server = self.own_server(models.slow_generator(), models.embedder())

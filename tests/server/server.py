@@ -251,3 +251,15 @@ class ServerCase(unittest.TestCase):
         tei = ("/embed", "/embed_all", "/embed_sparse", "/embed_multi", "/rerank", "/predict", "/similarity", "/tokenize",
                "/decode", "/generate", "/generate_stream", "/", "/invocations", "/info")
         return path.split("?")[0] not in tei
+
+
+class OwnServers(ServerCase):
+    """Tests that each start servers of their own: none is shared."""
+
+    @classmethod
+    def setUpClass(cls):
+        pass
+
+    @classmethod
+    def tearDownClass(cls):
+        pass

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 
 #include "dispatch.h"
 #include "error.h"
@@ -70,7 +69,7 @@ std::vector<std::string> calibration_texts(const std::string& file) {
 }
 
 Calibration::Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool)
-    : source_(source), pool_(pool) {
+    : source_(source), pool_(pool), op_(source.device->ops({.pool = &pool, .observer = this})) {
   size_t tokens = 0;
   Encoding e;
   for (const std::string& text : texts) {
@@ -87,12 +86,12 @@ Calibration::Calibration(const LoadedModel& source, const std::vector<std::strin
   if (packs_.empty()) throw Error(Status::bad_argument, "no calibration text has a token");
   stride_ = static_cast<int64_t>((tokens + kSamples - 1) / kSamples);
   for (Pack& pack : packs_) {
-    Arena::Scope scope(arena_);
-    Ops op(default_kernels(), arena_, Precision::f32, &pool_);
+    Ops::Scope scope(*op_);
     Batch batch{pack.ids, pack.types, pack.texts};
-    source.model->prepare(op, batch);
-    const Tensor x = source.model->embed(op, batch);
-    pack.states.assign(x.data, x.data + x.rows * x.cols);
+    source.model->prepare(*op_, batch);
+    std::vector<float> room;
+    const std::span<const float> states = op_->read(source.model->embed(*op_, batch), room);
+    pack.states.assign(states.begin(), states.end());
   }
 }
 
@@ -100,27 +99,31 @@ void Calibration::run_layer(int i) {
   stats_.clear();
   const int64_t D = source_.model->width();
   for (Pack& pack : packs_) {
-    Arena::Scope scope(arena_);
-    Ops op(default_kernels(), arena_, Precision::f32, &pool_, this);
-    const Tensor x{pack.states.data(), static_cast<int64_t>(pack.ids.size()), D, D};
+    Ops::Scope scope(*op_);
+    const Tensor x = op_->tensor(static_cast<int64_t>(pack.ids.size()), D);
+    op_->write(pack.states, x);
     Batch batch{pack.ids, pack.types, pack.texts};
-    source_.model->prepare(op, batch);
-    const Tensor y = source_.model->layer(op, batch, i, x);
-    std::memcpy(x.data, y.data, pack.states.size() * sizeof(float));
+    source_.model->prepare(*op_, batch);
+    std::vector<float> room;
+    const std::span<const float> states = op_->read(source_.model->layer(*op_, batch, i, x), room);
+    pack.states.assign(states.begin(), states.end());
   }
 }
 
-void Calibration::observe(const Linear& linear, const Tensor& x) {
+void Calibration::observe(Ops& op, const Linear& linear, const Tensor& x) {
   InputStats& s = stats_[&linear];
   const int64_t K = linear.K, T = x.rows;
+  std::vector<float> room;
+  const float* const values = op.read(x, room).data();
   if (s.gram.empty()) {
     s.gram.assign(static_cast<size_t>(K * K), 0.0f);
     s.samples.reserve(kSamples * static_cast<size_t>(K));
   }
   std::vector<float> transposed(static_cast<size_t>(K * T));
   for (int64_t t = 0; t < T; ++t) {
-    if (s.tokens++ % stride_ == 0) s.samples.insert(s.samples.end(), x.row(t), x.row(t) + K);
-    for (int64_t k = 0; k < K; ++k) transposed[static_cast<size_t>(k * T + t)] = x.row(t)[k];
+    const float* const row = values + t * K;
+    if (s.tokens++ % stride_ == 0) s.samples.insert(s.samples.end(), row, row + K);
+    for (int64_t k = 0; k < K; ++k) transposed[static_cast<size_t>(k * T + t)] = row[k];
   }
   const KernelTable& kernels = default_kernels();
   constexpr int64_t kBlock = 32;
@@ -128,7 +131,7 @@ void Calibration::observe(const Linear& linear, const Tensor& x) {
     Arena::Scope scope(scratch);
     const int64_t first = task * kBlock, rows = std::min(kBlock, K - first);
     float* product = scratch.take<float>(rows * K);
-    kernels.gemm(rows, K, T, transposed.data() + first * T, T, x.data, x.stride, product, K);
+    kernels.gemm(rows, K, T, transposed.data() + first * T, T, values, K, product, K);
     kernels.axpy(1.0f, product, s.gram.data() + first * K, rows * K);
   });
 }

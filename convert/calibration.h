@@ -26,7 +26,7 @@ class Calibration final : public LinearObserver {
   void run_layer(int i);  // in order from 0; statistics of earlier layers are dropped
   const InputStats& stats(const Linear& linear) const { return stats_.at(&linear); }
 
-  void observe(const Linear& linear, const Tensor& x) override;
+  void observe(Ops& op, const Linear& linear, const Tensor& x) override;
 
  private:
   struct Pack {
@@ -38,7 +38,7 @@ class Calibration final : public LinearObserver {
 
   const LoadedModel& source_;
   Pool& pool_;
-  Arena arena_;
+  const std::unique_ptr<Ops> op_;
   std::vector<Pack> packs_;
   int64_t stride_ = 1;  // every so many tokens is a sample
   std::map<const Linear*, InputStats> stats_;

@@ -25,21 +25,20 @@ nlohmann::json make_self_test(const LoadedModel& source, const std::vector<std::
     ids.insert(ids.end(), e.ids.begin(), e.ids.end());
     types.insert(types.end(), e.type_ids.begin(), e.type_ids.end());
   }
-  Arena arena;
-  Ops op(default_kernels(), arena, Precision::f32, &pool);
+  const std::unique_ptr<Ops> op = source.device->ops({.pool = &pool});
   const WeightMap& map = source.weights;
-  const auto release = [&](int layer, const Tensor&) {
+  const auto release = [&](int layer, Ops&, const Tensor&) {
     if (layer < 0) return;
     const WeightMap::Range range = map.layers[static_cast<size_t>(layer)];
     for (size_t s = range.begin; s < range.end; ++s)
       for (size_t part = 0; part < map.specs[s].parts.size(); ++part)
         source.hf->release(source.hf->find(map.specs[s], part));
   };
-  const Tensor states = forward(*source.model, op, {ids, types, packed}, release);
+  const Tensor states = forward(*source.model, {*op}, {ids, types, packed}, release);
   for (size_t i = 0; i < texts.size(); ++i) {
     if (packed[i].length == 0) continue;
-    const Tensor hidden{states.row(packed[i].first), packed[i].length, states.cols, states.stride};
-    all.push_back(self_test_entry(source, op, texts[i], encodings[i].ids, hidden));
+    all.push_back(
+        self_test_entry(source, *op, texts[i], encodings[i].ids, states.slice(packed[i].first, packed[i].length)));
   }
   return all;
 }

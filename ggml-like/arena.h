@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <memory>
 #include <new>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace quern {
@@ -32,20 +34,22 @@ class Arena {
     return p;
   }
 
-  // Everything taken during the scope's life is released at its end; the memory stays with the arena.
+  // Where it stands; release() gives back what was taken since. The memory stays with the arena.
+  using Mark = std::pair<size_t, size_t>;
+  Mark mark() const { return {current_, used_}; }
+  void release(Mark mark) { std::tie(current_, used_) = mark; }
+
+  // Everything taken during the scope's life is released at its end.
   class Scope {
    public:
-    explicit Scope(Arena& arena) : arena_(arena), current_(arena.current_), used_(arena.used_) {}
-    ~Scope() {
-      arena_.current_ = current_;
-      arena_.used_ = used_;
-    }
+    explicit Scope(Arena& arena) : arena_(arena), mark_(arena.mark()) {}
+    ~Scope() { arena_.release(mark_); }
     Scope(const Scope&) = delete;
     Scope& operator=(const Scope&) = delete;
 
    private:
     Arena& arena_;
-    size_t current_, used_;
+    const Mark mark_;
   };
 
  private:

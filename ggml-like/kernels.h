@@ -15,7 +15,7 @@
 
 namespace quern {
 
-enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu, tanh };
+enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu, tanh, sigmoid };
 
 constexpr int kTypes = 17;  // as many as quants/list.h has
 
@@ -46,7 +46,7 @@ struct TypeKernels {
 };
 
 // One head of one text: q, k, v and out have L rows of d values, row strides `stride` and `out_stride`.
-// out = softmax(scale · q·kᵀ + bias) · v, where query i sees keys i - before … i + after.
+// out = softmax(softcap(scale · q·kᵀ) + bias) · v, where query i sees keys i - before … i + after.
 struct AttentionHead {
   const float *q, *k, *v;
   int64_t stride, L, d;
@@ -54,6 +54,7 @@ struct AttentionHead {
   float* out;
   int64_t out_stride;
   int64_t before, after;        // 0 or more; L - 1 or more: no limit
+  float softcap = 0;            // 0: none; else scores become softcap · tanh(score / softcap), before the bias
   const float* bias = nullptr;  // of query i and key j: bias[i * bias_stride + j]; null: none
   int64_t bias_stride = 0;      // -1 for a bias that depends on j - i alone
 };

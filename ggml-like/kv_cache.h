@@ -1,10 +1,9 @@
 // Keys and values that a decoder keeps, in pages of kPageTokens tokens: a page number names one page in every layer and
-// head. The memory is reserved whole and costs nothing before it is written. Who owns which page is not its business.
-// Pages may be written and read from different threads if no page is written while it is read.
+// head. A device makes it in its own memory (device.h). Who owns which page is not its business. Pages may be written
+// and read from different threads if no page is written while it is read.
 #pragma once
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 
 #include "kernels.h"
 
@@ -21,30 +20,15 @@ struct KvShape {
 
 class KvCache {
  public:
-  static size_t page_bytes(const KernelTable& kernels, const KvShape& shape);  // of one page in all layers and heads
-
-  // Throws Error{out_of_memory} when the memory cannot be reserved.
-  KvCache(const KernelTable& kernels, const KvShape& shape, int64_t pages);
-
+  virtual ~KvCache() = default;
   const KvShape& shape() const { return shape_; }
   int64_t pages() const { return pages_; }
-  const PagedKernel& kernel() const { return kernel_; }
-  int64_t page_stride() const { return static_cast<int64_t>(head_bytes_) * shape_.heads; }
-  char* page(int64_t layer, int64_t page, int64_t head) const {
-    return memory_.get() + static_cast<size_t>((layer * pages_ + page) * shape_.heads + head) * head_bytes_;
-  }
-  void clear(int64_t page);  // zeros, so that nothing of an earlier owner is left
+  virtual void clear(int64_t page) = 0;  // zeros, so that nothing of an earlier owner is left
 
- private:
-  struct Unmap {
-    size_t bytes;
-    void operator()(char* p) const;
-  };
-  KvShape shape_;
-  int64_t pages_;
-  const PagedKernel& kernel_;
-  size_t head_bytes_;
-  std::unique_ptr<char, Unmap> memory_;
+ protected:
+  KvCache(const KvShape& shape, int64_t pages) : shape_(shape), pages_(pages) {}
+  const KvShape shape_;
+  const int64_t pages_;
 };
 
 }  // namespace quern

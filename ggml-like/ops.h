@@ -1,5 +1,6 @@
-// The operators that models are written in: eager, on an arena, over packed tokens. They check nothing that the loader
-// has already checked; shapes are asserted. Glossary: T tokens, D width, F hidden, H heads, L length of one text.
+// The operators that models are written in: eager, over packed tokens, the only door to a tensor's values. An
+// implementation belongs to a device (device.h); the host's is host_ops.h. Operators check nothing that the loader has
+// already checked; shapes are asserted. Glossary: T tokens, D width, F hidden, H heads, L length of one text.
 #pragma once
 #include <cstdint>
 #include <functional>
@@ -7,11 +8,9 @@
 #include <span>
 #include <vector>
 
-#include "arena.h"
 #include "backend.h"
 #include "kernels.h"
 #include "kv_cache.h"
-#include "parallel.h"
 #include "quants/type_info.h"
 #include "tensor.h"
 
@@ -51,17 +50,13 @@ struct Sequence {
   const int32_t* pages = nullptr;
 };
 
+class Ops;
+
 // Called with the input of each linear as it runs; how calibration sees activations.
 class LinearObserver {
  public:
   virtual ~LinearObserver() = default;
-  virtual void observe(const Linear& linear, const Tensor& x) = 0;
-};
-
-// A text's scores are added to these: of query i and key j data[i * stride + j].
-struct Bias {
-  const float* data = nullptr;
-  int64_t stride = 0;
+  virtual void observe(Ops& op, const Linear& linear, const Tensor& x) = 0;
 };
 
 struct AttentionOptions {
@@ -69,8 +64,10 @@ struct AttentionOptions {
   int kv_heads = 0;  // heads of keys and values, each for heads / kv_heads of queries; 0: as many
   float scale = 1;
   int64_t before = INT32_MAX, after = INT32_MAX;  // query i sees keys i - before … i + after of its text
-  // The bias of a head in a text, if any; what it makes lives in `scratch`. Called from any thread.
-  std::function<Bias(const Sequence& text, int head, Arena& scratch)> bias = {};
+  float softcap = 0;                              // 0: none; else scores become softcap · tanh(score / softcap)
+  // Added to the scores, unless it is null: (heads, 2n - 1) for texts of at most n tokens; of query i and key j in
+  // column n - 1 + j - i.
+  Tensor bias = {};
 };
 
 // Of attention over kept keys and values: a token sees itself and those before it.
@@ -78,93 +75,107 @@ struct PagedOptions {
   int heads = 1, kv_heads = 1;
   float scale = 1;
   int64_t window = INT32_MAX;  // sees so many tokens, itself among them
-  float softcap = 0;           // 0: none; else scores become softcap · tanh(score / softcap)
+  float softcap = 0;           // as in AttentionOptions
 };
 
 // How attention computes: exactly, or in 16-bit integers for models whose products take 8-bit activations anyway.
 enum class Precision : uint8_t { f32, i16 };
 
+// One text's last hidden states → one vector.
+enum class Pooling : uint8_t {
+  first,  // of its first token
+  last,   // of its last
+  max,    // value by value
+  mean,
+  mean_sqrt_len,  // the sum by the square root of the number of tokens
+  weighted_mean,  // token t of 1 … L weighs t
+};
+
+// Rotary positions of a batch (Su et al., 2021, arXiv 2104.09864): what rotary() makes and rotate() takes.
+struct Rotary {
+  Tensor angles;                  // rows of n cosines, then n sines
+  std::span<const int32_t> rows;  // the row of each token
+};
+// Of a text: angles of position 1 for each pair of values, all of them n.
+using Frequencies = std::function<std::span<const float>(const Sequence& text)>;
+
+// Belongs to one thread at a time. Tensors that it makes live until the Scope around them ends. Whatever the device,
+// the batch and the number of threads, a row's result depends on nothing but that row's inputs, to the bit.
 class Ops {
  public:
-  // Results live in `arena` until its Scope ends. With a pool, operators split their work over its threads; without,
-  // they run on the calling thread. Either way the results are the same to the bit.
-  Ops(const KernelTable& kernels, Arena& arena, Precision precision, Pool* pool = nullptr,
-      LinearObserver* observer = nullptr)
-      : kernels_(kernels), arena_(arena), precision_(precision), pool_(pool), observer_(observer) {}
+  virtual ~Ops() = default;
 
-  const KernelTable& kernels() const { return kernels_; }
-  Arena& arena() { return arena_; }
+  // What tensors and scratch memory were taken since is released at its end; the memory is kept for the next.
+  class Scope {
+   public:
+    explicit Scope(Ops& op) : op_(op), mark_(op.mark()) {}
+    ~Scope() { op_.release(mark_); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
 
-  Tensor tensor(int64_t rows, int64_t cols);  // uninitialized
+   private:
+    Ops& op_;
+    const std::pair<size_t, size_t> mark_;
+  };
+
+  virtual Tensor tensor(int64_t rows, int64_t cols) = 0;  // uninitialized
+  // x's values, row after row, once they are there. They lie in x itself where the host can see them, else in `room`:
+  // valid as long as x and until `room` changes.
+  virtual std::span<const float> read(const Tensor& x, std::vector<float>& room) = 0;
+  virtual void write(std::span<const float> values, Tensor x) = 0;  // row after row
+  virtual void copy(const Tensor& from, Tensor to) = 0;             // of one shape; nothing where they are the same
 
   // out[t] = sum over tables of table.row(ids[t]); tables and ids in pairs, ids in range.
   struct Lookup {
     const Table& table;
     std::span<const int32_t> ids;
   };
-  Tensor lookup(std::span<const Lookup> lookups);
+  virtual Tensor lookup(std::span<const Lookup> lookups) = 0;
+  // Those rows of x, in that order.
+  virtual Tensor gather(const Tensor& x, std::span<const int64_t> rows) = 0;
+  virtual Tensor transpose(const Tensor& x) = 0;
 
   // (T, K) → (T, N). residual: (T, N), added after the activation.
-  Tensor linear(const Tensor& x, const Linear& w, Activation activation = Activation::none,
-                const Tensor* residual = nullptr);
+  virtual Tensor linear(const Tensor& x, const Linear& w, Activation activation = Activation::none,
+                        const Tensor* residual = nullptr) = 0;
 
   // (T, D) → (T, D), row by row.
-  Tensor layer_norm(const Tensor& x, const Norm& norm, float eps);
-
+  virtual Tensor layer_norm(const Tensor& x, const Norm& norm, float eps) = 0;
   // (T, D) → (T, D), row by row: no mean is taken off, no bias added (Zhang & Sennrich, 2019, arXiv 1910.07467).
-  Tensor rms_norm(const Tensor& x, const Norm& norm, float eps);
+  virtual Tensor rms_norm(const Tensor& x, const Norm& norm, float eps) = 0;
 
-  // activation(gate) · up, value by value, into gate's place, which is the result.
-  Tensor gate(const Tensor& gate, const Tensor& up, Activation activation);
+  // In place, value by value.
+  virtual void scale(Tensor x, float factor) = 0;
+  virtual void add(Tensor x, const Tensor& y) = 0;  // x += y
+  virtual void softcap(Tensor x, float cap) = 0;    // cap · tanh(x / cap)
+  virtual void activate(Tensor x, Activation activation) = 0;
+  // activation(gate) · up, into gate's place, which is the result.
+  virtual Tensor gate(const Tensor& gate, const Tensor& up, Activation activation) = 0;
+  // In place, row by row: x / max(|x|, 1e-12), as torch's normalize.
+  virtual void normalize(Tensor x) = 0;
+  // Each head's d values of x (T, heads · d) by rms_norm, in place.
+  virtual void norm_heads(Tensor x, int heads, const Norm& norm, float eps) = 0;
+
+  // (T, D) → (texts, D). A text of no tokens becomes zeros.
+  virtual Tensor pool(const Tensor& x, std::span<const Sequence> texts, Pooling mode) = 0;
 
   // Attention within each text: q (T, D) with D = heads · d, k and v (T, kv_heads · d), result (T, D).
-  Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
-                   const AttentionOptions& options);
+  virtual Tensor attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
+                           const AttentionOptions& options) = 0;
+  // The same for decoders: keeps each text's k and v in its pages of `cache`, which is this device's, then attends to
+  // all that are there. A token's result does not depend on how many of its text's tokens come in one call.
+  virtual Tensor paged_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
+                                 KvCache& cache, int layer, const PagedOptions& options) = 0;
 
-  // Rotary positions (Su et al., 2021, arXiv 2104.09864) in the order of Hugging Face's files: value i turns with value
-  // i + dims / 2. angles(): for each place of a text dims / 2 cosines, then as many sines; rotate(): the first `dims`
-  // values of every head of x (T, D), in place, by the token's place in its text.
-  Tensor angles(int64_t places, int64_t dims, float base, float factor = 1);
-  void rotate(Tensor x, const Tensor& angles, std::span<const Sequence> texts, int heads);
-
-  // The same for decoders: keeps each text's k and v in its pages of `cache`, then attends to all that are there. A
-  // token's result does not depend on how many of its text's tokens come in one call.
-  Tensor paged_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
-                         KvCache& cache, int layer, const PagedOptions& options);
-
-  // Rotary positions where texts go on: a row of n cosines and n sines for each token, whose place is its text's past
-  // and on. frequencies_of: of a text, n angles of place 1; factor multiplies cosines and sines. turn(): as rotate(),
-  // by those rows; pairs: value 2i turns with value 2i + 1, the order of llama.cpp's files.
-  Tensor token_angles(std::span<const Sequence> texts, int64_t n,
-                      const std::function<const float*(const Sequence&)>& frequencies_of, float factor = 1);
-  void turn(Tensor x, const Tensor& angles, int heads, bool pairs = false);
-
-  // Each head's d values of x (T, heads · d) by rms_norm, in place.
-  void norm_heads(Tensor x, int heads, const Norm& norm, float eps);
+  // Each token's position is its text's past and on; cosines and sines are multiplied by `factor`.
+  virtual Rotary rotary(std::span<const Sequence> texts, const Frequencies& frequencies, float factor = 1) = 0;
+  // The first 2n values of every head of x (T, D), in place: value i turns with value i + n, the order of Hugging
+  // Face's files, or, with pairs, value 2i with value 2i + 1, that of llama.cpp's.
+  virtual void rotate(Tensor x, const Rotary& by, int heads, bool pairs = false) = 0;
 
  private:
-  // f(row) for row < n, 16 rows a task.
-  template <class F>
-  void for_each_row(int64_t n, F&& f) {
-    constexpr int64_t kRows = 16;
-    for_each((n + kRows - 1) / kRows, [&](int64_t task, Arena&) {
-      for (int64_t row = task * kRows; row < n && row < (task + 1) * kRows; ++row) f(row);
-    });
-  }
-  // f(task, scratch) for task < n, over the pool or here.
-  template <class F>
-  void for_each(int64_t n, F&& f) {
-    if (pool_ && n > 1)
-      pool_->run(n, f);
-    else
-      for (int64_t i = 0; i < n; ++i) f(i, arena_);
-  }
-
-  const KernelTable& kernels_;
-  Arena& arena_;
-  Precision precision_;
-  Pool* pool_;
-  LinearObserver* observer_;
+  virtual std::pair<size_t, size_t> mark() const = 0;
+  virtual void release(std::pair<size_t, size_t> mark) = 0;
 };
 
 }  // namespace quern

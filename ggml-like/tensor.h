@@ -7,14 +7,27 @@ namespace quern {
 
 struct TypeInfo;
 
-// T rows (tokens) of D floats; row i starts at data + i * stride.
-struct Tensor {
-  float* data = nullptr;
-  int64_t rows = 0, cols = 0, stride = 0;
+// T rows (tokens) of D floats in the memory of the device whose Ops made it. Its values are reached through Ops alone
+// (read, write): the memory need not be the host's.
+class Tensor {
+ public:
+  int64_t rows = 0, cols = 0;
+  int64_t stride = 0;  // floats from one row to the next
 
-  float* row(int64_t i) const { return data + i * stride; }
   // Columns [first, first + n) of every row.
-  Tensor columns(int64_t first, int64_t n) const { return {data + first, rows, n, stride}; }
+  Tensor columns(int64_t first, int64_t n) const { return {data_ + first, rows, n, stride}; }
+  // Rows [first, first + n).
+  Tensor slice(int64_t first, int64_t n) const { return {data_ + first * stride, n, cols, stride}; }
+  bool is_null() const { return data_ == nullptr; }
+  bool same_place(const Tensor& other) const { return data_ == other.data_; }
+
+  Tensor() = default;
+
+ private:
+  friend struct TensorData;  // tensor_data.h: for those who implement a device
+  Tensor(float* data, int64_t rows, int64_t cols, int64_t stride)
+      : rows(rows), cols(cols), stride(stride), data_(data) {}
+  float* data_ = nullptr;
 };
 
 // A weight matrix W of N outputs × K inputs, y = x·Wᵀ. `arrays` are the type's own (see TypeInfo::arrays): the first

@@ -44,6 +44,7 @@ std::string prompt_of(const LoadedModel& model, const TextOptions& options) {
 
 // Texts that go through the model together, and one worker's memory.
 struct Session::Pack {
+  std::unique_ptr<Ops> op;  // on the worker's own thread
   std::vector<int32_t> ids, types;
   std::vector<Span> offsets;
   std::vector<uint8_t> special_mask;
@@ -64,10 +65,12 @@ struct Session::Pack {
 
 Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
     : model_(std::move(model)),
-      kernels_(default_kernels()),
-      precision_(find_type(model_->type)->int8_activations ? Precision::i16 : Precision::f32),
       pool_(threads > 0 ? threads : usable_cpus()),
-      packs_(static_cast<size_t>(pool_.size())) {}
+      packs_(static_cast<size_t>(pool_.size())) {
+  const Precision precision = precision_of(*model_);
+  wide_ = model_->device->ops({.precision = precision, .pool = &pool_});
+  for (Pack& pack : packs_) pack.op = model_->device->ops({.precision = precision});
+}
 
 Session::~Session() = default;
 
@@ -130,18 +133,9 @@ void Session::add_text(const Job& job, Pack& pack, size_t index) {
 }
 
 void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
-  Arena::Scope scope(op.arena());
-  const Tensor states = forward(*model_->model, op, {pack.ids, pack.types, pack.texts});
-  for (size_t i = 0; i < pack.texts.size(); ++i) {
-    const int64_t first = pack.texts[i].first, length = pack.texts[i].length;
-    const size_t at = static_cast<size_t>(first), n = static_cast<size_t>(length);
-    Finished text{pack.indices[i], {states.row(first), length, states.cols, states.stride}, {&pack.ids[at], n}, {}, {}};
-    if (job.want_offsets) {
-      text.offsets = {&pack.offsets[at], n};
-      text.special_mask = {&pack.special_mask[at], n};
-    }
-    job.finish(op, text);
-  }
+  Ops::Scope scope(op);
+  const Tensor states = forward(*model_->model, {op}, {pack.ids, pack.types, pack.texts});
+  job.finish(op, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
 }
 
 void Session::run(const Job& job, size_t n, EmbedStats& stats) {
@@ -152,16 +146,14 @@ void Session::run(const Job& job, size_t n, EmbedStats& stats) {
     pack.clear();
     add_text(job, pack, 0);
     if (!pack.texts.empty()) {
-      Ops op(kernels_, arena_, precision_, &pool_);
-      run_pack(job, pack, op);
+      run_pack(job, pack, *wide_);
     }
   } else {
     // Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.
     std::atomic<size_t> next{0};
     const size_t share = (n + packs_.size() - 1) / packs_.size();
-    pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena& arena) {
+    pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena&) {
       Pack& pack = packs_[static_cast<size_t>(worker)];
-      Ops op(kernels_, arena, precision_);
       bool more = true;
       while (more) {
         pack.clear();
@@ -171,7 +163,7 @@ void Session::run(const Job& job, size_t n, EmbedStats& stats) {
           if (!more) break;
           add_text(job, pack, index);
         }
-        if (!pack.texts.empty()) run_pack(job, pack, op);
+        if (!pack.texts.empty()) run_pack(job, pack, *pack.op);
       }
     });
   }
@@ -186,7 +178,7 @@ double Session::int8_limit(double seconds) {
     const auto start = Clock::now();
     double macs = 0, passed = 0;
     do {
-      macs += kernels_.int8_limit(kSteps);
+      macs += default_kernels().int8_limit(kSteps);
       passed = std::chrono::duration<double>(Clock::now() - start).count();
     } while (passed < seconds);
     rates[static_cast<size_t>(worker)] = macs / passed;

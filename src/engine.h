@@ -133,11 +133,9 @@ class Session {
   void add_text(const Job& job, Pack& pack, size_t index);
 
   std::shared_ptr<const LoadedModel> model_;
-  const KernelTable& kernels_;
-  const Precision precision_;
   Pool pool_;
-  Arena arena_;              // of a text that is split inside the operators
-  std::vector<Pack> packs_;  // one a thread
+  std::unique_ptr<Ops> wide_;  // on all threads: for a text that is split inside the operators
+  std::vector<Pack> packs_;    // one for each thread
 };
 
 }  // namespace quern

@@ -36,8 +36,10 @@ struct ClassifyJob : Session::Job {
 struct LabelTexts final : ClassifyJob {
   using ClassifyJob::ClassifyJob;
   float* row(size_t index) const { return out.data() + index * config().labels.size(); }
-  void finish(Ops& op, const Finished& text) const override {
-    score_text(op, config(), model.heads->classifier, text.hidden, raw, row(text.index));
+  void finish(Ops& op, const Finished& pack) const override {
+    const std::vector<float> scores = score_texts(op, config(), model.heads->classifier, pack.states, pack.texts, raw);
+    const size_t n = config().labels.size();
+    for (size_t i = 0; i < pack.size(); ++i) std::copy_n(scores.data() + i * n, n, row(pack.indices[i]));
   }
   void finish_empty(size_t index) const override { std::fill_n(row(index), config().labels.size(), 0.0f); }
 
@@ -46,17 +48,26 @@ struct LabelTexts final : ClassifyJob {
 
 struct LabelTokens final : ClassifyJob {
   using ClassifyJob::ClassifyJob;
-  void finish(Ops& op, const Finished& text) const override {
-    TokenLabels& to = made[text.index];
+  void finish(Ops& op, const Finished& pack) const override {
+    for (size_t i = 0; i < pack.size(); ++i) {
+      TokenLabels& to = made[pack.indices[i]];
+      to.tokens = tokens_of(pack, i);
+      to.scores = score_tokens(op, config(), model.heads->classifier, pack.states_of(i), raw);
+    }
+  }
+  std::vector<TokenScores> tokens_of(const Finished& pack, size_t text) const {
     const uint32_t shift = static_cast<uint32_t>(texts.prompt().size());
-    for (size_t i = 0; i < text.ids.size(); ++i) {
-      Span bytes = text.offsets[i];
+    const auto ids = pack.part(pack.ids, text);
+    const auto offsets = pack.part(pack.offsets, text);
+    const auto special = pack.part(pack.special_mask, text);
+    std::vector<TokenScores> found;
+    for (size_t i = 0; i < ids.size(); ++i) {
+      Span bytes = offsets[i];
       bytes.begin -= std::min(bytes.begin, shift);
       bytes.end -= std::min(bytes.end, shift);
-      to.tokens.push_back({text.ids[i], bytes, text.special_mask[i] != 0});
+      found.push_back({ids[i], bytes, special[i] != 0});
     }
-    to.scores.resize(text.ids.size() * config().labels.size());
-    score_tokens(op, config(), model.heads->classifier, text.hidden, raw, to.scores.data());
+    return found;
   }
 
   mutable std::vector<TokenLabels> made;  // each element written by one thread

@@ -1,6 +1,6 @@
 // Texts → vectors, sparse weights, a vector a token.
 #include <algorithm>
-#include <cstring>
+#include <cmath>
 #include <iterator>
 
 #include "engine_jobs.h"
@@ -32,14 +32,19 @@ struct Vectors {
                                             std::to_string(options.dimensions));
   }
 
-  // out: `width` floats.
-  void make(Ops& op, const Tensor& hidden, int64_t skip, float* out) const {
-    if (width == head.width()) return head.apply(op, hidden, skip, out);
-    Arena::Scope scope(op.arena());
-    const Tensor whole = op.tensor(1, head.width());
-    head.apply(op, hidden, skip, whole.data);
-    if (head.normalizes()) normalize(op.kernels(), whole.data, width);
-    std::memcpy(out, whole.data, static_cast<size_t>(width) * sizeof(float));
+  // f(i, vector) for each text i of the pack.
+  template <class F>
+  void make(Ops& op, const Finished& pack, int64_t skip, const F& f) const {
+    Ops::Scope scope(op);
+    Tensor rows = head.apply(op, pack.states, pack.texts, skip);
+    if (width < rows.cols) {
+      rows = rows.columns(0, width);
+      if (head.normalizes()) op.normalize(rows);
+    }
+    std::vector<float> room;
+    const std::span<const float> values = op.read(rows, room);
+    const size_t n = static_cast<size_t>(width);
+    for (size_t i = 0; i < pack.size(); ++i) f(i, values.subspan(i * n, n));
   }
 
   VectorHead head;
@@ -58,8 +63,10 @@ struct VectorRows {
                                             std::to_string(width) + " floats, found " + std::to_string(out.size()));
   }
   float* row(size_t index) const { return out.data() + static_cast<int64_t>(index) * vectors.width; }
-  void make(Ops& op, const Finished& text, int64_t skip) const {
-    vectors.make(op, text.hidden, std::min(skip, text.hidden.rows), row(text.index));
+  void make(Ops& op, const Finished& pack, int64_t skip) const {
+    vectors.make(op, pack, skip, [&](size_t i, std::span<const float> vector) {
+      std::copy(vector.begin(), vector.end(), row(pack.indices[i]));
+    });
   }
   void clear(size_t index) const { std::fill_n(row(index), vectors.width, 0.0f); }
 
@@ -85,7 +92,7 @@ struct EmbedJob final : Session::Job {
   void tokens(size_t index, Encoding& out) const override {
     texts.encode(index, {.add_special = true, .max_length = limits.max_length}, out);
   }
-  void finish(Ops& op, const Finished& text) const override { rows.make(op, text, skip); }
+  void finish(Ops& op, const Finished& pack) const override { rows.make(op, pack, skip); }
   void finish_empty(size_t index) const override { rows.clear(index); }
 
   const PromptedTexts texts;
@@ -114,7 +121,7 @@ struct IdsJob final : Session::Job {
     e.n_dropped = texts[index].size() - kept.size();
     e.n_invalid = 0;
   }
-  void finish(Ops& op, const Finished& text) const override { rows.make(op, text, 0); }
+  void finish(Ops& op, const Finished& pack) const override { rows.make(op, pack, 0); }
   void finish_empty(size_t index) const override { rows.clear(index); }
 
   const int64_t vocabulary;
@@ -131,19 +138,23 @@ struct EncodeJob final : Session::Job {
     if (wanted.multi_vector && !model.pipeline.multi_vector) refuse_task(model, "vectors of tokens");
   }
   void tokens(size_t index, Encoding& out) const override { out = pieces[index]; }
-  void finish(Ops& op, const Finished& text) const override {
-    Encoded& to = made[text.index];
-    if (wanted.dense) {
-      to.dense.resize(static_cast<size_t>(vectors->width));
-      vectors->make(op, text.hidden, std::min(skip, text.hidden.rows), to.dense.data());
+  void finish(Ops& op, const Finished& pack) const override {
+    if (wanted.dense)
+      vectors->make(op, pack, skip, [&](size_t i, std::span<const float> vector) {
+        made[pack.indices[i]].dense.assign(vector.begin(), vector.end());
+      });
+    for (size_t i = 0; i < pack.size(); ++i) {
+      Encoded& to = made[pack.indices[i]];
+      const Tensor states = pack.states_of(i);
+      if (wanted.sparse)
+        to.sparse = sparse_weights(op, *model.pipeline.sparse, model.heads->sparse, states, pack.part(pack.ids, i),
+                                   model.unweighted_ids);
+      if (wanted.multi_vector) to.multi_vector = token_vectors(op, model.heads->multi_vector, states);
+      if (!wanted.states) continue;
+      std::vector<float> room;
+      const std::span<const float> values = op.read(states, room);
+      to.states.assign(values.begin(), values.end());
     }
-    if (wanted.sparse)
-      to.sparse = sparse_weights(op, *model.pipeline.sparse, model.heads->sparse, text.hidden, text.ids.data(),
-                                 model.unweighted_ids);
-    if (wanted.multi_vector) to.multi_vector = token_vectors(op, model.heads->multi_vector, text.hidden);
-    if (wanted.states)
-      for (int64_t i = 0; i < text.hidden.rows; ++i)
-        to.states.insert(to.states.end(), text.hidden.row(i), text.hidden.row(i) + text.hidden.cols);
   }
   void finish_empty(size_t index) const override {
     if (wanted.dense) made[index].dense.assign(static_cast<size_t>(vectors->width), 0.0f);
@@ -202,8 +213,18 @@ void merge_sparse(std::vector<SparseWeight>& all, bool sum) {
   all = std::move(merged);
 }
 
+std::vector<float> normalized(Ops& op, const std::vector<float>& vector) {
+  Ops::Scope scope(op);
+  const Tensor row = op.tensor(1, static_cast<int64_t>(vector.size()));
+  op.write(vector, row);
+  op.normalize(row);
+  std::vector<float> room;
+  const std::span<const float> values = op.read(row, room);
+  return {values.begin(), values.end()};
+}
+
 // The pieces [first, last) of one text → the text.
-Encoded join(EncodeJob& job, size_t first, size_t last, LongTexts mode, const KernelTable& kernels) {
+Encoded join(Ops& op, EncodeJob& job, size_t first, size_t last, LongTexts mode) {
   Encoded whole = std::move(job.made[first]);
   if (last - first == 1) return whole;
   const size_t width = whole.dense.size();
@@ -213,11 +234,11 @@ Encoded join(EncodeJob& job, size_t first, size_t last, LongTexts mode, const Ke
     for (size_t i = first; i < last; ++i) {
       const float weight = static_cast<float>(job.pieces[i].ids.size());
       const std::vector<float>& piece = i == first ? whole.dense : job.made[i].dense;
-      kernels.axpy(weight, piece.data(), mean.data(), static_cast<int64_t>(width));
+      for (size_t k = 0; k < width; ++k) mean[k] = std::fma(weight, piece[k], mean[k]);
       total += weight;
     }
     for (float& v : mean) v /= total;
-    if (job.vectors->head.normalizes()) normalize(kernels, mean.data(), static_cast<int64_t>(width));
+    if (job.vectors->head.normalizes()) mean = normalized(op, mean);
     whole.dense = std::move(mean);
   }
   for (size_t i = first + 1; i < last; ++i) {
@@ -278,7 +299,7 @@ std::vector<Encoded> Session::encode(std::span<const std::string_view> texts, co
   }
   std::vector<Encoded> out;
   for (size_t i = 0; i < texts.size(); ++i)
-    out.push_back(join(job, first[i], first[i + 1], options.long_texts, kernels_));
+    out.push_back(join(*wide_, job, first[i], first[i + 1], options.long_texts));
   return out;
 }
 

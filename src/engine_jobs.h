@@ -4,13 +4,22 @@
 
 namespace quern {
 
-// One text's part of a pack, after the model.
+// A pack after the model: texts that went through together.
 struct Finished {
-  size_t index;  // of the text in the call
-  Tensor hidden;
-  std::span<const int32_t> ids;
-  std::span<const Span> offsets;          // where the job wants them
+  Tensor states;  // (T, D): the last hidden states
+  std::span<const Sequence> texts;
+  std::span<const size_t> indices;        // of the texts in the call
+  std::span<const int32_t> ids;           // T
+  std::span<const Span> offsets;          // T, where the job wants them
   std::span<const uint8_t> special_mask;  // likewise
+
+  size_t size() const { return texts.size(); }
+  Tensor states_of(size_t i) const { return states.slice(texts[i].first, texts[i].length); }
+  // Text i's part of one of the above, which has an entry for each token.
+  template <class T>
+  std::span<T> part(std::span<T> all, size_t i) const {
+    return all.subspan(static_cast<size_t>(texts[i].first), static_cast<size_t>(texts[i].length));
+  }
 };
 
 // What a call's options mean for a model. Throws Error{bad_argument}.
@@ -26,7 +35,7 @@ struct Session::Job {
   virtual ~Job() = default;
   // The tokens of text `index`, each of which the model has. Called from any thread.
   virtual void tokens(size_t index, Encoding& out) const = 0;
-  virtual void finish(Ops& op, const Finished& text) const = 0;
+  virtual void finish(Ops& op, const Finished& pack) const = 0;
   virtual void finish_empty(size_t /*index*/) const {}  // a text without tokens
 
   const Limits limits;

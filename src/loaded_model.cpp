@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "backend.h"
 #include "dispatch.h"
 #include "error.h"
 #include "generation/end_tokens.h"
 #include "heads/vector_head.h"
+#include "host_device.h"
 #include "hub/snapshot.h"
 #include "io/json.h"
 #include "tokenizers/from_gguf.h"
@@ -172,17 +172,6 @@ void load_tokenizer(LoadedModel& m) {
   m.tokenizer = Tokenizer::parse(m.tokenizer_json, name, true, &tables);
 }
 
-// Every product's back end, and the copies of weights that back ends want.
-void hand_to_backend(const WeightMap& weights) {
-  for (const WeightSpec& spec : weights.specs) {
-    if (!spec.linear) continue;
-    for (Linear::Part& part : spec.linear->parts) {
-      part.backend = find_backend(*part.w.type);
-      if (part.backend && part.backend->adopt) part.adopted = part.backend->adopt(part.w);
-    }
-  }
-}
-
 }  // namespace
 
 std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
@@ -204,8 +193,14 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
   if (m->pipeline.sparse && !m->pipeline.sparse->over_vocabulary)
     for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
-  hand_to_backend(m->weights);
+  m->device = std::make_shared<HostDevice>(default_kernels());
+  for (const WeightSpec& spec : m->weights.specs)
+    if (spec.linear) m->device->adopt(*spec.linear);
   return m;
+}
+
+Precision precision_of(const LoadedModel& m) {
+  return find_type(m.type)->int8_activations ? Precision::i16 : Precision::f32;
 }
 
 TokenMacs token_macs(const LoadedModel& m) {

@@ -23,9 +23,10 @@ constexpr uint32_t kLayoutVersion = 2;
 constexpr const char* kTablePrefix = "quern.tokenizer.";
 
 struct LoadedModel {
-  std::string path;    // as resolved
-  std::string format;  // "gguf" or "folder"
-  std::string type;    // of the linear layers: "q8", "f32", …
+  std::shared_ptr<const Device> device;  // that runs it
+  std::string path;                      // as resolved
+  std::string format;                    // "gguf" or "folder"
+  std::string type;                      // of the linear layers: "q8", "f32", …
   const Architecture* architecture = nullptr;
   std::unique_ptr<Model> model;
   WeightMap weights;
@@ -55,6 +56,9 @@ struct LoadedModel {
 
 // spec: a model file, a folder, or a repo id in the local Hub cache. Throws Error.
 std::unique_ptr<LoadedModel> load_model(const std::string& spec);
+
+// How its attention computes.
+Precision precision_of(const LoadedModel& model);
 
 // Multiply-accumulates of one token: `products` by the weights, `attention` to each token that it attends to.
 struct TokenMacs {

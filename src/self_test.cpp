@@ -18,28 +18,28 @@ using nlohmann::json;
 
 constexpr size_t kMostTexts = 64;
 
-json outputs_of(const LoadedModel& m, Ops& op, const std::vector<int32_t>& ids, const Tensor& hidden) {
+json outputs_of(const LoadedModel& m, Ops& op, const std::vector<int32_t>& ids, const Tensor& states) {
   const Pipeline& p = m.pipeline;
   json out = json::object();
   if (!p.modules.empty()) {
     const VectorHead head(p.modules, m.heads->modules, m.model->width(), m.path);
-    std::vector<float> vector(static_cast<size_t>(head.width()));
-    head.apply(op, hidden, 0, vector.data());
-    out["vector"] = vector;
+    const Sequence whole{0, states.rows};
+    std::vector<float> room;
+    out["vector"] = op.read(head.apply(op, states, {&whole, 1}, 0), room);
   }
   if (p.classifier) {
-    const bool each = p.classifier->per_token;
-    std::vector<float> scores(p.classifier->labels.size() * (each ? ids.size() : 1));
-    (each ? score_tokens : score_text)(op, *p.classifier, m.heads->classifier, hidden, true, scores.data());
-    out["scores"] = scores;
+    const Sequence whole{0, states.rows};
+    out["scores"] = p.classifier->per_token
+                        ? score_tokens(op, *p.classifier, m.heads->classifier, states, true)
+                        : score_texts(op, *p.classifier, m.heads->classifier, states, {&whole, 1}, true);
   }
   if (p.sparse) {
     json pairs = json::array();
-    for (const SparseWeight& w : sparse_weights(op, *p.sparse, m.heads->sparse, hidden, ids.data(), m.unweighted_ids))
+    for (const SparseWeight& w : sparse_weights(op, *p.sparse, m.heads->sparse, states, ids, m.unweighted_ids))
       pairs.push_back({w.id, w.weight});
     out["sparse"] = pairs;
   }
-  if (p.multi_vector) out["multi_vector"] = token_vectors(op, m.heads->multi_vector, hidden);
+  if (p.multi_vector) out["multi_vector"] = token_vectors(op, m.heads->multi_vector, states);
   return out;
 }
 
@@ -86,12 +86,10 @@ json check_text(const LoadedModel& m, const json& kept) {
   const bool equal = kept.at("ids").get<std::vector<int32_t>>() == e.ids;
   double least = equal ? 1 : -1;
   if (equal && !e.ids.empty()) {
-    Arena arena;
-    const Precision precision = find_type(m.type)->int8_activations ? Precision::i16 : Precision::f32;
-    Ops op(default_kernels(), arena, precision);
+    const std::unique_ptr<Ops> op = m.device->ops({.precision = precision_of(m)});
     const Sequence whole{0, static_cast<int64_t>(e.ids.size())};
-    const Tensor states = forward(*m.model, op, {e.ids, e.type_ids, {&whole, 1}});
-    const json outputs = outputs_of(m, op, e.ids, states);
+    const Tensor states = forward(*m.model, {*op}, {e.ids, e.type_ids, {&whole, 1}});
+    const json outputs = outputs_of(m, *op, e.ids, states);
     for (const auto& [name, output] : outputs.items()) least = std::min(least, cosine_of(kept.at(name), output));
   }
   return {{"text", text}, {"ids_equal", equal}, {"cosine", least}};
@@ -100,8 +98,8 @@ json check_text(const LoadedModel& m, const json& kept) {
 }  // namespace
 
 json self_test_entry(const LoadedModel& model, Ops& op, const std::string& text, const std::vector<int32_t>& ids,
-                     const Tensor& hidden) {
-  json entry = outputs_of(model, op, ids, hidden);
+                     const Tensor& states) {
+  json entry = outputs_of(model, op, ids, states);
   entry["text"] = text;
   entry["ids"] = ids;
   return entry;

@@ -13,7 +13,7 @@ namespace quern {
 // What the model makes of one text, of each kind of output that it has, from its last hidden states: the JSON that a
 // file keeps, {"text", "ids", "vector"|"scores"|"sparse"|"multi_vector"}.
 nlohmann::json self_test_entry(const LoadedModel& model, Ops& op, const std::string& text,
-                               const std::vector<int32_t>& ids, const Tensor& hidden);
+                               const std::vector<int32_t>& ids, const Tensor& states);
 
 // Runs it: {"passed", "least_cosine", "texts": [{"text", "ids_equal", "cosine"}]}, where a text's cosine is the lowest
 // of its outputs'. It passes when all ids are equal and all cosines at least what the type keeps. Throws

@@ -68,11 +68,13 @@ struct AttentionF32 {
     const int64_t first = seen.first - block.first, n = seen.last - seen.first, end = first + n;
     for (int64_t j = 0; j < first; ++j) row[j] = 0;
     for (int64_t j = end; j < block.last - block.first; ++j) row[j] = 0;
-    if (!h.bias) return Elementwise<S>::softmax(row + first, n, h.scale);
-    const float* bias = h.bias + i * h.bias_stride + seen.first;
+    if (!h.bias && h.softcap == 0) return Elementwise<S>::softmax(row + first, n, h.scale);
+    const float* bias = h.bias ? h.bias + i * h.bias_stride + seen.first : nullptr;
     const auto scale = S::set1(h.scale);
     Elementwise<S>::map(row + first, row + first, n, 0.0f, [&](int64_t j, typename S::F v) {
-      return S::add(S::mul(v, scale), Elementwise<S>::load_some(bias, j, n));
+      v = S::mul(v, scale);
+      if (h.softcap > 0) v = Elementwise<S>::capped(v, h.softcap);
+      return bias ? S::add(v, Elementwise<S>::load_some(bias, j, n)) : v;
     });
     return Elementwise<S>::softmax(row + first, n, 1.0f);
   }
@@ -266,14 +268,17 @@ struct AttentionI16 {
         q, [&](int64_t j) { return S::mul(S::to_float(S::sub_i32(S::load_i32(q.row + j), highest)), base); }, limits);
   }
 
-  // bias: what is added to the scores, from the first that is seen on.
+  // bias: what is added to the scores, from the first that is seen on, or null. softcap: as in AttentionHead.
   template <class Limits>
-  static QUERN_INLINE float biased(const Query& q, const float* bias, const Scratch& s, const Limits& limits) {
+  static QUERN_INLINE float shaped(const Query& q, float softcap, const float* bias, const Scratch& s,
+                                   const Limits& limits) {
     const int64_t n = q.last - q.first;
     const F base = S::set1(q.factor), unit = S::set1(kLog2e);
     for (int64_t j = 0; j < n; j += lanes) {  // a last vector's rest, which is scratch too, is not stored
       const F score = S::to_float(S::load_i32(q.row + q.first + j));
-      const F level = S::add(S::mul(score, base), S::mul(E::load_some(bias, j, n), unit));
+      F level = S::mul(score, base);
+      if (softcap > 0) level = E::capped(level, softcap * kLog2e);
+      if (bias) level = S::add(level, S::mul(E::load_some(bias, j, n), unit));
       E::store_some(level, s.levels + q.first, j, n);
     }
     hide(s.levels, q);
@@ -291,7 +296,8 @@ struct AttentionI16 {
     const bool all_seen = q.first == 0 && seen.last == h.L;  // but for what lies beyond the text's end
     const F all = S::set1(kProbability);
     const auto run = [&](const auto& limits) {
-      return h.bias ? biased(q, h.bias + i * h.bias_stride + seen.first, s, limits) : plain(q, limits);
+      if (!h.bias && h.softcap == 0) return plain(q, limits);
+      return shaped(q, h.softcap, h.bias ? h.bias + i * h.bias_stride + seen.first : nullptr, s, limits);
     };
     if (all_seen) return run([&](int64_t j) { return j < q.n - pair ? all : S::load(last + (j - (q.n - pair))); });
     fill_limits(q, s.limits);

@@ -70,8 +70,12 @@ struct Elementwise {
     if constexpr (A == Activation::relu) return S::max(x, S::zero());
     if constexpr (A == Activation::silu) return S::div(x, S::add(one, S::exp(S::sub(S::zero(), x))));
     if constexpr (A == Activation::tanh) return S::tanh(x);
+    if constexpr (A == Activation::sigmoid) return S::div(one, S::add(one, S::exp(S::sub(S::zero(), x))));
     return x;
   }
+
+  // cap · tanh(x / cap)
+  static QUERN_INLINE F capped(F x, float cap) { return S::mul(S::set1(cap), S::tanh(S::mul(x, S::set1(1.0f / cap)))); }
 
   template <Activation A>
   static void rows(float* y, int64_t M, int64_t N, int64_t stride, const Epilogue& e) {
@@ -102,6 +106,8 @@ struct Elementwise {
         return f.template operator()<Activation::silu>();
       case Activation::tanh:
         return f.template operator()<Activation::tanh>();
+      case Activation::sigmoid:
+        return f.template operator()<Activation::sigmoid>();
     }
   }
 

@@ -116,8 +116,7 @@ struct PagedAttention {
   // top and total up to date; what `out` is to be multiplied by.
   static QUERN_INLINE float weigh(const PagedHead& h, int64_t row, int64_t key, const float* value_scale, float* s) {
     if (h.softcap > 0) {
-      const F cap = S::set1(h.softcap), inverse = S::set1(1.0f / h.softcap);
-      for (int i = 0; i < n; i += L) S::store(S::mul(cap, S::tanh(S::mul(S::load(s + i), inverse))), s + i);
+      for (int i = 0; i < n; i += L) S::store(Elementwise<S>::capped(S::load(s + i), h.softcap), s + i);
     }
     const int64_t last = h.position[row], first = last - h.window + 1;
     if (key < first || key + n - 1 > last || key + n > h.end)

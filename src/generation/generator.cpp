@@ -23,7 +23,7 @@ std::string mib(uint64_t bytes) {
 
 }  // namespace
 
-KvPlan KvPlan::of(const LoadedModel& model, const KernelTable& kernels, const GeneratorOptions& options) {
+KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options) {
   KvShape shape = model.model->language_head().kv;
   if (shape.layers == 0)
     throw Error(Status::unsupported, model.path + ": this model generates no text: it is an encoder");
@@ -38,7 +38,7 @@ KvPlan KvPlan::of(const LoadedModel& model, const KernelTable& kernels, const Ge
   if (options.sequences < 1 || options.sequences > kMostSequences)
     throw Error(Status::bad_argument, "sequences: expected 1 to " + std::to_string(kMostSequences) + ", found " +
                                           std::to_string(options.sequences));
-  plan.page_bytes = KvCache::page_bytes(kernels, shape);
+  plan.page_bytes = model.device->kv_page_bytes(shape);
   const int64_t one = pages_of(plan.context);
   plan.pages = one * options.sequences;
   if (options.kv_memory > 0)
@@ -91,11 +91,12 @@ struct Generator::Running {
 Generator::Generator(std::shared_ptr<const LoadedModel> model, const GeneratorOptions& options)
     : model_(std::move(model)),
       head_(model_->model->language_head()),
-      kernels_(default_kernels()),
+      vocabulary_(static_cast<size_t>(model_->model->vocabulary())),
       options_(options),
-      plan_(KvPlan::of(*model_, kernels_, options)),
+      plan_(KvPlan::of(*model_, options)),
       pool_(options.threads > 0 ? options.threads : usable_cpus()),
-      cache_(kernels_, {options.kv_type, head_.kv.layers, head_.kv.heads, head_.kv.d}, plan_.pages),
+      op_(model_->device->ops({.pool = &pool_})),
+      cache_(model_->device->kv_cache({options.kv_type, head_.kv.layers, head_.kv.heads, head_.kv.d}, plan_.pages)),
       pages_(plan_.pages) {
   const TokenMacs macs = token_macs(*model_);
   attention_cost_ = kAttentionSlowness * macs.attention / macs.products;
@@ -177,7 +178,7 @@ bool Generator::reserve(Running& r, int64_t tokens) {
   while (static_cast<int64_t>(r.pages.size()) < pages_of(tokens)) {
     const int32_t page = pages_.take();
     if (page < 0) return false;
-    cache_.clear(page);
+    cache_->clear(page);
     r.pages.push_back(page);
   }
   return true;
@@ -245,23 +246,20 @@ bool Generator::pack(std::vector<Generated>& out) {
   return read;
 }
 
-Tensor Generator::states(Ops& op) {
+Tensor Generator::states() {
   Batch batch;
   batch.ids = ids_;
   batch.texts = texts_;
-  batch.cache = &cache_;
+  batch.cache = cache_.get();
   batch.growing_to = plan_.context;
-  return forward(*model_->model, op, batch);
+  return forward(*model_->model, {*op_}, batch);
 }
 
-Tensor Generator::logits(Ops& op, const Tensor& states, std::span<const int64_t> rows) {
-  Tensor wanted = op.tensor(static_cast<int64_t>(rows.size()), states.cols);
-  for (size_t i = 0; i < rows.size(); ++i)
-    std::copy_n(states.row(rows[i]), states.cols, wanted.row(static_cast<int64_t>(i)));
-  const Tensor y = op.linear(wanted, *head_.linear);
-  if (head_.softcap > 0)
-    for (int64_t i = 0; i < y.rows * y.cols; ++i) y.data[i] = head_.softcap * std::tanh(y.data[i] / head_.softcap);
-  return y;
+// Of those rows, one after the other.
+std::span<const float> Generator::logits(const Tensor& states, std::span<const int64_t> rows) {
+  const Tensor y = op_->linear(op_->gather(states, rows), *head_.linear);
+  if (head_.softcap > 0) op_->softcap(y, head_.softcap);
+  return op_->read(y, room_);
 }
 
 // Goes on with a token; whether the sequence goes on.
@@ -285,7 +283,7 @@ void Generator::fail(Running& r, const std::string& message, std::vector<Generat
 }
 
 // The tokens that follow from a sequence's logits: one, and one more for each guess that was right.
-void Generator::choose(Running& r, const Tensor& logits, int64_t first, std::vector<Generated>& out) {
+void Generator::choose(Running& r, std::span<const float> logits, std::vector<Generated>& out) {
   if (static_cast<int64_t>(r.tokens.size()) >= r.most) {  // max_tokens 0: the prompt went through, nothing follows
     r.finish = Finish::length;
     out.push_back({r.id, -1, 0, {}, Finish::length, {}});
@@ -293,8 +291,7 @@ void Generator::choose(Running& r, const Tensor& logits, int64_t first, std::vec
   }
   try {
     for (size_t i = 0; i <= r.guesses.size(); ++i) {
-      const float* row = logits.row(first + static_cast<int64_t>(i));
-      const Sampler::Choice choice = r.sampler.choose({row, static_cast<size_t>(logits.cols)});
+      const Sampler::Choice choice = r.sampler.choose(logits.subspan(i * vocabulary_, vocabulary_));
       if (!take(r, choice, out) || i == r.guesses.size() || choice.id != r.guesses[i]) return;
       ++r.kept;  // the guess went through already
       ++stats_.guessed_tokens;
@@ -309,21 +306,20 @@ void Generator::step(std::vector<Generated>& out) {
   const auto start = std::chrono::steady_clock::now();
   const bool read = pack(out);
   if (!in_pass_.empty()) {
-    Arena::Scope scope(arena_);
-    Ops op(kernels_, arena_, Precision::f32, &pool_);
-    const Tensor x = states(op);
+    Ops::Scope scope(*op_);
+    const Tensor x = states();
     std::vector<int64_t> rows;
-    std::vector<std::pair<Running*, int64_t>> answering;
+    std::vector<std::pair<Running*, size_t>> answering;
     for (size_t i = 0; i < in_pass_.size(); ++i) {
       Running& r = *in_pass_[i];
       if (!r.answers) continue;
-      answering.emplace_back(&r, static_cast<int64_t>(rows.size()));
+      answering.emplace_back(&r, rows.size());
       const int64_t n = static_cast<int64_t>(r.guesses.size()) + 1;
       for (int64_t j = n; j > 0; --j) rows.push_back(texts_[i].first + texts_[i].length - j);
     }
     if (!rows.empty()) {
-      const Tensor y = logits(op, x, rows);
-      for (const auto& [r, first] : answering) choose(*r, y, first, out);
+      const std::span<const float> all = logits(x, rows);
+      for (const auto& [r, first] : answering) choose(*r, all.subspan(first * vocabulary_), out);
     }
   }
   for (auto& r : running_) {
@@ -355,16 +351,15 @@ void Generator::score(std::span<const int32_t> tokens, size_t first,
     const size_t before = r.kept;
     if (!pack_tokens(r, options_.chunk))
       throw Error(Status::bad_argument, "the KV cache is full: other sequences are running");
-    Arena::Scope scope(arena_);
-    Ops op(kernels_, arena_, Precision::f32, &pool_);
-    const Tensor x = states(op);
+    Ops::Scope scope(*op_);
+    const Tensor x = states();
     for (size_t at = std::max(before, first); at < r.kept;) {
-      Arena::Scope inner(arena_);
+      Ops::Scope inner(*op_);
       std::vector<int64_t> rows;
       for (size_t i = at; i < r.kept && rows.size() < kLogitRows; ++i) rows.push_back(static_cast<int64_t>(i - before));
-      const Tensor y = logits(op, x, rows);
+      const std::span<const float> all = logits(x, rows);
       for (size_t i = 0; i < rows.size(); ++i)
-        if (!f(at + i, {y.row(static_cast<int64_t>(i)), static_cast<size_t>(y.cols)})) return;
+        if (!f(at + i, all.subspan(i * vocabulary_, vocabulary_))) return;
       at += rows.size();
     }
   }

@@ -34,7 +34,7 @@ struct KvPlan {
   uint64_t page_bytes = 0;
   // Throws Error{bad_argument} when the context is beyond the model's or kv_memory holds less than one context, saying
   // how much is needed; {unsupported} for a model that is no decoder.
-  static KvPlan of(const LoadedModel& model, const KernelTable& kernels, const GeneratorOptions& options);
+  static KvPlan of(const LoadedModel& model, const GeneratorOptions& options);
 };
 
 enum class Finish : uint8_t { none, end, length, error };  // end: an end-of-generation token came
@@ -104,20 +104,20 @@ class Generator {
   void release(Running& r);
   bool pack_tokens(Running& r, int64_t most);
   bool pack(std::vector<Generated>& out);
-  Tensor states(Ops& op);
-  Tensor logits(Ops& op, const Tensor& states, std::span<const int64_t> rows);
-  void choose(Running& r, const Tensor& logits, int64_t first, std::vector<Generated>& out);
+  Tensor states();
+  std::span<const float> logits(const Tensor& states, std::span<const int64_t> rows);
+  void choose(Running& r, std::span<const float> logits, std::vector<Generated>& out);
   bool take(Running& r, const Sampler::Choice& choice, std::vector<Generated>& out);
   void fail(Running& r, const std::string& message, std::vector<Generated>& out);
 
   std::shared_ptr<const LoadedModel> model_;
   LanguageHead head_;
-  const KernelTable& kernels_;
+  size_t vocabulary_;
   GeneratorOptions options_;
   KvPlan plan_;
   Pool pool_;
-  Arena arena_;
-  KvCache cache_;
+  std::unique_ptr<Ops> op_;
+  std::unique_ptr<KvCache> cache_;
   PagePool pages_;
   std::vector<std::unique_ptr<Running>> running_;
   int64_t next_ = 1;
@@ -127,6 +127,7 @@ class Generator {
   std::vector<int32_t> ids_;
   std::vector<Sequence> texts_;
   std::vector<Running*> in_pass_;  // whose the texts are
+  std::vector<float> room_;        // of its logits, where they do not lie in the host's memory
 };
 
 }  // namespace quern

@@ -2,10 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <map>
-
-#include "heads/pooling.h"
 
 namespace quern {
 namespace {
@@ -26,33 +23,37 @@ void activate(const std::string& activation, float* x, int64_t n) {
   for (int64_t i = 0; i < n; ++i) x[i] /= total;
 }
 
-void copy_scores(const ClassifierConfig& config, const Tensor& logits, bool raw, float* out) {
-  for (int64_t t = 0; t < logits.rows; ++t, out += logits.cols) {
-    std::memcpy(out, logits.row(t), static_cast<size_t>(logits.cols) * sizeof(float));
-    if (!raw) activate(config.activation, out, logits.cols);
-  }
+std::vector<float> scores_of(Ops& op, const ClassifierConfig& config, const Tensor& logits, bool raw) {
+  std::vector<float> room;
+  const std::span<const float> values = op.read(logits, room);
+  std::vector<float> scores(values.begin(), values.end());
+  for (int64_t t = 0; !raw && t < logits.rows; ++t)
+    activate(config.activation, scores.data() + t * logits.cols, logits.cols);
+  return scores;
 }
 
 std::vector<SparseWeight> over_vocabulary(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
-                                          const Tensor& hidden) {
+                                          const Tensor& states) {
   constexpr int64_t kRows = 32;  // whose logits are held at a time
   const auto weigh = [&](float x) { return config.twice ? std::log1p(std::log1p(x)) : std::log1p(x); };
-  std::vector<float> totals(static_cast<size_t>(weights.out.N), 0.0f);
-  for (int64_t first = 0; first < hidden.rows; first += kRows) {
-    Arena::Scope scope(op.arena());
-    const Tensor rows{hidden.row(first), std::min(kRows, hidden.rows - first), hidden.cols, hidden.stride};
-    const Tensor logits = run_layers(op, config.layers, weights, rows);
-    for (int64_t t = 0; t < logits.rows; ++t) {
-      const float* row = logits.row(t);
-      for (size_t i = 0; i < totals.size(); ++i) {
-        if (!(row[i] > 0)) continue;
+  const size_t N = static_cast<size_t>(weights.out.N);
+  std::vector<float> totals(N, 0.0f), room;
+  for (int64_t first = 0; first < states.rows; first += kRows) {
+    Ops::Scope scope(op);
+    const Tensor logits =
+        run_layers(op, config.layers, weights, states.slice(first, std::min(kRows, states.rows - first)));
+    const std::span<const float> values = op.read(logits, room);
+    for (size_t at = 0; at < values.size(); at += N) {
+      for (size_t i = 0; i < N; ++i) {
+        const float logit = values[at + i];
+        if (!(logit > 0)) continue;
         // The largest logit has the largest weight, so that only a sum needs each logit's.
-        totals[i] = config.sum ? totals[i] + weigh(row[i]) : std::max(totals[i], row[i]);
+        totals[i] = config.sum ? totals[i] + weigh(logit) : std::max(totals[i], logit);
       }
     }
   }
   std::vector<SparseWeight> found;
-  for (size_t i = 0; i < totals.size(); ++i) {
+  for (size_t i = 0; i < N; ++i) {
     if (totals[i] > 0) found.push_back({static_cast<int32_t>(i), config.sum ? totals[i] : weigh(totals[i])});
   }
   return found;
@@ -66,51 +67,46 @@ void sort_by_weight(std::vector<SparseWeight>& weights) {
   });
 }
 
-void score_text(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
-                bool raw, float* out) {
-  Arena::Scope scope(op.arena());
-  Tensor row{hidden.data, 1, hidden.cols, hidden.stride};
-  if (config.layers.mean) {
-    row = op.tensor(1, hidden.cols);
-    find_pool("mean", "")(op.kernels(), hidden, row.data);
-  }
-  copy_scores(config, run_layers(op, config.layers, weights, row), raw, out);
+std::vector<float> score_texts(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights,
+                               const Tensor& states, std::span<const Sequence> texts, bool raw) {
+  Ops::Scope scope(op);
+  const Tensor rows = op.pool(states, texts, config.layers.mean ? Pooling::mean : Pooling::first);
+  return scores_of(op, config, run_layers(op, config.layers, weights, rows), raw);
 }
 
-void score_tokens(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
-                  bool raw, float* out) {
-  Arena::Scope scope(op.arena());
-  copy_scores(config, run_layers(op, config.layers, weights, hidden), raw, out);
+std::vector<float> score_tokens(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights,
+                                const Tensor& states, bool raw) {
+  Ops::Scope scope(op);
+  return scores_of(op, config, run_layers(op, config.layers, weights, states), raw);
 }
 
 std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
-                                         const Tensor& hidden, const int32_t* ids,
+                                         const Tensor& states, std::span<const int32_t> ids,
                                          const std::unordered_set<int32_t>& unused) {
-  Arena::Scope scope(op.arena());
+  Ops::Scope scope(op);
   std::vector<SparseWeight> found;
   if (config.over_vocabulary) {
-    found = over_vocabulary(op, config, weights, hidden);
+    found = over_vocabulary(op, config, weights, states);
   } else {
-    const Tensor values = op.linear(hidden, weights.out, Activation::relu);
+    std::vector<float> room;
+    const std::span<const float> values = op.read(op.linear(states, weights.out, Activation::relu), room);
     std::map<int32_t, float> largest;
-    for (int64_t t = 0; t < hidden.rows; ++t)
-      if (*values.row(t) > 0 && !unused.count(ids[t])) largest[ids[t]] = std::max(largest[ids[t]], *values.row(t));
+    for (size_t t = 0; t < ids.size(); ++t)
+      if (values[t] > 0 && !unused.count(ids[t])) largest[ids[t]] = std::max(largest[ids[t]], values[t]);
     for (const auto& [id, weight] : largest) found.push_back({id, weight});
   }
   sort_by_weight(found);
   return found;
 }
 
-std::vector<float> token_vectors(Ops& op, const Linear& weights, const Tensor& hidden) {
-  std::vector<float> out;
-  if (hidden.rows < 2) return out;
-  Arena::Scope scope(op.arena());
-  const Tensor y = op.linear({hidden.row(1), hidden.rows - 1, hidden.cols, hidden.stride}, weights);
-  for (int64_t t = 0; t < y.rows; ++t) {
-    normalize(op.kernels(), y.row(t), y.cols);
-    out.insert(out.end(), y.row(t), y.row(t) + y.cols);
-  }
-  return out;
+std::vector<float> token_vectors(Ops& op, const Linear& weights, const Tensor& states) {
+  if (states.rows < 2) return {};
+  Ops::Scope scope(op);
+  const Tensor y = op.linear(states.slice(1, states.rows - 1), weights);
+  op.normalize(y);
+  std::vector<float> room;
+  const std::span<const float> values = op.read(y, room);
+  return {values.begin(), values.end()};
 }
 
 }  // namespace quern

@@ -2,6 +2,7 @@
 // keep nothing.
 #pragma once
 #include <cstdint>
+#include <span>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -10,13 +11,13 @@
 
 namespace quern {
 
-// Label scores of one text from its last hidden states (L, D), L >= 1: labels.size() floats. raw: before the
-// activation.
-void score_text(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
-                bool raw, float* out);
-// The same of each token: L rows.
-void score_tokens(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights, const Tensor& hidden,
-                  bool raw, float* out);
+// Label scores of texts from their last hidden states (T, D), texts of one token or more: labels.size() floats for
+// each, in order. raw: before the activation.
+std::vector<float> score_texts(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights,
+                               const Tensor& states, std::span<const Sequence> texts, bool raw);
+// The same of each of (L, D) tokens.
+std::vector<float> score_tokens(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights,
+                                const Tensor& states, bool raw);
 
 struct SparseWeight {
   int32_t id;
@@ -26,10 +27,10 @@ struct SparseWeight {
 void sort_by_weight(std::vector<SparseWeight>& weights);
 // So sorted. ids: the text's tokens; unused: ids that never get a weight of their own.
 std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
-                                         const Tensor& hidden, const int32_t* ids,
+                                         const Tensor& states, std::span<const int32_t> ids,
                                          const std::unordered_set<int32_t>& unused);
 
 // (L - 1) rows of length 1: the first token has none.
-std::vector<float> token_vectors(Ops& op, const Linear& weights, const Tensor& hidden);
+std::vector<float> token_vectors(Ops& op, const Linear& weights, const Tensor& states);
 
 }  // namespace quern

@@ -1,8 +1,6 @@
 #include "heads/vector_head.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 
 #include "error.h"
 #include "models/config_map.h"
@@ -12,22 +10,18 @@ namespace {
 
 constexpr float kNormEps = 1e-5f;  // torch.nn.LayerNorm's
 
-Tensor dense(Ops& op, const Pipeline::Module& module, const HeadWeights::Module& weights, const Tensor& row) {
+Tensor dense(Ops& op, const Pipeline::Module& module, const HeadWeights::Module& weights, const Tensor& rows) {
   const std::string& name = module.dense.activation;
-  const bool of_ops = name != "identity" && name != "sigmoid";
-  const Tensor y = op.linear(row, weights.dense, of_ops ? activation_named(name, "") : Activation::none);
-  if (name == "sigmoid")
-    for (int64_t i = 0; i < y.cols; ++i) y.data[i] = 1.0f / (1.0f + std::exp(-y.data[i]));
-  return y;
+  return op.linear(rows, weights.dense, name == "identity" ? Activation::none : activation_named(name, ""));
 }
 
-Tensor layer_norm(Ops& op, const Pipeline::Module&, const HeadWeights::Module& weights, const Tensor& row) {
-  return op.layer_norm(row, weights.norm, kNormEps);
+Tensor layer_norm(Ops& op, const Pipeline::Module&, const HeadWeights::Module& weights, const Tensor& rows) {
+  return op.layer_norm(rows, weights.norm, kNormEps);
 }
 
-Tensor unit_length(Ops& op, const Pipeline::Module&, const HeadWeights::Module&, const Tensor& row) {
-  normalize(op.kernels(), row.data, row.cols);
-  return row;
+Tensor unit_length(Ops& op, const Pipeline::Module&, const HeadWeights::Module&, const Tensor& rows) {
+  op.normalize(rows);
+  return rows;
 }
 
 }  // namespace
@@ -44,7 +38,7 @@ VectorHead::VectorHead(std::span<const Pipeline::Module> modules, std::span<cons
 void VectorHead::add(const Pipeline::Module& module, const HeadWeights::Module& weights, int64_t D,
                      const std::string& name) {
   if (module.type == "Pooling") {
-    for (const std::string& mode : module.pooling.modes) pools_.push_back(find_pool(mode, name));
+    for (const std::string& mode : module.pooling.modes) pools_.push_back(find_pooling(mode, name));
     width_ = D * static_cast<int64_t>(pools_.size());
     skips_prompt_ = !module.pooling.include_prompt;
     return;
@@ -62,20 +56,23 @@ void VectorHead::add(const Pipeline::Module& module, const HeadWeights::Module& 
   width_ = module.dense.out_features;
 }
 
-void VectorHead::apply(Ops& op, const Tensor& hidden, int64_t skip, float* out) const {
-  Tensor used = hidden;
-  if (skips_prompt_ && skip > 0) {
-    used.data += skip * used.stride;
-    used.rows -= skip;
+Tensor VectorHead::apply(Ops& op, const Tensor& states, std::span<const Sequence> texts, int64_t skip) const {
+  std::vector<Sequence> used(texts.begin(), texts.end());
+  for (Sequence& text : used) {
+    const int64_t skipped = skips_prompt_ ? std::min(skip, text.length) : 0;  // all: pooling makes zeros of no tokens
+    text.first += skipped;
+    text.length -= skipped;
   }
-  Arena::Scope scope(op.arena());
-  Tensor row = op.tensor(1, hidden.cols * static_cast<int64_t>(pools_.size()));
-  // Nothing but the prompt: the reference's sum over no tokens.
-  if (used.rows < 1) std::fill(row.data, row.data + row.cols, 0.0f);
-  for (size_t i = 0; used.rows >= 1 && i < pools_.size(); ++i)
-    pools_[i](op.kernels(), used, row.data + static_cast<int64_t>(i) * hidden.cols);
-  for (const Step& step : steps_) row = step.run(op, *step.module, *step.weights, row);
-  std::memcpy(out, row.data, static_cast<size_t>(width_) * sizeof(float));
+  Tensor rows;
+  if (pools_.size() == 1) {
+    rows = op.pool(states, used, pools_[0]);
+  } else {
+    rows = op.tensor(static_cast<int64_t>(texts.size()), states.cols * static_cast<int64_t>(pools_.size()));
+    for (size_t i = 0; i < pools_.size(); ++i)
+      op.copy(op.pool(states, used, pools_[i]), rows.columns(static_cast<int64_t>(i) * states.cols, states.cols));
+  }
+  for (const Step& step : steps_) rows = step.run(op, *step.module, *step.weights, rows);
+  return rows;
 }
 
 }  // namespace quern

@@ -1,5 +1,5 @@
-// One text's last hidden states → its vector, by the modules of a sentence-transformers model in their order. Immutable
-// once made; apply may be called from any number of threads.
+// Texts' last hidden states → a vector for each, by the modules of a sentence-transformers model in their order.
+// Immutable once made; apply may be called from any number of threads.
 #pragma once
 #include <span>
 #include <string>
@@ -23,14 +23,14 @@ class VectorHead {
   bool normalizes() const { return normalizes_; }
   bool skips_prompt() const { return skips_prompt_; }
 
-  // hidden: (L, D), L >= 1; skip: the first tokens that take no part in pooling (0 <= skip; ignored unless
-  // skips_prompt).
-  void apply(Ops& op, const Tensor& hidden, int64_t skip, float* out) const;
+  // states: (T, D) of a batch; skip: the first tokens of each text that take no part in pooling (0 or more; ignored
+  // unless skips_prompt). → (texts, width), on op's memory.
+  Tensor apply(Ops& op, const Tensor& states, std::span<const Sequence> texts, int64_t skip) const;
 
  private:
-  // What follows pooling. A new module is a function here and a line in the constructor's table.
+  // What follows pooling, over one row for each text.
   struct Step {
-    Tensor (*run)(Ops& op, const Pipeline::Module& module, const HeadWeights::Module& weights, const Tensor& row);
+    Tensor (*run)(Ops& op, const Pipeline::Module& module, const HeadWeights::Module& weights, const Tensor& rows);
     const Pipeline::Module* module;
     const HeadWeights::Module* weights;
   };

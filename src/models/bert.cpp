@@ -144,7 +144,8 @@ struct Bert final : Model {
   int layers() const override { return static_cast<int>(n_layers); }
 
   Tensor embed(Ops& op, const Batch& batch) const override {
-    const Ops::Lookup all[] = {{token, batch.ids}, {position, places(op, batch)}, {segment, batch.types}};
+    const std::vector<int32_t> positions = positions_of(batch);
+    const Ops::Lookup all[] = {{token, batch.ids}, {position, positions}, {segment, batch.types}};
     const Tensor x = op.lookup(std::span(all).first(segment.rows > 0 ? 3 : 2));
     return op.layer_norm(x, embed_norm, eps);
   }

@@ -6,12 +6,12 @@
 
 namespace quern {
 
-Tensor attend(Ops& op, const Batch& batch, const Tensor& qkv, const AttentionOptions& options, const Tensor* angles) {
+Tensor attend(Ops& op, const Batch& batch, const Tensor& qkv, const AttentionOptions& options, const Rotary* rotary) {
   const int64_t inner = qkv.cols / 3;
   const Tensor q = qkv.columns(0, inner), k = qkv.columns(inner, inner), v = qkv.columns(2 * inner, inner);
-  if (angles) {
-    op.rotate(q, *angles, batch.texts, options.heads);
-    op.rotate(k, *angles, batch.texts, options.heads);
+  if (rotary) {
+    op.rotate(q, *rotary, options.heads);
+    op.rotate(k, *rotary, options.heads);
   }
   return op.attention(q, k, v, batch.texts, options);
 }
@@ -21,8 +21,8 @@ AttentionOptions scaled_attention(int64_t D, int64_t heads) {
 }
 
 Tensor run(Ops& op, const Batch& batch, const PostNormLayer& l, const Tensor& x, const AttentionOptions& options,
-           Activation activation, float eps, const Tensor* angles) {
-  const Tensor a = attend(op, batch, op.linear(x, l.qkv), options, angles);
+           Activation activation, float eps, const Rotary* rotary) {
+  const Tensor a = attend(op, batch, op.linear(x, l.qkv), options, rotary);
   const Tensor y = op.layer_norm(op.linear(a, l.out, Activation::none, &x), l.attn_norm, eps);
   const int64_t F = l.down.K;
   const bool gated = l.up.N == 2 * F;
@@ -45,11 +45,23 @@ HeadLayers roberta_masked_lm(Activation activation, float eps) {
                  "lm_head.decoder.bias|lm_head.bias"}};
 }
 
-std::span<const int32_t> places(Ops& op, const Batch& batch) {
-  int32_t* out = op.arena().take<int32_t>(static_cast<int64_t>(batch.ids.size()));
+std::vector<int32_t> positions_of(const Batch& batch) {
+  std::vector<int32_t> out(batch.ids.size());
   for (const Sequence& text : batch.texts)
-    for (int64_t i = 0; i < text.length; ++i) out[text.first + i] = static_cast<int32_t>(i);
-  return {out, batch.ids.size()};
+    for (int64_t i = 0; i < text.length; ++i) out[static_cast<size_t>(text.first + i)] = static_cast<int32_t>(i);
+  return out;
+}
+
+std::vector<float> rotary_frequencies(int64_t n, float base, float factor) {
+  std::vector<float> out(static_cast<size_t>(n));
+  for (int64_t i = 0; i < n; ++i)
+    out[static_cast<size_t>(i)] = 1.0f / std::pow(base, static_cast<float>(2 * i) / static_cast<float>(2 * n)) / factor;
+  return out;
+}
+
+Rotary rotary_of(Ops& op, const Batch& batch, int64_t d, float base, float factor) {
+  const std::vector<float> frequencies = rotary_frequencies(d / 2, base, factor);
+  return op.rotary(batch.texts, [&](const Sequence&) { return std::span<const float>(frequencies); });
 }
 
 void check_heads(const ConfigMap& map, int64_t D, int64_t heads, bool rotated) {

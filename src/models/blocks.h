@@ -4,10 +4,10 @@
 
 namespace quern {
 
-// Attention over qkv (T, 3 · inner): queries, keys and values side by side; with angles, queries and keys are rotated
-// first, in place.
+// Attention over qkv (T, 3 · inner): queries, keys and values side by side; with rotary positions, queries and keys are
+// rotated first, in place.
 Tensor attend(Ops& op, const Batch& batch, const Tensor& qkv, const AttentionOptions& options,
-              const Tensor* angles = nullptr);
+              const Rotary* rotary = nullptr);
 
 // heads and scale 1/√d of plain attention over width D.
 AttentionOptions scaled_attention(int64_t D, int64_t heads);
@@ -20,7 +20,7 @@ struct PostNormLayer {
   Norm ffn_norm;
 };
 Tensor run(Ops& op, const Batch& batch, const PostNormLayer& l, const Tensor& x, const AttentionOptions& options,
-           Activation activation, float eps, const Tensor* angles = nullptr);
+           Activation activation, float eps, const Rotary* rotary = nullptr);
 
 // The table of segment types. Files of llama.cpp's have it without stating its size: kAsInFile. 0: there is none.
 constexpr int64_t kAsInFile = 1 << 10;
@@ -29,8 +29,13 @@ void segment_table(WeightMap& map, Table& to, int64_t segments, int64_t D);
 // The head for masked language modelling that RoBERTa has, and most since.
 HeadLayers roberta_masked_lm(Activation activation, float eps);
 
-// Each token's place in its text, 0, 1, …; on op's arena.
-std::span<const int32_t> places(Ops& op, const Batch& batch);
+// Each token's position in its text, 0, 1, …
+std::vector<int32_t> positions_of(const Batch& batch);
+
+// Angles of position 1 for n pairs of values: base^(-i / n) / factor of pair i.
+std::vector<float> rotary_frequencies(int64_t n, float base, float factor = 1);
+// Rotary positions of a batch whose texts all turn by these.
+Rotary rotary_of(Ops& op, const Batch& batch, int64_t d, float base, float factor = 1);
 
 // Throws Error{bad_file} unless D is `heads` heads of one width, an even one if they are rotated.
 void check_heads(const ConfigMap& map, int64_t D, int64_t heads, bool rotated = false);

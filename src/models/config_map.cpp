@@ -16,10 +16,15 @@ struct Named {
   Activation activation;
 };
 constexpr Named kActivations[] = {
-    {"none", Activation::none},          {"gelu", Activation::gelu},
-    {"gelu_new", Activation::gelu_tanh}, {"gelu_pytorch_tanh", Activation::gelu_tanh},
-    {"relu", Activation::relu},          {"silu", Activation::silu},
-    {"swish", Activation::silu},         {"tanh", Activation::tanh},
+    {"none", Activation::none},
+    {"sigmoid", Activation::sigmoid},
+    {"gelu", Activation::gelu},
+    {"gelu_new", Activation::gelu_tanh},
+    {"gelu_pytorch_tanh", Activation::gelu_tanh},
+    {"relu", Activation::relu},
+    {"silu", Activation::silu},
+    {"swish", Activation::silu},
+    {"tanh", Activation::tanh},
 };
 
 std::string range(double low, double high) {

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "models/blocks.h"
 
 namespace quern {
 
@@ -165,45 +166,28 @@ LanguageHead Decoder::language_head() const {
   return {.linear = &head, .softcap = logit_cap, .kv = {.type = KvType::f16, .layers = n_layers, .heads = KV, .d = d}};
 }
 
-// n angles of place 1, divided by `divisors` where there are any.
-const float* Decoder::frequencies(Ops& op, const Rope& by, const float* divisors) const {
-  const int64_t n = turned / 2;
-  float* out = op.arena().take<float>(n);
-  for (int64_t i = 0; i < n; ++i) {
-    out[i] = 1.0f / std::pow(by.base, static_cast<float>(2 * i) / static_cast<float>(turned)) / by.linear;
-    if (divisors) out[i] /= divisors[i];
-  }
+// Angles of position 1, divided by `divisors` where there are any.
+std::vector<float> Decoder::frequencies(const Rope& by, const float* divisors) const {
+  std::vector<float> out = rotary_frequencies(turned / 2, by.base, by.linear);
+  for (size_t i = 0; divisors && i < out.size(); ++i) out[i] /= divisors[i];
   return out;
 }
 
 void Decoder::prepare(Ops& op, Batch& batch) const {
-  const int64_t n = turned / 2;
-  if (local_turns) {
-    const float* const local = frequencies(op, local_rope, nullptr);
-    batch.shared[1] = op.token_angles(batch.texts, n, [&](const Sequence&) { return local; });
-  }
-  if (rope_divisors.weight || !rope_long.weight) {
-    const float* const all = frequencies(op, rope, rope_divisors.weight);
-    batch.shared[0] = op.token_angles(
-        batch.texts, n, [&](const Sequence&) { return all; }, rope_attention);
-    return;
-  }
+  if (local_turns) batch.rotary[1] = rotary_of(op, batch, turned, local_rope.base, local_rope.linear);
+  const std::vector<float> usual = frequencies(rope, rope_long.weight ? rope_short.weight : rope_divisors.weight);
+  const std::vector<float> longer = rope_long.weight ? frequencies(rope, rope_long.weight) : std::vector<float>();
   // By what a text may come to, and by nothing of the texts beside it.
-  const float* const shorter = frequencies(op, rope, rope_short.weight);
-  const float* const longer = frequencies(op, rope, rope_long.weight);
-  batch.shared[0] = op.token_angles(
-      batch.texts, n,
-      [&](const Sequence& text) {
-        return std::max(batch.growing_to, text.length) > original_context ? longer : shorter;
-      },
-      rope_attention);
+  const auto of_text = [&](const Sequence& text) -> std::span<const float> {
+    return !longer.empty() && std::max(batch.growing_to, text.length) > original_context ? longer : usual;
+  };
+  batch.rotary[0] = op.rotary(batch.texts, of_text, rope_attention);
 }
 
 Tensor Decoder::embed(Ops& op, const Batch& batch) const {
   const Ops::Lookup lookups[] = {{token, batch.ids}};
   const Tensor x = op.lookup(lookups);
-  if (embed_scale != 1)
-    for (int64_t i = 0; i < x.rows * x.cols; ++i) x.data[i] *= embed_scale;
+  if (embed_scale != 1) op.scale(x, embed_scale);
   return x;
 }
 
@@ -216,28 +200,18 @@ Tensor Decoder::attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) co
     op.norm_heads(q, heads, l.q_norm, eps);
     op.norm_heads(k, kv_heads, l.k_norm, eps);
   }
-  const Tensor& by = batch.shared[local_turns && window < INT32_MAX ? 1 : 0];
-  op.turn(q, by, heads, pairs);
-  op.turn(k, by, kv_heads, pairs);
-  const PagedOptions paged{heads, kv_heads, scale, window, score_cap};
-  if (batch.cache) return op.paged_attention(q, k, v, batch.texts, *batch.cache, i, paged);
-  if (score_cap == 0)
-    return op.attention(
-        q, k, v, batch.texts,
-        {.heads = heads, .kv_heads = kv_heads, .scale = scale, .before = window - 1, .after = causal ? 0 : window - 1});
-  // Capped scores are only in the kernel of kept keys: they are kept for this layer.
-  std::vector<int32_t> pages;
-  std::vector<Sequence> texts(batch.texts.begin(), batch.texts.end());
-  int64_t n = 0;
-  for (const Sequence& text : texts) n += pages_of(text.length);
-  for (int64_t page = 0; page < n; ++page) pages.push_back(static_cast<int32_t>(page));
-  n = 0;
-  for (Sequence& text : texts) {
-    text.pages = pages.data() + n;
-    n += pages_of(text.length);
-  }
-  KvCache cache(op.kernels(), {.type = KvType::f16, .layers = 1, .heads = KV, .d = d}, n);
-  return op.paged_attention(q, k, v, texts, cache, 0, paged);
+  const Rotary& rotary = batch.rotary[local_turns && window < INT32_MAX ? 1 : 0];
+  op.rotate(q, rotary, heads, pairs);
+  op.rotate(k, rotary, kv_heads, pairs);
+  if (batch.cache)
+    return op.paged_attention(q, k, v, batch.texts, *batch.cache, i, {heads, kv_heads, scale, window, score_cap});
+  return op.attention(q, k, v, batch.texts,
+                      {.heads = heads,
+                       .kv_heads = kv_heads,
+                       .scale = scale,
+                       .before = window - 1,
+                       .after = causal ? 0 : window - 1,
+                       .softcap = score_cap});
 }
 
 Tensor Decoder::layer(Ops& op, const Batch& batch, int i, const Tensor& x) const {
@@ -246,7 +220,7 @@ Tensor Decoder::layer(Ops& op, const Batch& batch, int i, const Tensor& x) const
   const auto step = [&](const Tensor& in, const Linear& linear, const Norm& post, const Tensor& residual) {
     if (!post.weight) return op.linear(in, linear, Activation::none, &residual);
     const Tensor y = op.rms_norm(op.linear(in, linear), post, eps);
-    for (int64_t t = 0; t < y.rows; ++t) op.kernels().axpy(1.0f, residual.row(t), y.row(t), y.cols);
+    op.add(y, residual);
     return y;
   };
   const Tensor mixed = attend(op, batch, i, op.linear(op.rms_norm(x, l.attn_norm, eps), l.qkv));

@@ -71,7 +71,7 @@ class Decoder : public Model {
   // arXiv 2407.21783) or longrope (Phi-3: factors for short and for long contexts, arXiv 2402.13753), which GGUF files
   // have as tensors. Throws Error{unsupported} for others.
   void rope_config(ConfigMap& map);
-  const float* frequencies(Ops& op, const Rope& by, const float* divisors) const;
+  std::vector<float> frequencies(const Rope& by, const float* divisors) const;
   Tensor attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) const;
 
   Table token;

@@ -79,9 +79,7 @@ struct Gte final : Model {
   int64_t types() const override { return segments > 0 ? segment.rows : INT32_MAX; }
   int layers() const override { return static_cast<int>(n_layers); }
 
-  void prepare(Ops& op, Batch& batch) const override {
-    batch.shared[0] = op.angles(batch.longest(), D / H, base, factor);
-  }
+  void prepare(Ops& op, Batch& batch) const override { batch.rotary[0] = rotary_of(op, batch, D / H, base, factor); }
 
   Tensor embed(Ops& op, const Batch& batch) const override {
     const Ops::Lookup all[] = {{token, batch.ids}, {segment, batch.types}};
@@ -89,7 +87,7 @@ struct Gte final : Model {
   }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
-    return run(op, batch, blocks[static_cast<size_t>(i)], x, scaled_attention(D, H), act, eps, &batch.shared[0]);
+    return run(op, batch, blocks[static_cast<size_t>(i)], x, scaled_attention(D, H), act, eps, &batch.rotary[0]);
   }
 };
 

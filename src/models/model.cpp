@@ -1,7 +1,6 @@
 #include "models/model.h"
 
 #include <algorithm>
-#include <cstring>
 
 #include "error.h"
 
@@ -22,21 +21,48 @@ HeadLayers Model::head(Task task) const {
   throw Error(Status::unsupported, std::string("quern knows no head for ") + task_name(task) + " of this architecture");
 }
 
-Tensor forward(const Model& model, Ops& op, Batch batch, const std::function<void(int, const Tensor&)>& after) {
-  Tensor x = op.tensor(static_cast<int64_t>(batch.ids.size()), model.width());
-  const size_t bytes = static_cast<size_t>(x.rows * x.cols) * sizeof(float);
+namespace {
+
+// One side of a placement: the states that its layers go through, and what they share.
+struct Stage {
+  const Model& model;
+  Ops& op;
+  Batch batch;
+  Tensor x;
+
+  Stage(const Model& model, Ops& op, const Batch& batch)
+      : model(model), op(op), batch(batch), x(op.tensor(static_cast<int64_t>(batch.ids.size()), model.width())) {
+    model.prepare(op, this->batch);
+  }
   // Each step's scratch is released before the next, so that all layers run in the same (cached) memory.
-  const auto step = [&](int i, auto&& run) {
-    Arena::Scope scope(op.arena());
-    const Tensor y = run();
-    if (y.data != x.data) std::memcpy(x.data, y.data, bytes);
-    if (after && i < model.layers()) after(i, x);
+  template <class Run>
+  void step(int i, const AfterLayer& after, const Run& run) {
+    Ops::Scope scope(op);
+    op.copy(run(), x);
+    if (after && i < model.layers()) after(i, op, x);
+  }
+  void layers(int first, int last, const AfterLayer& after) {
+    for (int i = first; i < last; ++i) step(i, after, [&] { return model.layer(op, batch, i, x); });
+  }
+};
+
+}  // namespace
+
+Tensor forward(const Model& model, const Placement& placement, const Batch& batch, const AfterLayer& after) {
+  const int n = model.layers(), on_host = placement.device ? std::min(placement.first_on_device, n) : n;
+  Stage host(model, placement.host, batch);
+  host.step(-1, after, [&] { return model.embed(host.op, host.batch); });
+  host.layers(0, on_host, after);
+  const auto finish = [&](Stage& stage) {
+    stage.step(n, after, [&] { return model.finish(stage.op, stage.x); });
+    return stage.x;
   };
-  model.prepare(op, batch);
-  step(-1, [&] { return model.embed(op, batch); });
-  for (int i = 0; i < model.layers(); ++i) step(i, [&] { return model.layer(op, batch, i, x); });
-  step(model.layers(), [&] { return model.finish(op, x); });
-  return x;
+  if (!placement.device) return finish(host);
+  Stage device(model, *placement.device, batch);
+  std::vector<float> room;
+  device.op.write(host.op.read(host.x, room), device.x);
+  device.layers(on_host, n, after);
+  return finish(device);
 }
 
 }  // namespace quern

@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
+#include "device.h"
 #include "models/config_map.h"
 #include "models/head_layers.h"
 #include "models/weight_map.h"
-#include "ops.h"
 
 namespace quern {
 
@@ -19,7 +19,9 @@ namespace quern {
 struct Batch {
   std::span<const int32_t> ids, types;
   std::span<const Sequence> texts;
-  Tensor shared[2] = {};     // what Model::prepare made, for all layers
+  // What Model::prepare made, for all layers: rotary positions of one kind of layer or two, attention's bias.
+  Rotary rotary[2] = {};
+  Tensor bias = {};
   KvCache* cache = nullptr;  // decoders: where the texts' pasts are; null: all texts are whole
   int64_t growing_to = 0;    // decoders: tokens that these texts may come to
 
@@ -50,7 +52,7 @@ class Model {
   // The head that the architecture's Hugging Face classes have for a task. Throws Error{unsupported}.
   virtual HeadLayers head(Task task) const;
 
-  // What all layers of a pass share (rotary angles, position biases), into batch.shared, on op's arena.
+  // What all layers of a pass share, into batch.
   virtual void prepare(Ops&, Batch&) const {}
   // (T, D) each. The layers are the graph: embed, then layer(0) … layer(layers() - 1), then finish.
   virtual Tensor embed(Ops& op, const Batch& batch) const = 0;
@@ -58,9 +60,10 @@ class Model {
   virtual Tensor finish(Ops&, const Tensor& x) const { return x; }
 };
 
-// Last hidden states (T, D). `after`, when given, sees the states after embed (layer -1) and after each layer.
-Tensor forward(const Model& model, Ops& op, Batch batch,
-               const std::function<void(int layer, const Tensor& states)>& after = {});
+// Last hidden states (T, D), of placement.last(). `after`, when given, sees the states after embed (layer -1) and after
+// each layer, and whose they are.
+using AfterLayer = std::function<void(int layer, Ops& op, const Tensor& states)>;
+Tensor forward(const Model& model, const Placement& placement, const Batch& batch, const AfterLayer& after = {});
 
 struct Architecture {
   const char* gguf;                      // general.architecture

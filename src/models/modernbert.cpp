@@ -90,8 +90,8 @@ struct ModernBert final : Model {
   bool is_global(int i) const { return i % global_every == 0; }
 
   void prepare(Ops& op, Batch& batch) const override {
-    batch.shared[0] = op.angles(batch.longest(), D / H, global_base);
-    batch.shared[1] = op.angles(batch.longest(), D / H, local_base);
+    batch.rotary[0] = rotary_of(op, batch, D / H, global_base);
+    batch.rotary[1] = rotary_of(op, batch, D / H, local_base);
   }
 
   Tensor embed(Ops& op, const Batch& batch) const override {
@@ -103,7 +103,7 @@ struct ModernBert final : Model {
     AttentionOptions options = scaled_attention(D, H);
     if (!is_global(i)) options.before = options.after = window / 2;
     const Tensor qkv = op.linear(i > 0 ? op.layer_norm(x, l.attn_norm, eps) : x, l.qkv);
-    const Tensor a = attend(op, batch, qkv, options, &batch.shared[is_global(i) ? 0 : 1]);
+    const Tensor a = attend(op, batch, qkv, options, &batch.rotary[is_global(i) ? 0 : 1]);
     const Tensor y = op.linear(a, l.out, Activation::none, &x);
     const Tensor h = op.linear(op.layer_norm(y, l.ffn_norm, eps), l.up);
     const Tensor gated = op.gate(h.columns(0, F), h.columns(F, F), act);

@@ -77,16 +77,17 @@ struct MpNet final : Model {
   int layers() const override { return static_cast<int>(n_layers); }
 
   void prepare(Ops& op, Batch& batch) const override {
-    batch.shared[0] = relative_biases(op, buckets, batch.longest(), kFarthest);
+    batch.bias = relative_biases(op, buckets, batch.longest(), kFarthest);
   }
 
   Tensor embed(Ops& op, const Batch& batch) const override {
-    return op.layer_norm(op.lookup({{{token, batch.ids}, {position, places(op, batch)}}}), embed_norm, eps);
+    const std::vector<int32_t> positions = positions_of(batch);
+    return op.layer_norm(op.lookup({{{token, batch.ids}, {position, positions}}}), embed_norm, eps);
   }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
     AttentionOptions options = scaled_attention(D, H);
-    options.bias = relative_bias(batch.shared[0]);
+    options.bias = batch.bias;
     return run(op, batch, blocks[static_cast<size_t>(i)], x, options, act, eps);
   }
 };

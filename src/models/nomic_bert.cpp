@@ -64,7 +64,7 @@ struct NomicBert final : Model {
   int64_t types() const override { return std::max<int64_t>(segment.rows, 1); }
   int layers() const override { return static_cast<int>(n_layers); }
 
-  void prepare(Ops& op, Batch& batch) const override { batch.shared[0] = op.angles(batch.longest(), D / H, base); }
+  void prepare(Ops& op, Batch& batch) const override { batch.rotary[0] = rotary_of(op, batch, D / H, base); }
 
   Tensor embed(Ops& op, const Batch& batch) const override {
     const Ops::Lookup all[] = {{token, batch.ids}, {segment, batch.types}};
@@ -72,7 +72,7 @@ struct NomicBert final : Model {
   }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
-    return run(op, batch, blocks[static_cast<size_t>(i)], x, scaled_attention(D, H), act, eps, &batch.shared[0]);
+    return run(op, batch, blocks[static_cast<size_t>(i)], x, scaled_attention(D, H), act, eps, &batch.rotary[0]);
   }
 };
 

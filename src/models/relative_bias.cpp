@@ -19,19 +19,12 @@ int64_t bucket_of(int64_t distance, int64_t n, int64_t farthest) {
 
 }  // namespace
 
-Tensor relative_biases(Ops& op, const Table& buckets, int64_t places, int64_t farthest) {
-  const int64_t heads = buckets.cols;
-  const float* values = static_cast<const float*>(buckets.data);
-  Tensor out = op.tensor(heads, 2 * places - 1);
-  for (int64_t column = 0; column < out.cols; ++column) {
-    const float* row = values + bucket_of(column - (places - 1), buckets.rows, farthest) * heads;
-    for (int64_t h = 0; h < heads; ++h) out.row(h)[column] = row[h];
-  }
-  return out;
-}
-
-std::function<Bias(const Sequence&, int, Arena&)> relative_bias(const Tensor& biases) {
-  return [biases](const Sequence&, int head, Arena&) { return Bias{biases.row(head) + (biases.cols - 1) / 2, -1}; };
+Tensor relative_biases(Ops& op, const Table& buckets, int64_t longest, int64_t farthest) {
+  std::vector<int32_t> ids;
+  for (int64_t distance = 1 - longest; distance < longest; ++distance)
+    ids.push_back(static_cast<int32_t>(bucket_of(distance, buckets.rows, farthest)));
+  const Ops::Lookup of_distances[] = {{buckets, ids}};
+  return op.transpose(op.lookup(of_distances));
 }
 
 }  // namespace quern

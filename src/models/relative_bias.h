@@ -6,10 +6,7 @@
 
 namespace quern {
 
-// buckets: (n, heads) in f32. → (heads, 2 · places - 1): of key j and query i in column places - 1 + j - i.
-Tensor relative_biases(Ops& op, const Table& buckets, int64_t places, int64_t farthest);
-
-// AttentionOptions::bias over such a tensor.
-std::function<Bias(const Sequence&, int, Arena&)> relative_bias(const Tensor& biases);
+// buckets: (n, heads). → AttentionOptions::bias for texts of at most `longest` tokens.
+Tensor relative_biases(Ops& op, const Table& buckets, int64_t longest, int64_t farthest);
 
 }  // namespace quern

@@ -88,14 +88,14 @@ struct T5Encoder final : Model {
   int layers() const override { return static_cast<int>(n_layers); }
 
   void prepare(Ops& op, Batch& batch) const override {
-    batch.shared[0] = relative_biases(op, buckets, batch.longest(), farthest);
+    batch.bias = relative_biases(op, buckets, batch.longest(), farthest);
   }
 
   Tensor embed(Ops& op, const Batch& batch) const override { return op.lookup({{{token, batch.ids}}}); }
 
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
     const Layer& l = blocks[static_cast<size_t>(i)];
-    const AttentionOptions options{.heads = static_cast<int>(H), .bias = relative_bias(batch.shared[0])};
+    const AttentionOptions options{.heads = static_cast<int>(H), .bias = batch.bias};
     const Tensor a = attend(op, batch, op.linear(op.rms_norm(x, l.attn_norm, eps), l.qkv), options);
     const Tensor y = op.linear(a, l.out, Activation::none, &x);
     const Tensor normed = op.rms_norm(y, l.ffn_norm, eps);

@@ -10,17 +10,6 @@ namespace {
 
 const char* const kEmbedders[] = {"embedding_gemma", "qwen3_embedding"};
 
-std::vector<float> flat(const Tensor& x) {
-  std::vector<float> all;
-  for (int64_t t = 0; t < x.rows; ++t) all.insert(all.end(), x.row(t), x.row(t) + x.cols);
-  return all;
-}
-
-// Gemma 2 caps its scores, which only the kernel over kept keys does: they are rounded to f16 there.
-bool keeps_always(const std::string& name) {
-  return name == "gemma2";
-}
-
 // Of the largest |logit|. The reference with keys and values rounded to f16 too: their last bits may differ.
 constexpr double kExact = 1e-4, kKept = 5e-3, kSameKept = 3e-4;
 
@@ -67,11 +56,11 @@ TEST_CASE("decoders: states after every layer") {
     const int n_layers = model->model->layers();
     for (const auto& one : golden.at("states")) {
       const size_t text = one.at("text").get<size_t>();
-      logits_at_once(*model, golden_ids(golden)[text], [&](int layer, const Tensor& states) {
+      logits_at_once(*model, golden_ids(golden)[text], [&](int layer, Ops& op, const Tensor& states) {
         if (layer == n_layers - 1) return;  // the reference gives the last layer's behind the final norm
         const auto& expected = one.at("layers").at(static_cast<size_t>(std::min(layer + 1, n_layers)));
         INFO(name << ", text " << text << ", after layer " << layer << " (-1: the embeddings)");
-        CHECK(difference(flat(states), expected.get<std::vector<float>>()) < (keeps_always(name) ? 1e-2 : 5e-5));
+        CHECK(difference(values_of(op, states), expected.get<std::vector<float>>()) < 5e-5);
       });
     }
   }
@@ -85,7 +74,7 @@ TEST_CASE("decoders: logits of every token, at once and over kept keys") {
       const auto ids = golden_ids(golden)[text];
       const double largest = golden.at("largest").at(text).get<double>();
       INFO(name << ", text " << text << ", largest logit " << largest);
-      CHECK(distance(logits_at_once(*model, ids), golden, text) / largest < (keeps_always(name) ? kKept : kExact));
+      CHECK(distance(logits_at_once(*model, ids), golden, text) / largest < kExact);
       const Rows kept = logits_in_chunks(model, ids, 1 << 12);
       CHECK(distance(kept, golden, text) / largest < kKept);
       CHECK(last_distance(kept, golden, text) / largest < kSameKept);
@@ -137,7 +126,7 @@ TEST_CASE("decoders: files of every type") {
         if (type != "f32") continue;
         const double largest = golden.at("largest").at(text).get<double>();
         CHECK(last_distance(found, golden, text) / largest < kSameKept);
-        CHECK(distance(logits_at_once(*model, ids), golden, text) / largest < (keeps_always(name) ? kKept : kExact));
+        CHECK(distance(logits_at_once(*model, ids), golden, text) / largest < kExact);
       }
       CAPTURE(sum / static_cast<double>(n));
       CHECK(sum / static_cast<double>(n) > floor);

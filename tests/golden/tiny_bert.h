@@ -15,6 +15,7 @@
 #include "convert/convert.h"
 #include "dispatch.h"
 #include "engine.h"
+#include "host_ops.h"
 #include "io/mapped_file.h"
 #include "loaded_model.h"
 #include "quants/half.h"
@@ -51,6 +52,12 @@ class With {
  private:
   EmbedOptions options_;
 };
+
+inline std::vector<float> values_of(Ops& op, const Tensor& x) {
+  std::vector<float> room;
+  const std::span<const float> values = op.read(x, room);
+  return {values.begin(), values.end()};
+}
 
 // A model with one session on it.
 struct Embedder {

@@ -95,9 +95,9 @@ TEST_CASE("options: a prompt that takes no part in pooling") {
   model.model->tokenizer->encode(prompt, {.add_special = true}, head);
   const std::vector<int32_t> types(whole.ids.size(), 0);
   const Sequence all{0, static_cast<int64_t>(whole.ids.size())};
-  Arena arena;
-  Ops op(default_kernels(), arena, Precision::f32);
-  const Tensor states = forward(*model.model->model, op, {whole.ids, types, {&all, 1}});
+  HostOps op(default_kernels(), {});
+  const Tensor last = forward(*model.model->model, {op}, {whole.ids, types, {&all, 1}});
+  const HostTensor states(last);
   std::vector<float> mean(64, 0.0f);
   const int64_t skip = static_cast<int64_t>(head.ids.size()) - 1;
   for (int64_t t = skip; t < states.rows; ++t)

@@ -38,14 +38,12 @@ void check_states(const std::string& path, double limit) {
     const auto ids = golden().at("ids").at(index).get<std::vector<int32_t>>();
     const std::vector<int32_t> types(ids.size(), 0);
     const Sequence text{0, static_cast<int64_t>(ids.size())};
-    Arena arena;
-    Ops op(default_kernels(), arena, Precision::f32);
+    HostOps op(default_kernels(), {});
     int seen = -1;
-    forward(*model.model->model, op, {ids, types, {&text, 1}}, [&](int layer, const Tensor& states) {
+    forward(*model.model->model, {op}, {ids, types, {&text, 1}}, [&](int layer, Ops& of, const Tensor& states) {
       INFO("text " << index << ", after layer " << layer << " (-1: the embeddings)");
       REQUIRE(layer == seen++);
-      std::vector<float> found;
-      for (int64_t t = 0; t < states.rows; ++t) found.insert(found.end(), states.row(t), states.row(t) + states.cols);
+      const std::vector<float> found = values_of(of, states);
       CHECK(difference(found, one.at("layers").at(static_cast<size_t>(layer + 1)).get<std::vector<float>>()) < limit);
     });
     CHECK(seen == 3);

@@ -61,23 +61,20 @@ struct DecoderCopy {
 };
 
 // Logits of every token, from a pass that keeps nothing.
-inline Rows logits_at_once(const LoadedModel& model, const std::vector<int32_t>& ids,
-                           const std::function<void(int layer, const Tensor& states)>& after = {}) {
+inline Rows logits_at_once(const LoadedModel& model, const std::vector<int32_t>& ids, const AfterLayer& after = {}) {
   const std::vector<int32_t> types(ids.size());
   const Sequence whole{0, static_cast<int64_t>(ids.size())};
-  Arena arena;
-  Ops op(default_kernels(), arena, Precision::f32);
-  const Tensor states = forward(*model.model, op, {ids, types, {&whole, 1}}, after);
-  if (after) after(model.model->layers(), states);
+  HostOps host(default_kernels(), {});
+  Ops& op = host;
+  const Tensor states = forward(*model.model, {op}, {ids, types, {&whole, 1}}, after);
+  if (after) after(model.model->layers(), op, states);
   const LanguageHead head = model.model->language_head();
   if (!head.linear) return {};
   const Tensor y = op.linear(states, *head.linear);
+  if (head.softcap > 0) op.softcap(y, head.softcap);
+  const std::vector<float> values = values_of(op, y);
   Rows rows;
-  for (int64_t t = 0; t < y.rows; ++t) {
-    rows.emplace_back(y.row(t), y.row(t) + y.cols);
-    if (head.softcap > 0)
-      for (float& v : rows.back()) v = head.softcap * std::tanh(v / head.softcap);
-  }
+  for (auto at = values.begin(); at != values.end(); at += y.cols) rows.emplace_back(at, at + y.cols);
   return rows;
 }
 

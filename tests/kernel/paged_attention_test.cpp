@@ -8,7 +8,8 @@
 #include <vector>
 
 #include "buffer.h"
-#include "ops.h"
+#include "host_kv_cache.h"
+#include "host_ops.h"
 #include "quants/half.h"
 #include "tables.h"
 
@@ -246,20 +247,21 @@ TEST_CASE("paged attention of texts does not depend on how many tokens come toge
     for (const int64_t window : {kEverything, int64_t{40}, int64_t{600}}) {
       const auto run = [&](const std::vector<int64_t>& chunks, Pool* pool) {
         const KernelTable& table = default_kernels();
-        KvCache cache(table, {.type = type, .layers = 1, .heads = kv_heads, .d = d}, 41);
+        HostKvCache cache(table, {.type = type, .layers = 1, .heads = kv_heads, .d = d}, 41);
         std::vector<float> out;
         int64_t past = 0;
         for (size_t c = 0; past < kTokens; ++c) {
           const int64_t n = std::min(chunks[c % chunks.size()], kTokens - past);
-          Arena arena;
-          Ops op(table, arena, Precision::f32, pool);
-          const Tensor all{&qkv[static_cast<size_t>(past * (heads + 2 * kv_heads) * d)], n, (heads + 2 * kv_heads) * d,
-                           (heads + 2 * kv_heads) * d};
+          HostOps op(table, {.pool = pool});
+          constexpr int64_t width = (heads + 2 * kv_heads) * d;
+          const Tensor all = TensorData::view(&qkv[static_cast<size_t>(past * width)], n, width, width);
           const Sequence text{0, n, past, pages.data()};
           const Tensor y = op.paged_attention(all.columns(0, heads * d), all.columns(heads * d, kv_heads * d),
                                               all.columns((heads + kv_heads) * d, kv_heads * d), {&text, 1}, cache, 0,
                                               {.heads = heads, .kv_heads = kv_heads, .scale = 0.25f, .window = window});
-          for (int64_t t = 0; t < n; ++t) out.insert(out.end(), y.row(t), y.row(t) + y.cols);
+          std::vector<float> room;
+          const auto values = op.read(y, room);
+          out.insert(out.end(), values.begin(), values.end());
           past += n;
         }
         return out;

@@ -109,7 +109,7 @@ TEST_CASE("generator: what is refused, by name") {
 
 TEST_CASE("generator: memory is planned before it is allocated") {
   const auto model = decoder("llama");
-  const auto plan = [&](GeneratorOptions options) { return KvPlan::of(*model, default_kernels(), options); };
+  const auto plan = [&](GeneratorOptions options) { return KvPlan::of(*model, options); };
   const KvPlan one = plan({.context = 64}), eight = plan({.context = 64, .sequences = 8});
   CHECK(one.pages == 2);
   CHECK(eight.pages == 16);
@@ -131,7 +131,7 @@ TEST_CASE("generator: memory is planned before it is allocated") {
   refused({.context = -1}, Status::bad_argument, "context", "-1");
   refused({.sequences = 0}, Status::bad_argument, "sequences", "0");
   refused({.sequences = 1 << 20}, Status::bad_argument, "sequences", "1048576");
-  const Error e = error_of([&] { KvPlan::of(*load_model(tiny_bert()), default_kernels(), {}); });
+  const Error e = error_of([&] { KvPlan::of(*load_model(tiny_bert()), {}); });
   CHECK(e.status == Status::unsupported);
   CHECK_THAT(e.message, Contains("tiny-bert") && Contains("encoder"));
   // More than the machine has: a long context, which costs nothing to say, and many sequences.
@@ -139,14 +139,14 @@ TEST_CASE("generator: memory is planned before it is allocated") {
   const DecoderCopy copy("llama");
   copy.edit_config([](nlohmann::json& config) { config["max_position_embeddings"] = 1 << 24; });
   const auto large = load_model(copy.path());
-  const Error huge = error_of([&] { KvPlan::of(*large, default_kernels(), {.context = 1 << 24, .sequences = 4096}); });
+  const Error huge = error_of([&] { KvPlan::of(*large, {.context = 1 << 24, .sequences = 4096}); });
   CHECK(huge.status == Status::bad_argument);
   CHECK_THAT(huge.message, Contains("MiB") && Contains("16777216"));
 }
 
 TEST_CASE("generator: a pool that is too small fails one sequence, and the others go on") {
   const auto model = decoder("llama");
-  const uint64_t page = KvPlan::of(*model, default_kernels(), {.context = 64}).page_bytes;
+  const uint64_t page = KvPlan::of(*model, {.context = 64}).page_bytes;
   Generator generator(model, {.threads = 1, .context = 128, .sequences = 4, .kv_memory = page * 6});
   std::vector<int64_t> ids;
   for (unsigned i = 0; i < 4; ++i) ids.push_back(generator.add(request(some_tokens(40, i), -1)));

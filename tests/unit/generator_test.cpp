@@ -176,7 +176,7 @@ TEST_CASE("generator: guesses beside others, at the context's end and behind kep
 
 TEST_CASE("generator: guesses do not make a sequence fail that would have had room") {
   const auto model = decoder("llama");
-  const KvPlan page = KvPlan::of(*model, default_kernels(), {.context = 32});
+  const KvPlan page = KvPlan::of(*model, {.context = 32});
   std::vector<int32_t> prompt;
   for (int i = 0; i < 28; ++i) prompt.push_back(30 + i % 2);
   const auto finished = [&](int speculate) {

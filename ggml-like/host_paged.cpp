@@ -1,9 +1,10 @@
-// Operators of decoders: rotary positions of texts that go on, and attention over kept keys and values.
+// Attention over kept keys and values.
 #include <algorithm>
 #include <cassert>
 #include <cmath>
 
-#include "ops.h"
+#include "host_kv_cache.h"
+#include "host_ops.h"
 
 namespace quern {
 namespace {
@@ -66,8 +67,8 @@ struct States {
 // One call's attention: what tasks read and where results go.
 struct PagedWork {
   const KernelTable& kernels;
-  const Tensor &q, &out;
-  const KvCache& cache;
+  const HostTensor &q, &out;
+  const HostKvCache& cache;
   int layer;
   const PagedOptions& options;
   const States& states;
@@ -75,7 +76,7 @@ struct PagedWork {
   int64_t sharing() const { return options.heads / options.kv_heads; }
   int64_t rows(const AttendTask& task) const { return task.tokens * sharing(); }
   // Where the values of row r of a task begin.
-  float* place(const Tensor& x, const AttendTask& task, int64_t r) const {
+  float* place(const HostTensor& x, const AttendTask& task, int64_t r) const {
     const int64_t head = task.head * sharing() + r % sharing();
     return x.row(task.text->first + task.token + r / sharing()) + head * states.d;
   }
@@ -148,46 +149,12 @@ struct PagedWork {
 
 }  // namespace
 
-Tensor Ops::token_angles(std::span<const Sequence> texts, int64_t n,
-                         const std::function<const float*(const Sequence&)>& frequencies_of, float factor) {
-  int64_t rows = 0;
-  for (const Sequence& text : texts) rows = std::max(rows, text.first + text.length);
-  Tensor out = tensor(rows, 2 * n);
-  for (const Sequence& text : texts) {
-    const float* const frequencies = frequencies_of(text);
-    for_each_row(text.length, [&](int64_t t) {
-      float* row = out.row(text.first + t);
-      for (int64_t i = 0; i < n; ++i) {
-        const double angle = static_cast<double>(static_cast<float>(text.past + t) * frequencies[i]);
-        row[i] = static_cast<float>(std::cos(angle)) * factor;
-        row[n + i] = static_cast<float>(std::sin(angle)) * factor;
-      }
-    });
-  }
-  return out;
-}
-
-void Ops::turn(Tensor x, const Tensor& angles, int heads, bool pairs) {
-  const int64_t d = x.cols / heads, half = angles.cols / 2;
-  assert(angles.cols <= d && angles.rows >= x.rows);
-  const auto kernel = pairs ? kernels_.rotate_pairs : kernels_.rotate;
-  for_each_row(x.rows, [&](int64_t t) {
-    const float* by = angles.row(t);
-    for (int head = 0; head < heads; ++head) kernel(x.row(t) + head * d, by, by + half, half);
-  });
-}
-
-void Ops::norm_heads(Tensor x, int heads, const Norm& norm, float eps) {
-  const int64_t d = x.cols / heads;
-  for_each_row(x.rows, [&](int64_t t) {
-    for (int head = 0; head < heads; ++head)
-      kernels_.rms_norm(x.row(t) + head * d, norm.weight, eps, d, x.row(t) + head * d);
-  });
-}
-
-Tensor Ops::paged_attention(const Tensor& q, const Tensor& k, const Tensor& v, std::span<const Sequence> texts,
-                            KvCache& cache, int layer, const PagedOptions& options) {
-  Tensor out = tensor(q.rows, q.cols);
+Tensor HostOps::paged_attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in,
+                                std::span<const Sequence> texts, KvCache& kept, int layer,
+                                const PagedOptions& options) {
+  const Tensor result = tensor(q_in.rows, q_in.cols);
+  const HostTensor q(q_in), k(k_in), v(v_in), out(result);
+  HostKvCache& cache = static_cast<HostKvCache&>(kept);
   Arena::Scope scope(arena_);
   const int64_t d = cache.shape().d;
   assert(d * options.heads == q.cols && d * options.kv_heads == k.cols && v.cols == k.cols);
@@ -214,7 +181,7 @@ Tensor Ops::paged_attention(const Tensor& q, const Tensor& k, const Tensor& v, s
       work.merge(tasks[i], states, tasks[i].state, tasks[next].state);
     if (!tasks[i].alone) work.finish(tasks[i], states, tasks[i].state);
   }
-  return out;
+  return result;
 }
 
 }  // namespace quern

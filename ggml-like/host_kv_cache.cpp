@@ -1,4 +1,4 @@
-#include "kv_cache.h"
+#include "host_kv_cache.h"
 
 #include <cstring>
 #include <string>
@@ -18,16 +18,16 @@ const PagedKernel& kernel_of(const KernelTable& kernels, KvType type) {
 
 }  // namespace
 
-void KvCache::Unmap::operator()(char* p) const {
+void HostKvCache::Unmap::operator()(char* p) const {
   munmap(p, bytes);
 }
 
-size_t KvCache::page_bytes(const KernelTable& kernels, const KvShape& shape) {
+size_t HostKvCache::page_bytes(const KernelTable& kernels, const KvShape& shape) {
   return kernel_of(kernels, shape.type).page_bytes(shape.d) * static_cast<size_t>(shape.layers * shape.heads);
 }
 
-KvCache::KvCache(const KernelTable& kernels, const KvShape& shape, int64_t pages)
-    : shape_(shape), pages_(pages), kernel_(kernel_of(kernels, shape.type)), head_bytes_(kernel_.page_bytes(shape.d)) {
+HostKvCache::HostKvCache(const KernelTable& kernels, const KvShape& shape, int64_t pages)
+    : KvCache(shape, pages), kernel_(kernel_of(kernels, shape.type)), head_bytes_(kernel_.page_bytes(shape.d)) {
   const size_t bytes = page_bytes(kernels, shape) * static_cast<size_t>(pages);
   void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (p == MAP_FAILED)
@@ -39,7 +39,7 @@ KvCache::KvCache(const KernelTable& kernels, const KvShape& shape, int64_t pages
   memory_ = {static_cast<char*>(p), Unmap{bytes}};
 }
 
-void KvCache::clear(int64_t page) {
+void HostKvCache::clear(int64_t page) {
   for (int64_t layer = 0; layer < shape_.layers; ++layer)
     std::memset(this->page(layer, page, 0), 0, static_cast<size_t>(page_stride()));
 }

@@ -1,0 +1,46 @@
+// Where a model's layers run: a device makes Ops over its own memory, takes over weights and keeps KV pages. A new one
+// implements this, Ops and KvCache; models, heads and generation do not change.
+#pragma once
+#include <cstdint>
+#include <memory>
+
+#include "kv_cache.h"
+#include "ops.h"
+#include "parallel.h"
+
+namespace quern {
+
+struct OpsOptions {
+  Precision precision = Precision::f32;
+  // The host's: operators split their work over its threads; null: they run on the calling one. Either way the results
+  // are the same to the bit.
+  Pool* pool = nullptr;
+  LinearObserver* observer = nullptr;
+};
+
+// Immutable but for adopt(): any number of threads may use one.
+class Device {
+ public:
+  virtual ~Device() = default;
+  virtual const char* name() const = 0;  // of the device and its kernels, e.g. "avx2"
+  // Called once for each linear of a model after it is bound and before it is used: makes what the device needs of its
+  // weights. Throws Error{out_of_memory}, {bad_argument}.
+  virtual void adopt(Linear& linear) const = 0;
+  virtual std::unique_ptr<Ops> ops(const OpsOptions& options) const = 0;
+  // Bytes of one page in all layers and heads.
+  virtual size_t kv_page_bytes(const KvShape& shape) const = 0;
+  // Memory is reserved whole and costs nothing before it is written. Throws Error{out_of_memory}.
+  virtual std::unique_ptr<KvCache> kv_cache(const KvShape& shape, int64_t pages) const = 0;
+};
+
+// Which operators run a model: all on the host, or its last layers, from `first_on_device` on, and what follows them on
+// a device. The states cross over once.
+struct Placement {
+  Ops& host;
+  Ops* device = nullptr;
+  int first_on_device = 0;  // a layer; layers(): what follows the layers alone
+
+  Ops& last() const { return device ? *device : host; }  // whose the last states are
+};
+
+}  // namespace quern

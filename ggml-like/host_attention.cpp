@@ -1,0 +1,105 @@
+// Attention within texts, and rotary positions.
+#include <cassert>
+#include <cmath>
+
+#include "host_ops.h"
+
+namespace quern {
+
+Tensor HostOps::attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in, std::span<const Sequence> texts,
+                          const AttentionOptions& options) {
+  const Tensor result = tensor(q_in.rows, q_in.cols);
+  const HostTensor q(q_in), k(k_in), v(v_in), out(result), bias(options.bias);
+  const int64_t heads = options.heads, d = q.cols / heads;
+  const int64_t sharing = options.kv_heads > 0 ? heads / options.kv_heads : 1;  // heads of one head of keys
+  assert(d * heads == q.cols && k.cols * sharing == q.cols && v.cols == k.cols && k.stride == q.stride &&
+         v.stride == q.stride);
+  const AttentionKernel& kernel = precision_ == Precision::f32 ? kernels_.attention_f32 : kernels_.attention_i16;
+  for_each(static_cast<int64_t>(texts.size()) * heads, [&](int64_t task, Arena& scratch) {
+    Arena::Scope scope(scratch);
+    const Sequence& text = texts[static_cast<size_t>(task / heads)];
+    const int64_t head = task % heads, column = head * d, kv_column = head / sharing * d;
+    kernel.run({.q = q.row(text.first) + column,
+                .k = k.row(text.first) + kv_column,
+                .v = v.row(text.first) + kv_column,
+                .stride = q.stride,
+                .L = text.length,
+                .d = d,
+                .scale = options.scale,
+                .out = out.row(text.first) + column,
+                .out_stride = out.stride,
+                .before = options.before,
+                .after = options.after,
+                .softcap = options.softcap,
+                .bias = bias.data ? bias.row(head) + (bias.cols - 1) / 2 : nullptr,
+                .bias_stride = -1},
+               scratch.take_bytes(kernel.scratch_bytes(text.length, d)));
+  });
+  return result;
+}
+
+void HostOps::rotary_row(const Sequence& text, int64_t t, std::span<const float> frequencies, float factor,
+                         float* row) const {
+  const size_t n = frequencies.size();
+  for (size_t i = 0; i < n; ++i) {
+    const double angle = static_cast<double>(static_cast<float>(text.past + t) * frequencies[i]);
+    row[i] = static_cast<float>(std::cos(angle)) * factor;
+    row[n + i] = static_cast<float>(std::sin(angle)) * factor;
+  }
+}
+
+Rotary HostOps::rotary(std::span<const Sequence> texts, const Frequencies& frequencies, float factor) {
+  // Texts that begin at the same position and turn alike share rows, so that a pack of short texts costs as many as the
+  // longest has.
+  struct Shared {
+    Sequence text;  // the longest of them
+    std::span<const float> frequencies;
+    int64_t first;
+  };
+  int64_t n_tokens = 0;
+  for (const Sequence& text : texts) n_tokens = std::max(n_tokens, text.first + text.length);
+  int32_t* const row_of = arena_.take<int32_t>(n_tokens);
+  const int64_t n_texts = static_cast<int64_t>(texts.size());
+  Shared* const shared = arena_.take<Shared>(n_texts);
+  int64_t* const mine = arena_.take<int64_t>(n_texts);
+  int64_t n_shared = 0;
+  for (int64_t i = 0; i < n_texts; ++i) {
+    const Sequence& text = texts[static_cast<size_t>(i)];
+    const std::span<const float> turns = frequencies(text);
+    int64_t s = 0;
+    while (s < n_shared && (shared[s].text.past != text.past || shared[s].frequencies.data() != turns.data())) ++s;
+    if (s == n_shared) shared[n_shared++] = {text, turns, 0};
+    if (text.length > shared[s].text.length) shared[s].text = text;
+    mine[i] = s;
+  }
+  int64_t rows = 0;
+  for (int64_t s = 0; s < n_shared; ++s) {
+    shared[s].first = rows;
+    rows += shared[s].text.length;
+  }
+  const int64_t n = n_shared > 0 ? static_cast<int64_t>(shared[0].frequencies.size()) : 0;
+  const Tensor angles = tensor(rows, 2 * n);
+  const HostTensor out(angles);
+  for (int64_t s = 0; s < n_shared; ++s)
+    for_each_row(shared[s].text.length, [&](int64_t t) {
+      rotary_row(shared[s].text, t, shared[s].frequencies, factor, out.row(shared[s].first + t));
+    });
+  for (int64_t i = 0; i < n_texts; ++i) {
+    const Sequence& text = texts[static_cast<size_t>(i)];
+    for (int64_t t = 0; t < text.length; ++t) row_of[text.first + t] = static_cast<int32_t>(shared[mine[i]].first + t);
+  }
+  return {angles, {row_of, static_cast<size_t>(n_tokens)}};
+}
+
+void HostOps::rotate(Tensor in, const Rotary& by, int heads, bool pairs) {
+  const HostTensor x(in), angles(by.angles);
+  const int64_t d = x.cols / heads, half = angles.cols / 2;
+  assert(angles.cols <= d && static_cast<int64_t>(by.rows.size()) >= x.rows);
+  const auto kernel = pairs ? kernels_.rotate_pairs : kernels_.rotate;
+  for_each_row(x.rows, [&](int64_t t) {
+    const float* turn = angles.row(by.rows[static_cast<size_t>(t)]);
+    for (int head = 0; head < heads; ++head) kernel(x.row(t) + head * d, turn, turn + half, half);
+  });
+}
+
+}  // namespace quern

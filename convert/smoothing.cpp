@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "exact_math.h"
+
 namespace quern {
 namespace {
 
@@ -41,8 +43,7 @@ class Search {
       }
       const double floor = 0.1 / static_cast<double>(K_), rate = 0.35 * (1.0 - static_cast<double>(step) / kSteps);
       for (size_t k = 0; k < K_; ++k)
-        m[k] =
-            std::clamp(m[k] * static_cast<float>(std::pow((gain_[k] + floor) / (cost_[k] + floor), rate)), 1e-4f, 1e4f);
+        m[k] = std::clamp(m[k] * static_cast<float>(power((gain_[k] + floor) / (cost_[k] + floor), rate)), 1e-4f, 1e4f);
     }
     return std::isfinite(least) ? best : std::vector<float>(K_, 1.0f);
   }

@@ -1,7 +1,8 @@
 // Attention within texts, and rotary positions.
+#include <algorithm>
 #include <cassert>
-#include <cmath>
 
+#include "exact_math.h"
 #include "host_ops.h"
 
 namespace quern {
@@ -43,8 +44,9 @@ void HostOps::rotary_row(const Sequence& text, int64_t t, std::span<const float>
   const size_t n = frequencies.size();
   for (size_t i = 0; i < n; ++i) {
     const double angle = static_cast<double>(static_cast<float>(text.past + t) * frequencies[i]);
-    row[i] = static_cast<float>(std::cos(angle)) * factor;
-    row[n + i] = static_cast<float>(std::sin(angle)) * factor;
+    const Turn turn = turn_of(angle);
+    row[i] = static_cast<float>(turn.cos) * factor;
+    row[n + i] = static_cast<float>(turn.sin) * factor;
   }
 }
 

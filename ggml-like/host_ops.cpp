@@ -113,9 +113,7 @@ void HostOps::add(Tensor to, const Tensor& from) {
 
 void HostOps::softcap(Tensor in, float cap) {
   const HostTensor x(in);
-  for_each_row(x.rows, [&](int64_t t) {
-    for (int64_t i = 0; i < x.cols; ++i) x.row(t)[i] = cap * std::tanh(x.row(t)[i] / cap);
-  });
+  for_each_row(x.rows, [&](int64_t t) { kernels_.softcap(x.row(t), x.cols, cap); });
 }
 
 void HostOps::activate(Tensor in, Activation activation) {

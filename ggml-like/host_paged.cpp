@@ -86,7 +86,7 @@ struct PagedWork {
     for (const int64_t end = to + rows(task); to < end; ++to, ++from) {
       const float top = std::max(s.top[to], s.top[from]);
       if (top == -INFINITY) continue;
-      const float a = std::exp(s.top[to] - top), b = std::exp(s.top[from] - top);
+      const float a = kernels.exp(s.top[to] - top), b = kernels.exp(s.top[from] - top);
       float* sum = s.out + to * s.d;
       for (int64_t i = 0; i < s.d; ++i) sum[i] *= a;
       kernels.axpy(b, s.out + from * s.d, sum, s.d);

@@ -1,5 +1,5 @@
-// What one ISA offers: a table of functions that ops.cpp calls. Kernels are noexcept, allocate nothing and check
-// nothing.
+// What one ISA offers: a table of functions that host_*.cpp call. Kernels are noexcept, allocate nothing and check
+// nothing. All of them give the same bits whatever the ISA.
 //
 // Weights of every type go through the same three steps, so that a type is a row of this table and not a case
 // somewhere:
@@ -110,6 +110,9 @@ struct KernelTable {
   void (*rotate_pairs)(float* x, const float* cos, const float* sin, int64_t half) noexcept;
   // x[i] = exp(scale * (x[i] - max x)), i < n; returns their sum.
   float (*softmax)(float* x, int64_t n, float scale) noexcept;
+  // x[i] = cap · tanh(x[i] / cap), i < n.
+  void (*softcap)(float* x, int64_t n, float cap) noexcept;
+  float (*exp)(float x) noexcept;
   AttentionKernel attention_f32, attention_i16;  // see isa/attention.h for what they cost and give
   PagedKernel kv[kKvTypes];                      // by KvType
   // C = A·B: A (M, K), B (K, N), C (M, N), all with row strides; the sum over k runs in order.

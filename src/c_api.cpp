@@ -7,6 +7,7 @@
 #include "cpu.h"
 #include "dispatch.h"
 #include "fingerprint.h"
+#include "model_cost.h"
 #include "self_test.h"
 
 #define QUERN_TEXT_OF(x) #x
@@ -247,10 +248,9 @@ quern_status quern_decoder_finish(quern_decoder* decoder, const char** text, siz
 quern_status quern_model_macs(const quern_model* model, int64_t n_tokens, double* products, double* attention) {
   return guard([&] {
     require(model && n_tokens >= 0, "quern_model_macs: model must not be NULL, n_tokens not negative");
-    const quern::TokenMacs macs = quern::token_macs(*model->rep);
-    const double tokens = static_cast<double>(n_tokens);
-    if (products) *products = macs.products * tokens;
-    if (attention) *attention = macs.attention * tokens * tokens;
+    const quern::Macs macs = quern::text_macs(*model->rep, n_tokens);
+    if (products) *products = macs.products;
+    if (attention) *attention = macs.attention;
   });
 }
 

@@ -10,12 +10,17 @@
 #include "dispatch.h"
 #include "engine_jobs.h"
 #include "error.h"
+#include "model_cost.h"
+#include "work_plan.h"
 
 namespace quern {
 namespace {
 
 // Tokens of a pack: enough rows to amortize reading a layer's weights, few enough for its activations to stay in L2.
 constexpr size_t kPackTokens = 128;
+constexpr size_t kPlannedTexts = 16;  // for each thread: with more, taking turns leaves little idle
+// What threads lose in a layer that they share, waiting for one another eight times for some 2 µs.
+constexpr double kSplitMacs = 2e6;
 
 // The prompt that the options mean.
 std::string prompt_of(const LoadedModel& model, const TextOptions& options) {
@@ -104,10 +109,8 @@ void refuse_task(const LoadedModel& model, const char* wanted) {
   throw Error(Status::bad_argument, model.path + ": this model makes no " + wanted + "; it makes " + makes);
 }
 
-// Puts a text's tokens into the pack.
-void Session::add_text(const Job& job, Pack& pack, size_t index) {
-  Encoding& e = pack.encoding;
-  job.tokens(index, e);
+// Puts a text, whose tokens are e, into the pack.
+void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding& e) {
   pack.stats.repaired += e.n_invalid > 0;
   if (e.n_dropped > 0 && !job.limits.truncates)
     throw Error(Status::bad_argument, "text " + std::to_string(job.limits.first_text + index) + " has " +
@@ -138,35 +141,62 @@ void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
   job.finish(op, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
 }
 
+// Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.
+void Session::run_in_order(const Job& job, size_t n) {
+  std::atomic<size_t> next{0};
+  pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena&) {
+    Pack& pack = packs_[static_cast<size_t>(worker)];
+    bool more = true;
+    while (more) {
+      pack.clear();
+      while (pack.ids.size() < kPackTokens) {
+        const size_t index = next.fetch_add(1, std::memory_order_relaxed);
+        more = index < n;
+        if (!more) break;
+        job.tokens(index, pack.encoding);
+        add_text(job, pack, index, pack.encoding);
+      }
+      if (!pack.texts.empty()) run_pack(job, pack, *pack.op);
+    }
+  });
+}
+
+// Few texts: each thread gets as much work, and the longest are split inside the operators where that takes less time.
+void Session::run_planned(const Job& job, size_t n) {
+  std::vector<Encoding> encodings(n);
+  std::vector<double> costs(n);
+  pool_.run(static_cast<int64_t>(n), [&](int64_t task, Arena&) {
+    const size_t index = static_cast<size_t>(task);
+    job.tokens(index, encodings[index]);
+    costs[index] = text_macs(*model_, static_cast<int64_t>(encodings[index].ids.size())).all();
+  });
+  const double split_cost = kSplitMacs * static_cast<double>(model_->model->layers());
+  const WorkPlan plan = plan_work(costs, packs_.size(), split_cost);
+  const auto run_all = [&](const std::vector<size_t>& texts, Pack& pack, Ops& op) {
+    pack.clear();
+    for (const size_t index : texts) {
+      add_text(job, pack, index, encodings[index]);
+      if (pack.ids.size() < kPackTokens) continue;
+      run_pack(job, pack, op);
+      pack.clear();
+    }
+    if (!pack.texts.empty()) run_pack(job, pack, op);
+  };
+  if (!plan.split.empty()) run_all(plan.split, packs_[0], *wide_);
+  if (plan.split.size() == n) return;
+  pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena&) {
+    Pack& pack = packs_[static_cast<size_t>(worker)];
+    run_all(plan.shares[static_cast<size_t>(worker)], pack, *pack.op);
+  });
+}
+
 void Session::run(const Job& job, size_t n, EmbedStats& stats) {
   if (n == 0) return;
   for (Pack& pack : packs_) pack.stats = {};
-  if (n == 1) {  // nothing to share out but the inside of the operators
-    Pack& pack = packs_[0];
-    pack.clear();
-    add_text(job, pack, 0);
-    if (!pack.texts.empty()) {
-      run_pack(job, pack, *wide_);
-    }
-  } else {
-    // Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.
-    std::atomic<size_t> next{0};
-    const size_t share = (n + packs_.size() - 1) / packs_.size();
-    pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena&) {
-      Pack& pack = packs_[static_cast<size_t>(worker)];
-      bool more = true;
-      while (more) {
-        pack.clear();
-        for (size_t taken = 0; taken < share && pack.ids.size() < kPackTokens; ++taken) {
-          const size_t index = next.fetch_add(1, std::memory_order_relaxed);
-          more = index < n;
-          if (!more) break;
-          add_text(job, pack, index);
-        }
-        if (!pack.texts.empty()) run_pack(job, pack, *pack.op);
-      }
-    });
-  }
+  if (packs_.size() > 1 && n <= kPlannedTexts * packs_.size())
+    run_planned(job, n);
+  else
+    run_in_order(job, n);
   for (const Pack& pack : packs_) stats += pack.stats;
 }
 

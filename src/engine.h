@@ -129,8 +129,10 @@ class Session {
 
  private:
   void run(const Job& job, size_t n, EmbedStats& stats);
+  void run_in_order(const Job& job, size_t n);
+  void run_planned(const Job& job, size_t n);
   void run_pack(const Job& job, Pack& pack, Ops& op);
-  void add_text(const Job& job, Pack& pack, size_t index);
+  void add_text(const Job& job, Pack& pack, size_t index, const Encoding& tokens);
 
   std::shared_ptr<const LoadedModel> model_;
   Pool pool_;

@@ -203,12 +203,4 @@ Precision precision_of(const LoadedModel& m) {
   return find_type(m.type)->int8_activations ? Precision::i16 : Precision::f32;
 }
 
-TokenMacs token_macs(const LoadedModel& m) {
-  TokenMacs macs;
-  for (const WeightSpec& spec : m.weights.specs)
-    if (spec.linear) macs.products += static_cast<double>(spec.N) * static_cast<double>(spec.K);
-  macs.attention = 2 * static_cast<double>(m.model->layers() * m.model->width());
-  return macs;
-}
-
 }  // namespace quern

@@ -60,12 +60,6 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec);
 // How its attention computes.
 Precision precision_of(const LoadedModel& model);
 
-// Multiply-accumulates of one token: `products` by the weights, `attention` to each token that it attends to.
-struct TokenMacs {
-  double products = 0, attention = 0;
-};
-TokenMacs token_macs(const LoadedModel& model);
-
 // Facts about it as a JSON object: format, type, architecture, sizes, pipeline, decisions, keys and tensors.
 std::string describe_model(const LoadedModel& model);
 

@@ -39,7 +39,7 @@ class Classifier {
     const auto start = std::chrono::steady_clock::now();
     const bool spans = quern_model_outputs(model_.get()) & QUERN_TOKEN_LABELS;
     if (spans && a_.pairs) throw Failure{2, "--pairs: this model labels the tokens of single texts"};
-    for_each_batch(a_.input, "classify", [&](const TextBatch& batch, double) {
+    for_each_batch(a_.input, "classify", [&](const TextBatch& batch) {
       options_.first_text = static_cast<int64_t>(batch.first + 1);
       spans ? label_tokens(batch) : label_texts(batch);
     });

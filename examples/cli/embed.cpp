@@ -21,10 +21,6 @@ struct EmbedArguments {
        has_prompt = false, sparse = false, multi_vector = false;
 };
 
-struct EncodedFree {
-  void operator()(quern_encoded* e) const { quern_encoded_free(e); }
-};
-
 constexpr std::pair<const char*, quern_long_texts> kLong[] = {{"error", QUERN_LONG_ERROR},
                                                               {"truncate", QUERN_LONG_TRUNCATE},
                                                               {"chunk-mean", QUERN_LONG_CHUNK_MEAN},
@@ -53,11 +49,12 @@ class VectorOutput {
   VectorOutput(const EmbedArguments& a, const Session& session, const quern_embed_options& options)
       : session_(session), width_(width(session, options)), writer_(a.output, row_format(a.output, a.format), width_) {}
 
-  void run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
-    rows_.resize(batch.texts.size() * static_cast<size_t>(width_));
-    check(quern_embed(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(), &options,
-                      rows_.data(), rows_.size(), &stats));
-    writer_.write(rows_.data(), static_cast<int64_t>(batch.texts.size()));
+  Write run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
+    const size_t n = batch.texts.size();
+    const auto rows = std::make_shared<std::vector<float>>(n * static_cast<size_t>(width_));
+    check(quern_embed(session_.get(), batch.pointers.data(), batch.lengths.data(), n, &options, rows->data(),
+                      rows->size(), &stats));
+    return [this, rows, n] { writer_.write(rows->data(), static_cast<int64_t>(n)); };
   }
   void finish() { writer_.finish(); }
 
@@ -70,7 +67,6 @@ class VectorOutput {
   const Session& session_;
   const int64_t width_;
   RowWriter writer_;
-  std::vector<float> rows_;
 };
 
 // What has no fixed width: a line of JSON a text.
@@ -83,12 +79,14 @@ class LineOutput {
     if (outputs_ == 0) outputs_ = QUERN_DENSE;
   }
 
-  void run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
+  Write run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
     quern_encoded* made = nullptr;
     check(quern_encode(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(), &options,
                        outputs_, &made, &stats));
-    const std::unique_ptr<quern_encoded, EncodedFree> owner(made);
-    for (size_t i = 0; i < batch.texts.size(); ++i) writer_.write_line(line_of(*made, i));
+    const std::shared_ptr<quern_encoded> owner(made, quern_encoded_free);
+    return [this, owner, n = batch.texts.size()] {
+      for (size_t i = 0; i < n; ++i) writer_.write_line(line_of(*owner, i));
+    };
   }
   void finish() { writer_.finish(); }
 
@@ -144,13 +142,14 @@ void run(const EmbedArguments& a, Output& output, const Model& model, const Sess
   const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
   Progress progress(!a.quiet);
   quern_embed_stats stats{};
-  for_each_batch(a.input, "embed", [&](const TextBatch& batch, double fraction) {
+  for_each_overlapped(open_texts(a.input, "embed"), [&](const TextBatch& batch) {
     options.first_text = static_cast<int64_t>(batch.first + 1);
-    output.run(batch, options, stats);
+    Write write = output.run(batch, options, stats);
     char text[80];
     std::snprintf(text, sizeof text, "%llu texts, %.0f texts/s", static_cast<unsigned long long>(stats.texts),
                   static_cast<double>(stats.texts) / passed());
-    progress.show(fraction, text);
+    progress.show(batch.fraction, text);
+    return write;
   });
   output.finish();
   progress.clear();

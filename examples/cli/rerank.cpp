@@ -53,7 +53,7 @@ void rerank(const RerankArguments& a) {
   std::vector<Ranked> ranked;
   std::vector<float> scores;
   quern_embed_stats stats{};
-  for_each_batch(a.input, "rerank", [&](const TextBatch& batch, double) {
+  for_each_batch(a.input, "rerank", [&](const TextBatch& batch) {
     scores.resize(batch.texts.size());
     options.first_text = static_cast<int64_t>(batch.first + 1);
     check(quern_rerank(session.get(), a.query.data(), a.query.size(), batch.pointers.data(), batch.lengths.data(),

@@ -5,21 +5,23 @@
 #include <cstdio>
 #include <string>
 
+#include "bulk.h"
+
 namespace cli {
 
 enum class RowFormat { npy, jsonl, csv };
 
-class RowWriter {
+class RowWriter final : public RowSink {
  public:
   // path: "-" for stdout. width: floats a row. Throws Failure.
   RowWriter(const std::string& path, RowFormat format, int64_t width);
-  ~RowWriter();
+  ~RowWriter() override;
   RowWriter(const RowWriter&) = delete;
   RowWriter& operator=(const RowWriter&) = delete;
 
-  void write(const float* rows, int64_t n);
-  void write_line(const std::string& line);  // as it is; for outputs without a fixed width
-  void finish();                             // writes what is left and gives the file its name
+  void write(const float* rows, int64_t n) override;
+  void write_line(const std::string& line) override;
+  void finish() override;  // gives the file its name
 
  private:
   void put(const void* data, size_t size);

@@ -61,11 +61,11 @@ void TextReader::read_field(std::string& line) const {
   line = found->get<std::string>();
 }
 
-const std::vector<std::string>& TextReader::next(size_t max_texts, size_t max_bytes) {
-  batch_.clear();
+std::vector<std::string> TextReader::next(size_t max_texts, size_t max_bytes) {
+  std::vector<std::string> batch;
   size_t bytes = 0;
   std::string line;
-  while (batch_.size() < max_texts && bytes < max_bytes) {
+  while (batch.size() < max_texts && bytes < max_bytes) {
     if (next_prompt_ < prompts_.size()) {
       line = prompts_[next_prompt_++];
     } else {
@@ -73,9 +73,9 @@ const std::vector<std::string>& TextReader::next(size_t max_texts, size_t max_by
       if (jsonl_) read_field(line);
     }
     bytes += line.size();
-    batch_.push_back(std::move(line));
+    batch.push_back(std::move(line));
   }
-  return batch_;
+  return batch;
 }
 
 double TextReader::fraction() const {

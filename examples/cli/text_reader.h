@@ -5,28 +5,27 @@
 #include <string>
 #include <vector>
 
+#include "bulk.h"
+
 namespace cli {
 
-class TextReader {
+class TextReader final : public TextSource {
  public:
   // prompts come first. file: empty for none, "-" for stdin. field: of JSON lines; used when the file ends in .jsonl or
   // `jsonl` is set. Throws Failure.
   TextReader(std::vector<std::string> prompts, const std::string& file, std::string field, bool jsonl);
-  ~TextReader();
+  ~TextReader() override;
   TextReader(const TextReader&) = delete;
   TextReader& operator=(const TextReader&) = delete;
 
-  // Up to max_texts more texts, fewer once they hold max_bytes. Empty at the end.
-  const std::vector<std::string>& next(size_t max_texts, size_t max_bytes);
-
-  // Of the file's bytes, how many have been read, 0 to 1; negative when its size is unknown.
-  double fraction() const;
+  std::vector<std::string> next(size_t max_texts, size_t max_bytes) override;
+  double fraction() const override;  // of the file's bytes
 
  private:
   bool read_line(std::string& line);
   void read_field(std::string& line) const;
 
-  std::vector<std::string> prompts_, batch_;
+  std::vector<std::string> prompts_;
   size_t next_prompt_ = 0;
   std::string name_, field_;
   bool jsonl_ = false;

@@ -29,20 +29,16 @@ void require_texts(const TextArguments& a, const char* what) {
     throw Failure{2, std::string("nothing to ") + what + ": give -f FILE (- for stdin) or -p TEXT"};
 }
 
-void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&, double)>& f) {
+std::unique_ptr<TextSource> open_texts(const TextArguments& a, const char* what) {
   require_texts(a, what);
-  TextReader reader(a.texts, a.file, a.field, a.jsonl);
-  size_t first = 0;
-  for (;;) {
-    TextBatch batch{reader.next(2048, size_t{1} << 20), {}, {}, first};
-    if (batch.texts.empty()) return;
-    for (const std::string& text : batch.texts) {
-      batch.pointers.push_back(text.data());
-      batch.lengths.push_back(text.size());
-    }
-    f(batch, reader.fraction());
-    first += batch.texts.size();
-  }
+  return std::make_unique<TextReader>(a.texts, a.file, a.field, a.jsonl);
+}
+
+void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&)>& f) {
+  for_each_overlapped(open_texts(a, what), [&](const TextBatch& batch) {
+    f(batch);
+    return Write();
+  });
 }
 
 void print_summary(const quern_embed_stats& s, double seconds, int threads) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "bulk.h"
 #include "common.h"
 
 namespace cli {
@@ -20,16 +21,11 @@ void add_text_arguments(CLI::App& command, TextArguments& a);
 // Throws Failure{2} when there are none. what: "embed".
 void require_texts(const TextArguments& a, const char* what);
 
-// Some of the texts, as the library takes them.
-struct TextBatch {
-  const std::vector<std::string>& texts;
-  std::vector<const char*> pointers;
-  std::vector<size_t> lengths;
-  size_t first;  // number of the first one in all, from 0
-};
+// require_texts, then where they come from. Throws Failure.
+std::unique_ptr<TextSource> open_texts(const TextArguments& a, const char* what);
 
-// require_texts, then f(batch, fraction read) over all texts in order. Throws Failure.
-void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&, double)>& f);
+// f(batch) over all texts in order, while the next ones are read. Throws Failure.
+void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&)>& f);
 
 // "3 texts, 40 tokens, 1 truncated, 0.012 s, 250.0 texts/s, avx2, 2 threads" on stderr.
 void print_summary(const quern_embed_stats& stats, double seconds, int threads);

@@ -41,7 +41,7 @@ std::vector<int32_t> parse_ids(const std::string& line) {
 void detokenize(const TokenizeArguments& a, const Model& model) {
   quern_detokenize_options options = quern_detokenize_options_default();
   options.skip_special = a.no_special;
-  for_each_batch(a.input, "decode", [&](const TextBatch& batch, double) {
+  for_each_batch(a.input, "decode", [&](const TextBatch& batch) {
     for (const std::string& line : batch.texts) {
       const std::vector<int32_t> ids = parse_ids(line);
       char* text = nullptr;
@@ -59,7 +59,7 @@ void tokenize(const TokenizeArguments& a, const Model& model) {
   options.max_length = a.no_truncate ? -1 : a.max_length;
   std::vector<int32_t> ids;
   std::string line;
-  for_each_batch(a.input, "tokenize", [&](const TextBatch& batch, double) {
+  for_each_batch(a.input, "tokenize", [&](const TextBatch& batch) {
     for (const std::string& text : batch.texts) {
       size_t n = 0;
       ids.resize(text.size() * 4 + 64);  // a byte makes at most a few tokens: enough for every tokenizer

@@ -120,7 +120,7 @@ class Verification {
     if (scores && model_.labels() != reference_.labels())
       throw Failure{2, "verify: the models have " + std::to_string(model_.labels()) + " and " +
                            std::to_string(reference_.labels()) + " labels"};
-    for_each_batch(a_.input, "verify", [&](const TextBatch& batch, double) {
+    for_each_batch(a_.input, "verify", [&](const TextBatch& batch) {
       for (Side* side : {&model_, &reference_}) vectors ? side->embed(batch) : side->score(batch, a_.query);
       for (const std::string& text : batch.texts) add_tokens(text);
     });

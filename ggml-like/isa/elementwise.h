@@ -1,5 +1,6 @@
 // The float kernels between the products: epilogue, layer norm, softmax, attention's small products. Written once for
-// every ISA's vocabulary S; see kernels.h for what each computes.
+// every ISA's vocabulary S; see kernels.h for what each computes. All give the same bits on every ISA: each value is a
+// fixed sequence of correctly rounded operations, fused where it says fma, and sums have a fixed order (sum16).
 #pragma once
 #include "kernels.h"
 #include "quants/tiles.h"
@@ -24,12 +25,40 @@ struct Elementwise {
     }
   }
 
-  // Vector i of p, zero beyond n.
-  static QUERN_INLINE F load_some(const float* p, int64_t i, int64_t n) {
+  // Vector i of p, `fill` beyond n.
+  static QUERN_INLINE F load_some(const float* p, int64_t i, int64_t n, float fill = 0) {
     if (i + L <= n) return S::load(p + i);
-    alignas(64) float lanes[L] = {};
-    for (int j = 0; i + j < n; ++j) lanes[j] = p[i + j];
+    alignas(64) float lanes[L];
+    for (int j = 0; j < L; ++j) lanes[j] = i + j < n ? p[i + j] : fill;
     return S::load(lanes);
+  }
+
+  // A sum over 16 lanes, however many a vector has: term i goes to lane i mod 16, and in the end the lanes are added in
+  // halves, 0 with 8, then 0 with 4, and so on.
+  static constexpr int parts = 16 / L;  // vectors
+  static QUERN_INLINE float fold(const F (&part)[parts]) {
+    F sums[parts];
+    QUERN_UNROLL for (int p = 0; p < parts; ++p) sums[p] = part[p];
+    QUERN_UNROLL for (int half = parts / 2; half > 0; half /= 2) {
+      QUERN_UNROLL for (int p = 0; p < half; ++p) sums[p] = S::add(sums[p], sums[p + half]);
+    }
+    return S::fold(sums[0]);
+  }
+  // f(sum, i) adds vector i of n terms to a vector of sums; terms beyond n must be zero.
+  template <class Fn>
+  static QUERN_INLINE float sum16(int64_t n, const Fn& f) {
+    F part[parts];
+    QUERN_UNROLL for (int p = 0; p < parts; ++p) part[p] = S::zero();
+    int64_t i = 0;
+    for (; i + 16 <= n; i += 16) {
+      QUERN_UNROLL for (int p = 0; p < parts; ++p) part[p] = f(part[p], i + p * L);
+    }
+    if (i < n) {
+      QUERN_UNROLL for (int p = 0; p < parts; ++p) {
+        if (i + p * L < n) part[p] = f(part[p], i + p * L);
+      }
+    }
+    return fold(part);
   }
 
   // Vector i of p, as far as it lies below n.
@@ -52,9 +81,37 @@ struct Elementwise {
   static QUERN_INLINE F erf(F x) {
     constexpr float P[] = {1.128379f, 0.19318305f, 0.053108517f, 0.0038844189f, 0.0002875083f, 2.0270077e-06f};
     constexpr float Q[] = {1.0f, 0.5045356f, 0.11525115f, 0.015204601f, 0.0011914095f, 3.7992464e-05f};
-    const F limit = S::set1(3.93f), c = S::max(S::min(x, limit), S::sub(S::zero(), limit));
+    const F limit = S::set1(3.93f), c = S::max(S::sub(S::zero(), limit), S::min(limit, x));
     const F t = S::mul(c, c);
     return S::div(S::mul(c, polynomial(P, t)), polynomial(Q, t));
+  }
+
+  // e^x = 2^n · e^r with |r| <= ln 2 / 2; relative error below 8e-8 (tests/reference/fit_exp.py). Zero below -87.7,
+  // 2.4e38 above 88.37; what is no number stays none: min and max give their second argument then.
+  static QUERN_INLINE F exp(F x) {
+    constexpr float C[] = {1.0f, 1.0f, 0.49999994f, 0.16666521f, 0.04166839f, 0.00836871f, 0.0013814613f};
+    x = S::min(S::set1(88.37f), S::max(S::set1(-88.0f), x));
+    const auto n = S::round_i32(S::mul(x, S::set1(1.44269504f)));
+    const F steps = S::to_float(n);
+    const F r = S::fma(steps, S::set1(2.12194440e-4f), S::fma(steps, S::set1(-0.693359375f), x));
+    return S::mul(polynomial(C, r), S::from_bits(S::shift_left(S::add_i32(n, S::set1_i32(127)), 23)));
+  }
+  static float exp1(float x) noexcept {
+    alignas(64) float lanes[L];
+    S::store(exp(S::set1(x)), lanes);
+    return lanes[0];
+  }
+
+  // tanh by a rational minimax fit in x² on [-8.3, 8.3], beyond which it is 1 in f32; relative error below 3e-7
+  // (tests/reference/fit_tanh.py).
+  static QUERN_INLINE F tanh(F x) {
+    constexpr float P[] = {1.0f, 0.1342587f, 0.0035491688f, 2.1508489e-05f, 1.4648252e-08f};
+    constexpr float Q[] = {1.0f, 0.46759194f, 0.026079949f, 0.000337395f, 8.2951055e-07f};
+    const F limit = S::set1(8.3f), one = S::set1(1.0f);
+    const F c = S::max(S::sub(S::zero(), limit), S::min(limit, x));
+    const F t = S::mul(c, c);
+    const F y = S::div(S::mul(c, polynomial(P, t)), polynomial(Q, t));
+    return S::max(S::sub(S::zero(), one), S::min(one, y));
   }
 
   template <Activation A>
@@ -65,17 +122,17 @@ struct Elementwise {
     if constexpr (A == Activation::gelu_tanh) {
       const F cubic = S::mul(S::mul(x, x), x);
       const F inner = S::mul(S::set1(0.7978845608028654f), S::fma(S::set1(0.044715f), cubic, x));
-      return S::mul(S::mul(half, x), S::add(one, S::tanh(inner)));
+      return S::mul(S::mul(half, x), S::add(one, tanh(inner)));
     }
     if constexpr (A == Activation::relu) return S::max(x, S::zero());
-    if constexpr (A == Activation::silu) return S::div(x, S::add(one, S::exp(S::sub(S::zero(), x))));
-    if constexpr (A == Activation::tanh) return S::tanh(x);
-    if constexpr (A == Activation::sigmoid) return S::div(one, S::add(one, S::exp(S::sub(S::zero(), x))));
+    if constexpr (A == Activation::silu) return S::div(x, S::add(one, exp(S::sub(S::zero(), x))));
+    if constexpr (A == Activation::tanh) return tanh(x);
+    if constexpr (A == Activation::sigmoid) return S::div(one, S::add(one, exp(S::sub(S::zero(), x))));
     return x;
   }
 
   // cap · tanh(x / cap)
-  static QUERN_INLINE F capped(F x, float cap) { return S::mul(S::set1(cap), S::tanh(S::mul(x, S::set1(1.0f / cap)))); }
+  static QUERN_INLINE F capped(F x, float cap) { return S::mul(S::set1(cap), tanh(S::mul(x, S::set1(1.0f / cap)))); }
 
   template <Activation A>
   static void rows(float* y, int64_t M, int64_t N, int64_t stride, const Epilogue& e) {
@@ -141,18 +198,13 @@ struct Elementwise {
 
   static void layer_norm(const float* x, const float* weight, const float* bias, float eps, int64_t D,
                          float* out) noexcept {
-    F total = S::zero();
-    for (int64_t i = 0; i < D; i += L) total = S::add(total, load_some(x, i, D));
-    const float mean = S::sum(total) / static_cast<float>(D);
-    F squares = S::zero();
+    const float mean =
+        sum16(D, [&](F sum, int64_t i) { return S::add(sum, load_some(x, i, D)); }) / static_cast<float>(D);
     const F center = S::set1(mean);
-    int64_t i = 0;
-    for (; i + L <= D; i += L) {
-      const F d = S::sub(S::load(x + i), center);
-      squares = S::fma(d, d, squares);
-    }
-    float variance = S::sum(squares);
-    for (; i < D; ++i) variance += (x[i] - mean) * (x[i] - mean);
+    const float variance = sum16(D, [&](F sum, int64_t i) {
+      const F d = S::sub(load_some(x, i, D, mean), center);
+      return S::fma(d, d, sum);
+    });
     const float factor = 1.0f / __builtin_sqrtf(variance / static_cast<float>(D) + eps);
     const F scale = S::set1(factor);
     map(x, out, D, 0.0f, [&](int64_t at, F v) {
@@ -162,12 +214,11 @@ struct Elementwise {
   }
 
   static void rms_norm(const float* x, const float* weight, float eps, int64_t D, float* out) noexcept {
-    F squares = S::zero();
-    for (int64_t i = 0; i < D; i += L) {
+    const float squares = sum16(D, [&](F sum, int64_t i) {
       const F v = load_some(x, i, D);
-      squares = S::fma(v, v, squares);
-    }
-    const F scale = S::set1(1.0f / __builtin_sqrtf(S::sum(squares) / static_cast<float>(D) + eps));
+      return S::fma(v, v, sum);
+    });
+    const F scale = S::set1(1.0f / __builtin_sqrtf(squares / static_cast<float>(D) + eps));
     map(x, out, D, 0.0f, [&](int64_t i, F v) { return S::mul(S::mul(v, scale), load_some(weight, i, D)); });
   }
 
@@ -179,14 +230,15 @@ struct Elementwise {
     for (; i < n; ++i) top = x[i] > top ? x[i] : top;
     top = top > S::max_lane(tops) ? top : S::max_lane(tops);
     const F highest = S::set1(top), factor = S::set1(scale);
-    F total = S::zero();
-    // Padding lanes become exp(-inf) = 0, which adds nothing.
-    map(x, x, n, -__builtin_inff(), [&](int64_t, F v) {
-      const F e = S::exp(S::mul(S::sub(v, highest), factor));
-      total = S::add(total, e);
-      return e;
+    return sum16(n, [&](F sum, int64_t at) {  // padding lanes become exp(-inf) = 0
+      const F e = exp(S::mul(S::sub(load_some(x, at, n, -__builtin_inff()), highest), factor));
+      store_some(e, x, at, n);
+      return S::add(sum, e);
     });
-    return S::sum(total);
+  }
+
+  static void softcap(float* x, int64_t n, float cap) noexcept {
+    map(x, x, n, 0.0f, [&](int64_t, F v) { return capped(v, cap); });
   }
 
   template <int R, int C>
@@ -234,9 +286,7 @@ struct Elementwise {
   }
 
   static float dot(const float* x, const float* y, int64_t n) noexcept {
-    F total = S::zero();
-    for (int64_t i = 0; i < n; i += L) total = S::fma(load_some(x, i, n), load_some(y, i, n), total);
-    return S::sum(total);
+    return sum16(n, [&](F sum, int64_t i) { return S::fma(load_some(x, i, n), load_some(y, i, n), sum); });
   }
 };
 

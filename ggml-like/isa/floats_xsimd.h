@@ -22,9 +22,6 @@ struct XsimdFloats {
   static F min(F a, F b) { return xsimd::min(a, b); }
   static F fma(F a, F b, F c) { return xsimd::fma(a, b, c); }
   static float fma1(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
-  static F exp(F a) { return xsimd::exp(a); }
-  static F tanh(F a) { return xsimd::tanh(a); }
-  static float sum(F a) { return xsimd::hadd(a); }
   static float max_lane(F a) {
     alignas(64) float v[lanes];
     a.store_aligned(v);
@@ -47,6 +44,8 @@ struct XsimdFloats {
       low = v < low ? v : low;
       high = v > high ? v : high;
     }
+    low = low < 0 ? low : 0.0f;  // never -0, which would be a scale's sign
+    high = high > 0 ? high : 0.0f;
   }
 };
 

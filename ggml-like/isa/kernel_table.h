@@ -1,7 +1,8 @@
 // Fills one ISA's KernelTable from its vocabulary S (isa/<name>/kernels.cpp). Every type and every element-wise kernel
 // is written once against S, which offers:
 //
-//   floats    F (lanes floats): load store zero set1 add sub mul div max min fma exp tanh · sum max_lane · load_f16
+//   floats    F (lanes floats, 16 or a fraction of 16): load store zero set1 add sub mul div max min fma · fold
+//   max_lane · load_f16
 //             load_bf16 store_f16 f16(bits) · range(x, smooth, n, low, high): min and max of x·smooth and 0
 //   integers  I (lanes int32): set1_i32 load_i32 load_u8 load_s8 store_i32 broadcast_i32 add_i32 sub_i32 mul_i32
 //   min_i32 max_i32
@@ -46,6 +47,8 @@ constexpr KernelTable make_kernel_table(const char* name, bool (*runs_here)() no
           .rotate = Elementwise<S>::rotate,
           .rotate_pairs = Elementwise<S>::rotate_pairs,
           .softmax = Elementwise<S>::softmax,
+          .softcap = Elementwise<S>::softcap,
+          .exp = Elementwise<S>::exp1,
           .attention_f32 = {AttentionF32<S>::scratch_bytes, AttentionF32<S>::run},
           .attention_i16 = {AttentionI16<S>::scratch_bytes, AttentionI16<S>::run},
           .kv = {paged_kernels<S, KeptAsF16>(), paged_kernels<S, KeptAsI8>()},

@@ -61,6 +61,7 @@ struct KeptWide {
 template <class S, class Kept>
 struct PagedAttention {
   using F = typename S::F;
+  using E = Elementwise<S>;
   using Stored = typename Kept::Stored;
   static constexpr int n = static_cast<int>(kPageTokens), L = S::lanes, vectors = n / L;
   static constexpr int strip = vectors < S::gemm_cols ? vectors : S::gemm_cols;  // of keys, in one tile
@@ -126,15 +127,14 @@ struct PagedAttention {
     for (int i = L; i < n; i += L) tops = S::max(tops, S::load(s + i));
     const float before = h.top[row], found = S::max_lane(tops), top = found > before ? found : before;
     const float base = top == -__builtin_inff() ? 0.0f : top;
-    F total = S::zero();
-    for (int i = 0; i < n; i += L) {
-      const F e = S::exp(S::sub(S::load(s + i), S::set1(base)));
-      total = S::add(total, e);
+    const float total = E::sum16(n, [&](F sum, int64_t i) {
+      const F e = E::exp(S::sub(S::load(s + i), S::set1(base)));
       S::store(value_scale ? S::mul(e, S::load(value_scale + i)) : e, s + i);
-    }
-    const float factor = top == before ? 1.0f : __builtin_expf(before - base);
+      return S::add(sum, e);
+    });
+    const float factor = top == before ? 1.0f : E::exp1(before - base);
     h.top[row] = top;
-    h.total[row] = h.total[row] * factor + S::sum(total);
+    h.total[row] = h.total[row] * factor + total;
     return factor;
   }
 

@@ -60,16 +60,10 @@ struct Portable : Tiles {
   static F fma(const F& a, const F& b, const F& c) {
     return make<F>([&](int i) { return fma1(a.v[i], b.v[i], c.v[i]); });
   }
-  static F exp(const F& a) {
-    return make<F>([&](int i) { return ::expf(a.v[i]); });
-  }
-  static F tanh(const F& a) {
-    return make<F>([&](int i) { return ::tanhf(a.v[i]); });
-  }
-  static float sum(const F& a) {
-    float total = a.v[0];
-    for (int i = 1; i < N; ++i) total += a.v[i];
-    return total;
+  static float fold(F a) {
+    for (int half = N / 2; half > 0; half /= 2)
+      for (int i = 0; i < half; ++i) a.v[i] += a.v[i + half];
+    return a.v[0];
   }
   static float max_lane(const F& a) {
     float top = a.v[0];

@@ -69,7 +69,7 @@ struct BlockPanels {
         all = S::add(all, S::mul(v[i], S::zero()));
       }
       // What is no number makes the scale none.
-      const float top = S::max_lane(tops), scale = top / 127.0f + S::sum(all);
+      const float top = S::max_lane(tops), scale = top / 127.0f + S::fold(all);
       scales[k / 32] = scale;
       const auto inverse = S::set1(top > 0 ? 127.0f / top : 0.0f);
       QUERN_UNROLL for (int s = 0; s < 32 / T::sub; ++s) {

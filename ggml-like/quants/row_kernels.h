@@ -1,6 +1,6 @@
-// Kernels of the row types (f32, f16, bf16, q8_0, q4_0): weights row-major as a GGUF file holds them, both operands
-// contiguous along K. A tile keeps R × C vectors of partial sums and adds their lanes up at the end, so the order of
-// summation of one output is fixed by the vector length alone. Included by ISA-flagged files only.
+// Kernels of the float types (f32, f16, bf16): weights row-major as a file holds them, both operands contiguous along
+// K, activations in f32. A tile keeps the sums of R × C results over 16 lanes, as Elementwise::sum16 has them, so that
+// the order of summation is the same on every ISA. Included by ISA-flagged files only.
 #pragma once
 #include "isa/elementwise.h"
 #include "kernels.h"
@@ -8,101 +8,75 @@
 
 namespace quern {
 
-// T gives, for a vocabulary S:
-//   chunk<S>                 values of K that one step takes
-//   W; load_x, load_w        one chunk of activations and of weights
-//   has_tail                 K need not be a multiple of chunk: load_tail_x/w take n < chunk values, the rest zero
-//   step(acc, x, w)          acc += x · w, lane by lane
-template <class S, class T>
+// D: Stored, what a weight is in memory, zero as 0; decode_lanes<S>(p): S::lanes of them.
+template <class S, class D>
 struct RowKernels {
+  using F = typename S::F;
+  using E = Elementwise<S>;
+  using Stored = typename D::Stored;
+
   template <int R, int C>
-  static void tile(const char* x, size_t x_bytes, const char* w, size_t w_bytes, int64_t K, float* y, int64_t stride) {
-    typename S::F acc[R][C];
+  static void tile(const float* x, int64_t x_stride, const Stored* w, int64_t K, float* y, int64_t stride) {
+    F acc[R][C][E::parts];
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int c = 0; c < C; ++c) acc[r][c] = S::zero();
-    }
-    int64_t k = 0;
-    for (; k + T::template chunk<S> <= K; k += T::template chunk<S>) {
-      typename T::template W<S> weights[C];
-      QUERN_UNROLL for (int c = 0; c < C; ++c) weights[c] = T::template load_w<S>(w + c * w_bytes, k);
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        const auto values = T::template load_x<S>(x + r * x_bytes, k);
-        QUERN_UNROLL for (int c = 0; c < C; ++c) T::template step<S>(acc[r][c], values, weights[c]);
+      QUERN_UNROLL for (int c = 0; c < C; ++c) {
+        QUERN_UNROLL for (int p = 0; p < E::parts; ++p) acc[r][c][p] = S::zero();
       }
     }
-    if constexpr (T::has_tail) {
-      if (k < K) {
-        QUERN_UNROLL for (int r = 0; r < R; ++r) {
-          const auto values = T::template load_tail_x<S>(x + r * x_bytes, k, K - k);
-          QUERN_UNROLL for (int c = 0; c < C; ++c)
-              T::template step<S>(acc[r][c], values, T::template load_tail_w<S>(w + c * w_bytes, k, K - k));
+    alignas(64) float last_x[R * 16];  // what is left of K, padded with zeros
+    alignas(64) Stored last_w[C * 16];
+    int64_t n = K / 16 * 16, w_stride = K;
+    for (const int64_t left = K - n;;) {
+      for (int64_t k = 0; k < n; k += 16) {
+        QUERN_UNROLL for (int p = 0; p < E::parts; ++p) {
+          F weights[C];
+          QUERN_UNROLL for (int c = 0; c < C; ++c) weights[c] =
+              D::template decode_lanes<S>(w + c * w_stride + k + p * S::lanes);
+          QUERN_UNROLL for (int r = 0; r < R; ++r) {
+            const F values = S::load(x + r * x_stride + k + p * S::lanes);
+            QUERN_UNROLL for (int c = 0; c < C; ++c) acc[r][c][p] = S::fma(values, weights[c], acc[r][c][p]);
+          }
         }
       }
+      if (left == 0 || w == last_w) break;
+      for (int i = 0; i < R * 16; ++i) last_x[i] = i % 16 < left ? x[i / 16 * x_stride + n + i % 16] : 0.0f;
+      for (int i = 0; i < C * 16; ++i) last_w[i] = i % 16 < left ? w[i / 16 * K + n + i % 16] : Stored{};
+      x = last_x, x_stride = 16;
+      w = last_w, w_stride = 16;
+      n = 16;
     }
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int c = 0; c < C; ++c) y[r * stride + c] = S::sum(acc[r][c]);
+      QUERN_UNROLL for (int c = 0; c < C; ++c) y[r * stride + c] = E::fold(acc[r][c]);
     }
+  }
+
+  static size_t row_bytes(int64_t K) noexcept { return static_cast<size_t>(round_up(K * 4, 64)); }
+
+  static void prepare(const float* x, const float* smooth, int64_t K, void* row) noexcept {
+    float* out = static_cast<float*>(row);
+    for (int64_t k = 0; k < K; ++k) out[k] = smooth ? x[k] * smooth[k] : x[k];
   }
 
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride) noexcept {
-    const size_t x_bytes = T::template row_bytes<S>(w.K), w_bytes = T::info.arrays[0].bytes(1, w.K);
-    const char* x = static_cast<const char*>(rows);
-    const char* weights = static_cast<const char*>(w.arrays[0]) + n0 * w_bytes;
+    const int64_t x_stride = static_cast<int64_t>(row_bytes(w.K) / sizeof(float));
+    const float* const first = static_cast<const float*>(rows);
+    const Stored* const weights = static_cast<const Stored*>(w.arrays[0]) + n0 * w.K;
     for_tiles<S::row_tile_cols>(N, [&]<int C>(int64_t n) {
       for_tiles<S::row_tile_rows>(M, [&]<int R>(int64_t m) {
-        tile<R, C>(x + m * x_bytes, x_bytes, weights + n * w_bytes, w_bytes, w.K, y + m * stride + n, stride);
+        tile<R, C>(first + m * x_stride, x_stride, weights + n * w.K, w.K, y + m * stride + n, stride);
       });
     });
     Elementwise<S>::epilogue(y, M, N, stride, e);
   }
 };
 
-// What the three float types share: activations stay f32; D decodes S::lanes stored weights (Stored each) at a time.
 template <class D>
 struct FloatRows {
-  static constexpr bool has_tail = true;
-  template <class S>
-  static constexpr int chunk = S::lanes;
-  template <class S>
-  using W = typename S::F;
-
-  template <class S>  // as everything here: a template over S has internal linkage, since S has
-  static size_t row_bytes(int64_t K) noexcept {
-    return static_cast<size_t>(round_up(K * 4, 64));
-  }
-  template <class S>
-  static void prepare(const float* x, const float* smooth, int64_t K, void* row) noexcept {
-    float* out = static_cast<float*>(row);
-    for (int64_t k = 0; k < K; ++k) out[k] = smooth ? x[k] * smooth[k] : x[k];
-  }
-  template <class S>
-  static QUERN_INLINE typename S::F load_x(const char* x, int64_t k) {
-    return S::load(reinterpret_cast<const float*>(x) + k);
-  }
-  template <class S>
-  static QUERN_INLINE typename S::F load_w(const char* w, int64_t k) {
-    return D::template decode_lanes<S>(reinterpret_cast<const typename D::Stored*>(w) + k);
-  }
-  template <class S>
-  static QUERN_INLINE typename S::F load_tail_x(const char* x, int64_t k, int64_t n) {
-    float lanes[S::lanes] = {};
-    for (int64_t i = 0; i < n; ++i) lanes[i] = reinterpret_cast<const float*>(x)[k + i];
-    return S::load(lanes);
-  }
-  template <class S>
-  static QUERN_INLINE typename S::F load_tail_w(const char* w, int64_t k, int64_t n) {
-    typename D::Stored lanes[S::lanes] = {};
-    for (int64_t i = 0; i < n; ++i) lanes[i] = reinterpret_cast<const typename D::Stored*>(w)[k + i];
-    return D::template decode_lanes<S>(lanes);
-  }
-  template <class S>
-  static QUERN_INLINE void step(typename S::F& acc, typename S::F x, typename S::F w) {
-    acc = S::fma(x, w, acc);
-  }
   template <class S>
   static constexpr TypeKernels kernels() {
-    return {row_bytes<S>, prepare<S>, RowKernels<S, D>::multiply, nullptr, nullptr};
+    using K = RowKernels<S, D>;
+    return {K::row_bytes, K::prepare, K::multiply, nullptr, nullptr};
   }
 };
 

@@ -8,6 +8,7 @@
 #include "dispatch.h"
 #include "error.h"
 #include "generation/prompt_shares.h"
+#include "model_cost.h"
 
 namespace quern {
 namespace {
@@ -98,7 +99,7 @@ Generator::Generator(std::shared_ptr<const LoadedModel> model, const GeneratorOp
       op_(model_->device->ops({.pool = &pool_})),
       cache_(model_->device->kv_cache({options.kv_type, head_.kv.layers, head_.kv.heads, head_.kv.d}, plan_.pages)),
       pages_(plan_.pages) {
-  const TokenMacs macs = token_macs(*model_);
+  const Macs macs = text_macs(*model_, 1);
   attention_cost_ = kAttentionSlowness * macs.attention / macs.products;
 }
 

@@ -1,8 +1,9 @@
 #include "heads/scores.h"
 
 #include <algorithm>
-#include <cmath>
 #include <map>
+
+#include "exact_math.h"
 
 namespace quern {
 namespace {
@@ -15,11 +16,11 @@ Tensor run_layers(Ops& op, const HeadLayers& layers, const HeadWeights::Layers& 
 
 void activate(const std::string& activation, float* x, int64_t n) {
   if (activation == "sigmoid")
-    for (int64_t i = 0; i < n; ++i) x[i] = 1.0f / (1.0f + std::exp(-x[i]));
+    for (int64_t i = 0; i < n; ++i) x[i] = sigmoid(x[i]);
   if (activation != "softmax") return;
   const float top = *std::max_element(x, x + n);
   float total = 0;
-  for (int64_t i = 0; i < n; ++i) total += x[i] = std::exp(x[i] - top);
+  for (int64_t i = 0; i < n; ++i) total += x[i] = static_cast<float>(exponential(x[i] - top));
   for (int64_t i = 0; i < n; ++i) x[i] /= total;
 }
 
@@ -35,7 +36,7 @@ std::vector<float> scores_of(Ops& op, const ClassifierConfig& config, const Tens
 std::vector<SparseWeight> over_vocabulary(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
                                           const Tensor& states) {
   constexpr int64_t kRows = 32;  // whose logits are held at a time
-  const auto weigh = [&](float x) { return config.twice ? std::log1p(std::log1p(x)) : std::log1p(x); };
+  const auto weigh = [&](float x) { return config.twice ? log_of_1_plus(log_of_1_plus(x)) : log_of_1_plus(x); };
   const size_t N = static_cast<size_t>(weights.out.N);
   std::vector<float> totals(N, 0.0f), room;
   for (int64_t first = 0; first < states.rows; first += kRows) {

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "exact_math.h"
 
 namespace quern {
 
@@ -55,7 +56,8 @@ std::vector<int32_t> positions_of(const Batch& batch) {
 std::vector<float> rotary_frequencies(int64_t n, float base, float factor) {
   std::vector<float> out(static_cast<size_t>(n));
   for (int64_t i = 0; i < n; ++i)
-    out[static_cast<size_t>(i)] = 1.0f / std::pow(base, static_cast<float>(2 * i) / static_cast<float>(2 * n)) / factor;
+    out[static_cast<size_t>(i)] =
+        1.0f / static_cast<float>(power(base, static_cast<float>(2 * i) / static_cast<float>(2 * n))) / factor;
   return out;
 }
 

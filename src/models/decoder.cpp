@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "error.h"
+#include "exact_math.h"
 #include "models/blocks.h"
 
 namespace quern {
@@ -43,7 +44,7 @@ namespace {
 std::vector<float> llama3_divisors(int64_t n, double base, double factor, double low, double high, double original) {
   std::vector<float> divisors;
   for (int64_t i = 0; i < n; ++i) {
-    const double wave = 2 * M_PI * std::pow(base, static_cast<double>(i) / static_cast<double>(n));
+    const double wave = 2 * M_PI * power(base, static_cast<double>(i) / static_cast<double>(n));
     const double ramp = std::clamp((original / wave - low) / (high - low), 0.0, 1.0);
     divisors.push_back(static_cast<float>(1 / ((1 - ramp) / factor + ramp)));
   }
@@ -91,9 +92,9 @@ void Decoder::rope_config(ConfigMap& map) {
                                         std::to_string(n) + " numbers each");
     const double longer = static_cast<double>(context) / static_cast<double>(original_context);
     if (longer > 1)
-      rope_attention =
-          static_cast<float>(number("rope_scaling.attention_factor|rope_parameters.attention_factor",
-                                    std::sqrt(1 + std::log(longer) / std::log(static_cast<double>(original_context)))));
+      rope_attention = static_cast<float>(
+          number("rope_scaling.attention_factor|rope_parameters.attention_factor",
+                 std::sqrt(1 + logarithm(longer) / logarithm(static_cast<double>(original_context)))));
   } else if (is("\"linear\"")) {
     rope.linear = static_cast<float>(factor);
   } else {
@@ -161,6 +162,11 @@ void Decoder::layer_weights(WeightMap& map, const DecoderLayout& layout) {
   output.calibrated = false;
 }
 
+AttentionReach Decoder::reach(int layer) const {
+  const int64_t beside = window_of[static_cast<size_t>(layer)] - 1;
+  return {H * d, beside, causal ? 0 : beside};
+}
+
 LanguageHead Decoder::language_head() const {
   if (!causal) return {};
   return {.linear = &head, .softcap = logit_cap, .kv = {.type = KvType::f16, .layers = n_layers, .heads = KV, .d = d}};
@@ -209,8 +215,8 @@ Tensor Decoder::attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) co
                       {.heads = heads,
                        .kv_heads = kv_heads,
                        .scale = scale,
-                       .before = window - 1,
-                       .after = causal ? 0 : window - 1,
+                       .before = reach(i).before,
+                       .after = reach(i).after,
                        .softcap = score_cap});
 }
 

@@ -31,6 +31,7 @@ class Decoder : public Model {
   int64_t positions() const override { return context; }
   int64_t types() const override { return 1; }
   int layers() const override { return static_cast<int>(n_layers); }
+  AttentionReach reach(int layer) const override;
   LanguageHead language_head() const override;
 
   void prepare(Ops& op, Batch& batch) const override;

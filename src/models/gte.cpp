@@ -1,7 +1,6 @@
 // GTE encoder (Zhang et al., 2024, arXiv 2407.19669): gte-base-en-v1.5, gte-large-en-v1.5, gte-multilingual-base,
 // gte-multilingual-reranker-base, snowflake-arctic-embed-m-v2.0. Post-norm, rotary positions, gated feed-forward.
-#include <cmath>
-
+#include "exact_math.h"
 #include "models/blocks.h"
 #include "models/registry.h"
 
@@ -39,7 +38,7 @@ struct Gte final : Model {
     // "ntk" as the checkpoints' own code has it: the base times s, all frequencies divided by s^(2 / d).
     if (double s = 1; map.hf_real("rope_scaling.factor", s, 1, 1e6)) {
       base *= static_cast<float>(s);
-      factor = static_cast<float>(std::pow(s, 2.0 / static_cast<double>(D / H)));
+      factor = static_cast<float>(power(s, 2.0 / static_cast<double>(D / H)));
     }
   }
 

@@ -35,6 +35,11 @@ struct LanguageHead {
   KvShape kv = {};                 // what it keeps of each token, but for the type
 };
 
+// What a layer's attention looks at: a token sees so many before and after it; width: all heads' queries together.
+struct AttentionReach {
+  int64_t width, before = INT32_MAX, after = INT32_MAX;
+};
+
 class Model {
  public:
   virtual ~Model() = default;
@@ -47,6 +52,8 @@ class Model {
   virtual int64_t positions() const = 0;   // tokens of the longest text
   virtual int64_t types() const = 0;       // segment types must be below
   virtual int layers() const = 0;
+
+  virtual AttentionReach reach(int /*layer*/) const { return {width()}; }
 
   virtual LanguageHead language_head() const { return {}; }
   // The head that the architecture's Hugging Face classes have for a task. Throws Error{unsupported}.

@@ -88,6 +88,10 @@ struct ModernBert final : Model {
   int layers() const override { return static_cast<int>(n_layers); }
 
   bool is_global(int i) const { return i % global_every == 0; }
+  AttentionReach reach(int i) const override {
+    const int64_t beside = is_global(i) ? INT32_MAX : window / 2;
+    return {D, beside, beside};
+  }
 
   void prepare(Ops& op, Batch& batch) const override {
     batch.rotary[0] = rotary_of(op, batch, D / H, global_base);
@@ -101,7 +105,8 @@ struct ModernBert final : Model {
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override {
     const Layer& l = blocks[static_cast<size_t>(i)];
     AttentionOptions options = scaled_attention(D, H);
-    if (!is_global(i)) options.before = options.after = window / 2;
+    options.before = reach(i).before;
+    options.after = reach(i).after;
     const Tensor qkv = op.linear(i > 0 ? op.layer_norm(x, l.attn_norm, eps) : x, l.qkv);
     const Tensor a = attend(op, batch, qkv, options, &batch.rotary[is_global(i) ? 0 : 1]);
     const Tensor y = op.linear(a, l.out, Activation::none, &x);

@@ -1,8 +1,9 @@
 #include "models/relative_bias.h"
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
+
+#include "exact_math.h"
 
 namespace quern {
 namespace {
@@ -12,8 +13,9 @@ int64_t bucket_of(int64_t distance, int64_t n, int64_t farthest) {
   const int64_t half = n / 2, alone = half / 2, away = std::abs(distance);
   const int64_t side = distance > 0 ? half : 0;
   if (away < alone) return side + away;
-  const float scale = static_cast<float>(std::log(static_cast<double>(farthest) / static_cast<double>(alone)));
-  const float share = std::log(static_cast<float>(away) / static_cast<float>(alone)) / scale;
+  const float scale = static_cast<float>(logarithm(static_cast<double>(farthest) / static_cast<double>(alone)));
+  const float share =
+      static_cast<float>(logarithm(static_cast<double>(static_cast<float>(away) / static_cast<float>(alone)))) / scale;
   return side + std::min(half - 1, alone + static_cast<int64_t>(share * static_cast<float>(half - alone)));
 }
 

@@ -87,6 +87,8 @@ struct T5Encoder final : Model {
   int64_t types() const override { return INT32_MAX; }  // they take no part
   int layers() const override { return static_cast<int>(n_layers); }
 
+  AttentionReach reach(int) const override { return {H * head}; }
+
   void prepare(Ops& op, Batch& batch) const override {
     batch.bias = relative_biases(op, buckets, batch.longest(), farthest);
   }

@@ -7,7 +7,7 @@
 #include <string>
 
 #include "error.h"
-#include "exponential.h"
+#include "exact_math.h"
 #include "random.h"
 
 namespace quern {
@@ -140,7 +140,7 @@ void Sampler::add_logprobs(std::span<const float> logits, Choice& choice) {
   const float most = peak_of(logits).value;
   double sum = 0;
   for (const float logit : logits) sum += exponential(double{logit} - most);
-  const double log_sum = std::log(sum);
+  const double log_sum = logarithm(sum);
   const auto logprob = [&](float logit) { return static_cast<float>(double{logit} - most - log_sum); };
   choice.logprob = logprob(logits[static_cast<size_t>(choice.id)]);
   if (options_.logprobs == 0) return;

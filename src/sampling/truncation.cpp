@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "candidates.h"
-#include "exponential.h"
+#include "exact_math.h"
 
 namespace quern {
 namespace {
@@ -70,7 +70,7 @@ void apply_min_p(std::vector<Candidate>& candidates, float min_p) {
 void apply_typical_p(std::vector<Candidate>& candidates, float typical_p) {
   const double total = total_weight(candidates);
   const auto surprise = [=](const Candidate& c) {
-    return c.weight > 0 ? std::log(total / c.weight) : std::numeric_limits<double>::infinity();
+    return c.weight > 0 ? logarithm(total / c.weight) : std::numeric_limits<double>::infinity();
   };
   double entropy = 0;
   for (const Candidate& c : candidates)

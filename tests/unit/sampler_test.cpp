@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "error.h"
-#include "sampling/exponential.h"
+#include "exact_math.h"
 #include "sampling/random.h"
 
 using namespace quern;

@@ -14,6 +14,10 @@ namespace {
 struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static F fma(F a, F b, F c) { return _mm512_fmadd_ps(a, b, c); }  // xsimd 8.1's multiplies and adds apart
   static float max_lane(F a) { return _mm512_reduce_max_ps(a); }
+  static float fold(F a) {
+    const __m256 v = _mm256_add_ps(_mm512_castps512_ps256(a), _mm512_extractf32x8_ps(a, 1));
+    return fold_lanes(_mm_add_ps(_mm256_castps256_ps128(v), _mm256_extractf128_ps(v, 1)));
+  }
   static F load_f16(const uint16_t* p) {
     return _mm512_cvtph_ps(_mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)));
   }

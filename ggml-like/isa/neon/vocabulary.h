@@ -12,6 +12,10 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static F fma(F a, F b, F c) { return vfmaq_f32(c, a, b); }
   static F div(F a, F b) { return vdivq_f32(a, b); }  // xsimd 8.1's is a reciprocal and Newton steps, not exact
   static float max_lane(F a) { return vmaxvq_f32(a); }
+  static float fold(F a) {
+    const float32x2_t v = vadd_f32(vget_low_f32(a), vget_high_f32(a));
+    return vget_lane_f32(v, 0) + vget_lane_f32(v, 1);
+  }
   static F load_f16(const uint16_t* p) { return vcvt_f32_f16(vreinterpret_f16_u16(vld1_u16(p))); }
   static void store_f16(F a, uint16_t* p) { vst1_u16(p, vreinterpret_u16_f16(vcvt_f16_f32(a))); }
   static F load_bf16(const uint16_t* p) { return vreinterpretq_f32_u32(vshll_n_u16(vld1_u16(p), 16)); }
@@ -114,7 +118,7 @@ struct Neon : XsimdFloats<xsimd::neon64> {
     return acc;
   }
 
-  static constexpr int row_tile_rows = 4, row_tile_cols = 4, gemm_rows = 4, gemm_cols = 4;
+  static constexpr int row_tile_rows = 3, row_tile_cols = 2, gemm_rows = 4, gemm_cols = 4;
 };
 
 }  // namespace

@@ -14,8 +14,10 @@ set(CMAKE_LIBRARY_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 find_program(QUERN_CCACHE ccache)
 if(QUERN_CCACHE)
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${QUERN_CCACHE})
-  set(CMAKE_C_COMPILER_LAUNCHER ${QUERN_CCACHE})
+  # What one checkout has compiled serves another at any place: no path of either is part of what is compared.
+  set(launcher ${CMAKE_COMMAND} -E env CCACHE_BASEDIR=${PROJECT_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${QUERN_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${launcher})
+  set(CMAKE_C_COMPILER_LAUNCHER ${launcher})
 endif()
 set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")
 # No a·b + c becomes a fused operation unless the code says so: the same bits on every CPU.
@@ -30,6 +32,13 @@ if(QUERN_SANITIZE)
     add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-Wno-maybe-uninitialized>)  # false alarms inside <regex> and <functional>
   endif()
 endif()
+# For code that is not hot: in an optimized build it compiles in half the time and runs up to twice as long.
+function(quern_quick_compile target)
+  target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Og>)
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    target_compile_options(${target} PRIVATE $<$<CONFIG:Release>:-Wno-maybe-uninitialized>)  # guesses more than -O2 does
+  endif()
+endfunction()
 # For a C program over the library: a sanitizer's runtime for C++ comes with its compiler.
 function(quern_c_program target)
   if(QUERN_SANITIZE)

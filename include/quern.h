@@ -429,9 +429,12 @@ QUERN_API quern_status quern_generator_bandwidth(quern_generator *generator, dou
 
 /* ---- conversion ---- */
 
+/* The weight types that quern_convert writes: the name of one, NULL out of range. */
+QUERN_API const char *quern_written_type(size_t i);
+
 typedef struct quern_convert_options {
   size_t size;
-  const char *type;        /* q8, q4, f32, f16, bf16, q8_0 or q4_0; NULL: from the output's name (minilm.q8), else q8 */
+  const char *type;        /* one of quern_written_type; NULL: from the output's name (minilm.q8), else q8 */
   const char *calibration; /* a file of texts, one a line, that smoothing and rounding are fitted to; NULL: built-in ones */
   int n_threads;           /* 0: quern_usable_cpus() */
   const char *self_test;   /* NULL, or a text whose ids and vector are kept in the file besides the built-in ones */

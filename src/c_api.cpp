@@ -262,6 +262,12 @@ quern_status quern_session_limit(quern_session* session, double seconds, double*
   });
 }
 
+const char* quern_written_type(size_t i) {
+  for (const quern::TypeInfo* type : quern::all_types())
+    if (type->pack && i-- == 0) return type->name;
+  return nullptr;
+}
+
 quern_convert_options quern_convert_options_default(void) {
   return {.size = sizeof(quern_convert_options),
           .type = nullptr,

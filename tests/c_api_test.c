@@ -500,6 +500,9 @@ static void generation(const quern_model *encoder, const char *folder) {
 
 int main(int argc, char **argv) {
   quern_model *model = NULL, *converted = NULL;
+  size_t types = 0;
+  while (quern_written_type(types)) ++types;
+  EXPECT(types > 0 && !quern_written_type(types + 1) && !quern_written_type((size_t)-1));
   quern_convert_options o = quern_convert_options_default();
   char *json = NULL;
   int calls = 0;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Minutes of mixed load on one server: embeddings, reranking, chat, bad requests, clients that leave.
 
-soak.py [--minutes 30] [--clients 8]      needs QUERN (the program) and QUERN_TEST_DIR (tests/) in the environment
+soak.py [--minutes 30 | --seconds N] [--clients 8]      needs QUERN (the program) and QUERN_TEST_DIR (tests/) in the environment
 
 Every answer is compared with the one that an idle server gave: none may be lost, wrong, or somebody else's. After a warm-up of half
 the time (a minute at most) the server's resident memory must stay within 5 % (and 16 MiB, which count on small models). Keys and values get
@@ -106,11 +106,12 @@ class Soak:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--seconds", type=float, help="in place of --minutes")
     parser.add_argument("--clients", type=int, default=8)
     options = parser.parse_args()
     server = Server(models.embedder(), models.reranker(), models.generator(), args=["--kv-memory", 4, "--ctx", 1024])
     try:
-        good = Soak(server).run(options.minutes, options.clients)
+        good = Soak(server).run(options.minutes if options.seconds is None else options.seconds / 60, options.clients)
     except BaseException:
         server.kill()
         raise

@@ -5,6 +5,8 @@
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "common.h"
 #include "progress.h"
@@ -43,6 +45,12 @@ void convert(const ConvertArguments& a) {
                  seconds.count());
 }
 
+std::vector<std::string> written_types() {
+  std::vector<std::string> names;
+  while (const char* name = quern_written_type(names.size())) names.push_back(name);
+  return names;
+}
+
 }  // namespace
 
 void add_convert(CLI::App& app) {
@@ -53,11 +61,11 @@ void add_convert(CLI::App& app) {
       ->type_name("FOLDER");
   c->add_option("-o,--output", a->output, "the file to write, e.g. minilm.q8")->required()->type_name("FILE");
   c->add_option("--type", a->type,
-                "q8 (int8: near-lossless, fastest), q4 (int4: smallest), f32, f16, bf16, q8_0, q4_0 (the last two for "
-                "llama.cpp as well); default: the "
-                "output's extension, else q8")
+                "one of " + CLI::detail::join(written_types(), ", ") +
+                    "; q8 (int8) is near-lossless and fastest, q4 (int4) smallest, and all others llama.cpp reads as "
+                    "well; default: the output's extension, else q8")
       ->type_name("TYPE")
-      ->check(CLI::IsMember({"q8", "q4", "f32", "f16", "bf16", "q8_0", "q4_0"}));
+      ->check(CLI::IsMember(written_types()));
   c->add_option("--calibration", a->calibration,
                 "texts like yours, one a line, to fit q8 and q4 to (default: built-in ones)")
       ->type_name("FILE");

@@ -9,7 +9,8 @@ import fixtures
 from program import GOLDEN, QUERN, TINY, TYPES, Case, json_rows, model
 
 # Measured on the fixture by tests/golden/tiny_bert_test.cpp, worst text.
-LIMITS = {"f32": 0.999999, "f16": 0.999999, "bf16": 0.9998, "q8": 0.9995, "q4": 0.972, "q8_0": 0.9992, "q4_0": 0.935}
+LIMITS = {"f32": 0.999999, "f16": 0.999999, "bf16": 0.9998, "q8": 0.9995, "q4": 0.972, "q8_0": 0.9992, "q4_0": 0.935, "q4_1": 0.88,
+          "q5_0": 0.96, "q5_1": 0.975}
 
 
 class Convert(Case):
@@ -24,6 +25,13 @@ class Convert(Case):
                 self.assertEqual(done.stdout, b"")
                 rows = self.run_ok("embed", "-m", out, "-f", "-", stdin="\n".join(texts) + "\n").stdout
                 self.assertClose(json_rows(rows), expected, LIMITS[kind])
+
+    def test_every_type_is_in_the_documentation(self):
+        with open(os.path.join(os.environ["QUERN_TEST_DIR"], "..", "docs", "quantization.md"), encoding="utf-8") as f:
+            rows = [line.split("|")[1] for line in f if line.startswith("| ")]
+        named = {name.strip() for row in rows for name in row.split(",")}
+        for kind in TYPES:
+            self.assertIn(kind, named)
 
     def test_type_from_the_name(self):
         sizes = {kind: os.path.getsize(model(kind)) for kind in TYPES}

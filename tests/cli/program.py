@@ -7,6 +7,7 @@ import ast
 import atexit
 import json
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -14,7 +15,6 @@ import unittest
 
 QUERN = os.environ["QUERN"]
 TINY = os.path.join(os.environ["QUERN_TEST_DIR"], "golden", "tiny-bert")
-TYPES = ["f32", "f16", "bf16", "q8", "q4", "q8_0", "q4_0"]
 with open(os.path.join(TINY, "golden.json"), encoding="utf-8") as f:
     GOLDEN = json.load(f)
 
@@ -27,6 +27,10 @@ def quern(*args, stdin=b"", env=None, program=QUERN, stdout=subprocess.PIPE):
     stdin = stdin.encode() if isinstance(stdin, str) else stdin
     return subprocess.run([program, *map(str, args)], input=stdin, stdout=stdout, stderr=subprocess.PIPE,
                           env={**os.environ, **(env or {})})
+
+
+# The weight types that the program says it writes.
+TYPES = re.search(r"one of ((?:\w+, )*\w+);", " ".join(quern("convert", "--help").stdout.decode().split()))[1].split(", ")
 
 
 def model(kind="q8"):

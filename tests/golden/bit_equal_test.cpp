@@ -59,7 +59,7 @@ void check_type(const std::string& type, bool few) {
 
 }  // namespace
 
-TEST_CASE("bit-equal: every type, on every ISA") {
+TEST_CASE("bit-equal: every type, on every ISA", "[slow]") {
   for (const KernelTable* table : built_kernels()) {
     if (!table->runs_here()) continue;
     const SetEnv isa("QUERN_ISA", table->name);

@@ -68,8 +68,9 @@ std::vector<std::string> calibration_texts(const std::string& file) {
   return texts;
 }
 
-Calibration::Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool)
-    : source_(source), pool_(pool), op_(source.device->ops({.pool = &pool, .observer = this})) {
+Calibration::Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool,
+                         size_t gram_bytes)
+    : source_(source), pool_(pool), gram_bytes_(gram_bytes), op_(source.device->ops({.pool = &pool, .observer = this})) {
   size_t tokens = 0;
   Encoding e;
   for (const std::string& text : texts) {
@@ -91,12 +92,31 @@ Calibration::Calibration(const LoadedModel& source, const std::vector<std::strin
     source.model->prepare(*op_, batch);
     std::vector<float> room;
     const std::span<const float> states = op_->read(source.model->embed(*op_, batch), room);
-    pack.states.assign(states.begin(), states.end());
+    pack.next.assign(states.begin(), states.end());
   }
 }
 
 void Calibration::run_layer(int i) {
+  layer_ = i;
+  for (Pack& pack : packs_) pack.states.swap(pack.next);
+  collect(nullptr);
+}
+
+const InputStats& Calibration::stats(const Linear& linear) {
+  if (!stats_.contains(&linear)) collect(&linear);
+  const auto found = stats_.find(&linear);
+  if (found == stats_.end())
+    throw Error(Status::unsupported, source_.path + ": no calibration token reaches a linear of layer " +
+                                         std::to_string(layer_) + "; give more texts with --calibration");
+  return found->second;
+}
+
+// The layer once more, with statistics of as many linears as there is room for.
+void Calibration::collect(const Linear* first) {
   stats_.clear();
+  passed_over_.clear();
+  held_ = 0;
+  first_ = first;
   const int64_t D = source_.model->width();
   for (Pack& pack : packs_) {
     Ops::Scope scope(*op_);
@@ -105,14 +125,25 @@ void Calibration::run_layer(int i) {
     Batch batch{pack.ids, pack.types, pack.texts};
     source_.model->prepare(*op_, batch);
     std::vector<float> room;
-    const std::span<const float> states = op_->read(source_.model->layer(*op_, batch, i, x), room);
-    pack.states.assign(states.begin(), states.end());
+    const std::span<const float> states = op_->read(source_.model->layer(*op_, batch, layer_, x), room);
+    pack.next.assign(states.begin(), states.end());
   }
 }
 
 void Calibration::observe(Ops& op, const Linear& linear, const Tensor& x) {
-  InputStats& s = stats_[&linear];
   const int64_t K = linear.K, T = x.rows;
+  if (!stats_.contains(&linear)) {
+    if (passed_over_.contains(&linear)) return;  // what it had so far is lost, and half its statistics are none
+    const size_t bytes = static_cast<size_t>(K * K) * sizeof(float);
+    const bool fits = held_ + bytes <= gram_bytes_ && (!first_ || stats_.contains(first_));
+    const bool comes_first = &linear == first_ || (!first_ && stats_.empty());
+    if (!fits && !comes_first) {
+      passed_over_.insert(&linear);
+      return;
+    }
+    held_ += bytes;
+  }
+  InputStats& s = stats_[&linear];
   std::vector<float> room;
   const float* const values = op.read(x, room).data();
   if (s.gram.empty()) {

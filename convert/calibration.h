@@ -2,6 +2,7 @@
 // smoothing factors and the matrix for error-compensated rounding.
 #pragma once
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,14 +18,17 @@ struct InputStats {
   int64_t tokens = 0;
 };
 
-// Keeps the calibration texts' hidden states and moves them through the source model one layer at a time.
+// Keeps the calibration texts' hidden states and moves them through the source model one layer at a time. A layer's Gram
+// matrices take at most `gram_bytes` together, or one matrix: where they need more (many experts), the layer runs again
+// for those that are asked for next.
 class Calibration final : public LinearObserver {
  public:
   // texts: bounded here to kMaxTokens tokens in all. Throws Error{bad_argument} when none has tokens.
-  Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool);
+  Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool, size_t gram_bytes);
 
   void run_layer(int i);  // in order from 0; statistics of earlier layers are dropped
-  const InputStats& stats(const Linear& linear) const { return stats_.at(&linear); }
+  // Of a linear of that layer; valid until the next call. Throws Error{unsupported} for one that no token reached.
+  const InputStats& stats(const Linear& linear);
 
   void observe(Ops& op, const Linear& linear, const Tensor& x) override;
 
@@ -32,16 +36,24 @@ class Calibration final : public LinearObserver {
   struct Pack {
     std::vector<int32_t> ids, types;
     std::vector<Sequence> texts;
-    std::vector<float> states;  // (T, D)
+    std::vector<float> states;  // (T, D), before the layer
+    std::vector<float> next;    // behind it
   };
   static constexpr size_t kPackTokens = 256, kMaxTokens = 16384, kSamples = 1536;
 
+  void collect(const Linear* first);
+
   const LoadedModel& source_;
   Pool& pool_;
+  const size_t gram_bytes_;
   const std::unique_ptr<Ops> op_;
   std::vector<Pack> packs_;
   int64_t stride_ = 1;  // every so many tokens is a sample
+  int layer_ = -1;
+  const Linear* first_ = nullptr;  // whose statistics are wanted before others'; null: whichever come first
+  size_t held_ = 0;                // bytes of Gram matrices
   std::map<const Linear*, InputStats> stats_;
+  std::set<const Linear*> passed_over_;  // in this run of the layer
 };
 
 // The texts of a file, one a line; the built-in ones for an empty name.

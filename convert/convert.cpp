@@ -46,7 +46,8 @@ class Converter {
     }
     file_.begin();
     if (!type_.rows)
-      calibration_ = std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_);
+      calibration_ = std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_,
+                                                   options_.gram_bytes);
     const WeightMap& map = source_.weights;
     size_t next = 0;
     for (size_t i = 0; i < map.layers.size(); ++i) {

@@ -11,6 +11,7 @@ struct ConvertOptions {
   std::string calibration;  // file of texts, one a line; empty: the built-in ones
   std::string self_test;    // one more text for the stored self-test
   int threads = 0;          // 0: all usable
+  size_t gram_bytes = size_t{1} << 30;  // for what calibration keeps of a layer's inputs; see calibration.h
   // done of total, in the same unit; false cancels (Error{bad_argument}).
   std::function<bool(double done, double total, const char* what)> progress;
 };

@@ -85,6 +85,22 @@ TEST_CASE("bit-equal: conversion does not depend on the number of threads") {
   }
 }
 
+TEST_CASE("bit-equal: files made with little memory for calibration") {
+  for (const std::string folder : {tiny_bert(), std::string(QUERN_TEST_DIR) + "/golden/models/qwen3"}) {
+    ScratchFolder scratch;
+    ConvertOptions options;
+    options.type = "q8";
+    convert(folder, scratch.file("plenty"), options);
+    const std::string expected = read_text_file(scratch.file("plenty"), 1 << 24);
+    for (const size_t bytes : {size_t{1}, size_t{40000}}) {  // one matrix at a time, or two or three
+      options.gram_bytes = bytes;
+      convert(folder, scratch.file("little"), options);
+      INFO(folder << " with " << bytes << " bytes");
+      CHECK(read_text_file(scratch.file("little"), 1 << 24) == expected);
+    }
+  }
+}
+
 TEST_CASE("bit-equal: sessions of one model at the same time") {
   ScratchFolder scratch;
   const auto model = Embedder::share(convert_to(scratch, "q8"));

@@ -21,10 +21,6 @@ struct EmbedArguments {
        has_prompt = false, sparse = false, multi_vector = false;
 };
 
-struct EncodedFree {
-  void operator()(quern_encoded* e) const { quern_encoded_free(e); }
-};
-
 constexpr std::pair<const char*, quern_long_texts> kLong[] = {{"error", QUERN_LONG_ERROR},
                                                               {"truncate", QUERN_LONG_TRUNCATE},
                                                               {"chunk-mean", QUERN_LONG_CHUNK_MEAN},
@@ -87,7 +83,7 @@ class LineOutput {
     quern_encoded* made = nullptr;
     check(quern_encode(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(), &options,
                        outputs_, &made, &stats));
-    const std::unique_ptr<quern_encoded, EncodedFree> owner(made);
+    const EncodedHandle owner(made);
     for (size_t i = 0; i < batch.texts.size(); ++i) writer_.write_line(line_of(*made, i));
   }
   void finish() { writer_.finish(); }

@@ -186,7 +186,7 @@ void HttpServer::call_producer(const Shared& c) {
     c->producing = true;
   }
   try {
-    workers_->run([this, c] { produce(c); });
+    producers_->run([this, c] { produce(c); });
   } catch (...) {  // no memory: sweep() tries again
     std::lock_guard lock(c->sending);
     c->producing = false;

@@ -27,6 +27,8 @@ constexpr int kLingerSeconds = 2;  // for a client to read why it was refused, b
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kEvents = 256;
 constexpr int kTickMs = 250;
+constexpr int kKernelBytes =
+    128 << 10;  // that the system keeps for a client which does not read, beside what is on its way
 
 }  // namespace
 
@@ -56,6 +58,7 @@ HttpServer::HttpServer(const HttpLimits& limits, Handler handler, Refuse refuse)
   epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event);
   workers_ = std::make_unique<WorkerPool>(limits.workers);
+  producers_ = std::make_unique<WorkerPool>(limits.producers);
 }
 
 HttpServer::~HttpServer() {
@@ -63,6 +66,7 @@ HttpServer::~HttpServer() {
   for (const auto& [fd, c] : connections_) open.push_back(c);
   for (const Shared& c : open) close(c);  // its producer ends without an answer
   workers_->stop();
+  producers_->stop();
   for (const int fd : {listener_, epoll_, wakeup_})
     if (fd >= 0) ::close(fd);
 }
@@ -145,8 +149,9 @@ void HttpServer::accept_new() {
       ::close(fd);
       continue;
     }
-    const int on = 1;
+    const int on = 1, kept = kKernelBytes;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kept, sizeof kept);
     const auto c = std::make_shared<Connection>(fd, limits_.framing, address, length);
     c->late = stopping_;
     c->deadline = in_seconds(limits_.head_seconds);

@@ -32,6 +32,7 @@ struct HttpLimits {
   size_t all_unsent = size_t{512} << 20;  // of all together: producers wait, and whole answers are refused
   size_t connections = 16384;             // beyond it new ones are closed at once
   size_t workers = 1280;                  // requests that are being answered
+  size_t producers = 16;                  // threads for answers in parts, none of which ever waits
   size_t buffered = size_t{512} << 20;    // bytes of all requests together
 };
 
@@ -124,7 +125,7 @@ class HttpServer {
   std::unordered_map<int, Shared> connections_;  // by descriptor; of the waiting thread
   std::mutex finished_mutex_;
   std::vector<std::pair<Shared, std::optional<Refusal>>> finished_;  // to close, or to refuse and close
-  std::unique_ptr<WorkerPool> workers_;                              // last: ends before what it uses
+  std::unique_ptr<WorkerPool> workers_, producers_;                  // last: they end before what they use
 };
 
 }  // namespace server

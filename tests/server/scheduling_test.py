@@ -248,6 +248,19 @@ class Bounds(ServerCase):
                                                  server=server) for i in range(12)])
         self.assertEqual({a.json["usage"]["completion_tokens"] for a in answers}, {300})
 
+    def test_keys_of_8_bits_let_in_more(self):
+        """As many sequences run as the cache has room for, and in the same memory that is more where they are kept in 8 bits."""
+        most = {}
+        for kind in ("f16", "i8"):
+            server = self.own_server(models.slow_generator(), args=["--kv-memory", 6, "--ctx", 512, "--sequences", 64,
+                                                                    "--kv-type", kind])
+            most[kind] = server.metric("quern_kv_tokens") // 512
+            self.assertLessEqual(server.metric("quern_kv_bytes"), 6 << 20)
+            sock = self.streaming(server, {**self.LONG, "n": 16})
+            server.wait_for(lambda: self.running(server) == most[kind], "as many run as there is room for")
+            sock.close()
+        self.assertEqual(most, {"f16": 4, "i8": 6})  # heads of 16 values: the scales are a quarter of that
+
     def test_a_long_prompt_beside_streams(self):
         """A stream goes on while another client's long prompt is read."""
         sock = self.streaming(self.server, self.LONG)

@@ -95,13 +95,15 @@ quern_status quern_generation_request_next(quern_generation_request* request, in
     *event = nullptr;
     *done = 0;
     bool ended = false;
-    auto next = request->scheduler->next(*request->rep, quern::after_ms(timeout_ms), ended);
+    const auto scheduler = request->scheduler;  // on_ready may free the handle
+    const auto rep = request->rep;
+    auto next = scheduler->next(*rep, quern::after_ms(timeout_ms), ended);
     if (next) {
       request->event = std::move(*next);
       *event = &request->view.of(request->event.event, request->event.choice);
     } else if (ended) {
       *done = 1;
-      quern::c_api::throw_unless_ok(request->rep->outcome());
+      quern::c_api::throw_unless_ok(rep->outcome());
     }
   });
 }

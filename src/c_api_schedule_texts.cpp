@@ -167,8 +167,10 @@ quern_status quern_text_scheduler_classify_tokens(quern_text_scheduler* schedule
 quern_status quern_text_request_wait(quern_text_request* request, int64_t timeout_ms, int* done) {
   return guard([&] {
     require(request && done, "quern_text_request_wait: request and done must not be NULL");
-    *done = request->scheduler->wait(*request->rep, quern::after_ms(timeout_ms)) ? 1 : 0;
-    if (*done) quern::c_api::throw_unless_ok(request->rep->outcome());
+    const auto scheduler = request->scheduler;  // on_ready may free the handle
+    const auto rep = request->rep;
+    *done = scheduler->wait(*rep, quern::after_ms(timeout_ms)) ? 1 : 0;
+    if (*done) quern::c_api::throw_unless_ok(rep->outcome());
   });
 }
 

@@ -27,7 +27,8 @@ typedef struct quern_request_options {
   /* Called when a request of texts is done, and when there is a new event of one for generation or it is done; not after _cancel
    * has returned. On one of the scheduler's threads, or on one that ends the request: with locks of the caller's held that the
    * callback takes, submitting, waiting and freeing a scheduler would deadlock. *request is written before the first call. It may
-   * call whatever is about its request, free it too, but should be short: others wait meanwhile. May be NULL. */
+   * call whatever is about its request, free it too (unless another thread is in a call with it), but should be short: others wait
+   * meanwhile. May be NULL. */
   void (*on_ready)(void *user);
   void *user;
 } quern_request_options;
@@ -117,8 +118,9 @@ typedef struct quern_generation_request quern_generation_request;
 typedef struct quern_generation_scheduler_options {
   size_t size;
   int64_t max_requests; /* that wait or run; 1024 by default */
-  int64_t max_events;   /* of all requests, that nobody has taken yet: a request that gets more ends with QUERN_OVERLOADED; a
-                           million or so by default */
+  int64_t max_events;   /* of all requests, that nobody has taken yet: beyond them a request ends with QUERN_OVERLOADED that has its
+                           share of them, max_events / max_requests, and beyond twice as many any does that gets one more; 2^20 by
+                           default */
 } quern_generation_scheduler_options;
 QUERN_API quern_generation_scheduler_options quern_generation_scheduler_options_default(void);
 

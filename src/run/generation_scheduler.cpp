@@ -316,7 +316,8 @@ void GenerationScheduler::give(ScheduledGeneration& r, ChoiceEvent&& event) noex
   try {
     std::lock_guard lock(r.mutex_);
     if (r.done_) return;
-    if (events_ >= options_.max_events)
+    const bool behind = r.events_.size() >= options_.max_events / options_.max_requests;
+    if (events_ >= options_.max_events && (behind || events_ >= 2 * options_.max_events))
       throw Error(Status::overloaded, "too many tokens wait to be taken: " + std::to_string(events_));
     r.events_.push_back(std::move(event));
     ++events_;

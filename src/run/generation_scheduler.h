@@ -78,8 +78,9 @@ std::unique_ptr<SequenceEngine> make_sequence_engine(std::shared_ptr<const Loade
 
 struct GenerationSchedulerOptions {
   size_t max_requests = 1024;  // that wait or run
-  size_t max_events =
-      size_t{1} << 20;  // of all requests, that nobody has taken yet; more end the request that has them
+  // Of all requests, that nobody has taken yet: beyond them a request ends that has its share of them, as many as would
+  // fall on each of max_requests; beyond twice as many any does that gets one more.
+  size_t max_events = size_t{1} << 20;
 };
 
 struct GenerationSchedulerStats {

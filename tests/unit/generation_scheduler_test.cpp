@@ -203,6 +203,24 @@ TEST_CASE("generation scheduler: events that nobody takes are bounded") {
   CHECK(g.scheduler->stats().events == 0);
 }
 
+TEST_CASE("generation scheduler: who takes its events is not ended for those who do not") {
+  Generating g(true, {.max_requests = 10, .max_events = 50});
+  const auto unread = g.submit(8, 1 << 20);
+  while (!unread->done()) std::this_thread::yield();
+  CHECK(g.scheduler->stats().events == 50);
+  const auto read = g.submit(8, 4);  // has never more than its share of 5
+  CHECK(g.take_all(read) == 4);
+  CHECK(read->outcome().status == Status::ok);
+  std::vector<Shared> others;
+  for (int i = 0; i < 30; ++i) {
+    others.push_back(g.submit(8, 4));
+    while (!others.back()->done()) std::this_thread::yield();
+  }
+  CHECK(g.scheduler->stats().events == 100);
+  CHECK(others.front()->outcome().status == Status::ok);
+  CHECK(others.back()->outcome().status == Status::overloaded);
+}
+
 TEST_CASE("generation scheduler: what fails ends alone") {
   Generating g(false);
   SECTION("a request that is refused") {

@@ -16,6 +16,9 @@ enum class Status {
   unsupported = 5,   // well-formed, but quern cannot run it
   out_of_memory = 6,
   internal = 7,
+  overloaded = 8,  // as much waits as may
+  deadline_exceeded = 9,
+  cancelled = 10,
 };
 
 // message is one sentence that names the file or field, what was expected and what was found.

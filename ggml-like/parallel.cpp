@@ -28,8 +28,13 @@ void wait_change(const std::atomic<T>& value, T old) noexcept {
 
 Pool::Pool(int n_threads) {
   for (int i = 0; i < n_threads; ++i) arenas_.push_back(std::make_unique<Arena>());
-  for (size_t i = 1; i < arenas_.size(); ++i)
-    threads_.emplace_back([this, i](std::stop_token stop) { worker(i, stop); });
+  threads_.reserve(arenas_.size() - 1);
+  try {
+    for (size_t i = 1; i < arenas_.size(); ++i)
+      threads_.emplace_back([this, i](std::stop_token stop) { worker(i, stop); });
+  } catch (...) {  // the system starts no more threads
+    arenas_.resize(threads_.size() + 1);
+  }
 }
 
 Pool::~Pool() {

@@ -15,7 +15,7 @@ namespace quern {
 
 class Pool {
  public:
-  // n_threads >= 1 counts the calling thread, which works too.
+  // n_threads >= 1 counts the calling thread, which works too. Has fewer where the system starts no more.
   explicit Pool(int n_threads);
   ~Pool();
   Pool(const Pool&) = delete;

@@ -75,8 +75,12 @@ const char* quern_backend(void) {
   return name;
 }
 const char* quern_cpu(void) {
-  static const std::string name = quern::cpu_name();
-  return name.c_str();
+  const char* name = "";
+  guard([&] {
+    static const std::string found = quern::cpu_name();
+    name = found.c_str();
+  });
+  return name;
 }
 void quern_string_free(char* string) {
   std::free(string);
@@ -94,13 +98,14 @@ void quern_model_free(quern_model* model) {
   delete model;
 }
 int64_t quern_model_width(const quern_model* model) {
-  return model->rep->model->width();
+  return model ? model->rep->model->width() : 0;
 }
 int64_t quern_model_max_length(const quern_model* model) {
-  return static_cast<int64_t>(model->rep->max_length);
+  return model ? static_cast<int64_t>(model->rep->max_length) : 0;
 }
 
 unsigned quern_model_outputs(const quern_model* model) {
+  if (!model) return 0;
   const quern::Pipeline& p = model->rep->pipeline;
   unsigned outputs = 0;
   if (!p.modules.empty()) outputs |= QUERN_DENSE;
@@ -111,6 +116,7 @@ unsigned quern_model_outputs(const quern_model* model) {
   return outputs;
 }
 int64_t quern_model_labels(const quern_model* model) {
+  if (!model) return 0;
   const auto& classifier = model->rep->pipeline.classifier;
   return classifier ? static_cast<int64_t>(classifier->labels.size()) : 0;
 }
@@ -119,7 +125,7 @@ const char* quern_model_label(const quern_model* model, int64_t label) {
   return model->rep->pipeline.classifier->labels[static_cast<size_t>(label)].c_str();
 }
 int quern_model_matryoshka(const quern_model* model) {
-  return model->rep->matryoshka ? 1 : 0;
+  return model && model->rep->matryoshka ? 1 : 0;
 }
 
 quern_status quern_model_fingerprint(const quern_model* model, char** fingerprint) {
@@ -189,8 +195,8 @@ void quern_tokens_free(quern_tokens* tokens) {
   delete tokens;
 }
 const quern_token* quern_tokens_of(const quern_tokens* tokens, size_t* count) {
-  *count = tokens->all.size();
-  return tokens->all.data();
+  if (count) *count = tokens ? tokens->all.size() : 0;
+  return tokens ? tokens->all.data() : nullptr;
 }
 
 quern_detokenize_options quern_detokenize_options_default(void) {

@@ -50,7 +50,7 @@ T* copy(const T* from, size_t n) {
 }  // namespace
 
 int quern_model_has_chat(const quern_model* model) {
-  return model->rep->chat.source.empty() ? 0 : 1;
+  return model && !model->rep->chat.source.empty() ? 1 : 0;
 }
 
 quern_status quern_chat_tokens(const quern_model* model, const char* conversation, size_t length, int32_t** ids,

@@ -1,41 +1,49 @@
 // include/quern.h over the library: generating text.
+#include "c_api_generation.h"
+
 #include <algorithm>
 #include <cmath>
 
-#include "c_api.h"
 #include "generation/bandwidth.h"
+#include "generation/kv_types.h"
 #include "generation/perplexity.h"
-#include "generation/text_generator.h"
 
 using quern::Error;
 using quern::Status;
 using quern::c_api::guard;
 using quern::c_api::merged;
 using quern::c_api::require;
+using quern::c_api::text_request_of;
 
 struct quern_generator {
   quern::TextGenerator rep;
   std::vector<quern::TextEvent> events;
-  std::vector<quern_token_logprob> top;
+  quern::c_api::EventView view;
 };
 
-namespace {
+namespace quern::c_api {
 
-quern::KvType kv_type(const char* name) {
-  const std::string wanted = name ? name : "f16";
-  if (wanted == "f16") return quern::KvType::f16;
-  if (wanted == "i8" || wanted == "q8_0") return quern::KvType::i8;
-  throw Error(Status::bad_argument, "kv_type: expected f16 or i8, found \"" + wanted + "\"");
+GeneratorOptions generator_options_of(const quern_generator_options* given) {
+  const quern_generator_options o = merged(given, quern_generator_options_default());
+  require(o.n_threads >= 0 && o.n_threads <= 1024, "n_threads: expected 0 (all that are usable) to 1024");
+  require(o.chunk >= 1 && o.chunk <= 65536, "chunk: expected 1 to 65536 tokens");
+  return {.threads = o.n_threads,
+          .context = o.context,
+          .sequences = o.sequences,
+          .kv_type = o.kv_type ? kv_type_of(o.kv_type) : KvType::f16,
+          .kv_memory = o.kv_memory,
+          .chunk = o.chunk,
+          .reuse_prefixes = o.reuse_prefixes != 0};
 }
 
-quern::TextRequest request_of(const quern_generation_options* given, std::span<const int32_t> ids) {
+TextRequest text_request_of(const quern_generation_options* given, std::span<const int32_t> ids) {
   const quern_generation_options o = merged(given, quern_generation_options_default());
   require(o.n_bias == 0 || (o.bias_ids && o.bias), "bias_ids and bias must not be NULL where n_bias is not 0");
   require(o.n_stop == 0 || o.stop, "stop must not be NULL where n_stop is not 0");
-  quern::TextRequest r;
+  TextRequest r;
   r.prompt.assign(ids.begin(), ids.end());
   r.max_tokens = o.max_tokens;
-  quern::SamplingOptions& s = r.sampling;
+  SamplingOptions& s = r.sampling;
   s.temperature = o.temperature;
   s.top_k = o.top_k;
   s.top_p = o.top_p;
@@ -60,10 +68,29 @@ quern::TextRequest request_of(const quern_generation_options* given, std::span<c
   return r;
 }
 
-quern_finish finish_of(const quern::TextEvent& e) {
-  constexpr quern_finish kinds[] = {QUERN_FINISH_NONE, QUERN_FINISH_END, QUERN_FINISH_LENGTH, QUERN_FINISH_ERROR};
-  return e.stopped ? QUERN_FINISH_STOP : kinds[static_cast<size_t>(e.token.finish)];
+quern_generator_stats stats_of(const GeneratorStats& s) {
+  return {s.prompt_tokens,  s.reused_tokens,  s.generated_tokens,
+          s.guessed_tokens, s.prompt_seconds, s.generation_seconds};
 }
+
+const quern_token_event& EventView::of(const TextEvent& e, int64_t sequence) {
+  constexpr quern_finish kinds[] = {QUERN_FINISH_NONE, QUERN_FINISH_END, QUERN_FINISH_LENGTH, QUERN_FINISH_ERROR};
+  top_.clear();
+  for (const auto& [id, logprob] : e.token.top) top_.push_back({id, logprob});
+  return event_ = {.sequence = sequence,
+                   .token = e.token.token,
+                   .text = e.text.c_str(),
+                   .length = e.text.size(),
+                   .logprob = e.token.logprob,
+                   .top = top_.data(),
+                   .n_top = top_.size(),
+                   .finish = e.stopped ? QUERN_FINISH_STOP : kinds[static_cast<size_t>(e.token.finish)],
+                   .error = e.token.error.empty() ? nullptr : e.token.error.c_str()};
+}
+
+}  // namespace quern::c_api
+
+namespace {
 
 // One pass; events to the callback. The error of `watched`, where it failed.
 std::string step(quern_generator& g, quern_on_token on_token, void* user, int64_t watched) {
@@ -75,17 +102,7 @@ std::string step(quern_generator& g, quern_on_token on_token, void* user, int64_
     const quern::Generated& token = e.token;
     if (token.sequence == watched && token.finish == quern::Finish::error) error = token.error;
     if (!on_token || std::find(cancelled.begin(), cancelled.end(), token.sequence) != cancelled.end()) continue;
-    g.top.clear();
-    for (const auto& [id, logprob] : token.top) g.top.push_back({id, logprob});
-    const quern_token_event event{.sequence = token.sequence,
-                                  .token = token.token,
-                                  .text = e.text.c_str(),
-                                  .length = e.text.size(),
-                                  .logprob = token.logprob,
-                                  .top = g.top.data(),
-                                  .n_top = g.top.size(),
-                                  .finish = finish_of(e),
-                                  .error = token.error.empty() ? nullptr : token.error.c_str()};
+    const quern_token_event& event = g.view.of(e, token.sequence);
     if (on_token(user, &event) != 0) {
       cancelled.push_back(token.sequence);
       g.rep.cancel(token.sequence);
@@ -112,33 +129,26 @@ quern_status quern_generator_new(const quern_model* model, const quern_generator
   return guard([&] {
     require(model && generator, "quern_generator_new: model and generator must not be NULL");
     *generator = nullptr;
-    const quern_generator_options o = merged(options, quern_generator_options_default());
-    require(o.n_threads >= 0 && o.n_threads <= 1024, "n_threads: expected 0 (all that are usable) to 1024");
-    require(o.chunk >= 1 && o.chunk <= 65536, "chunk: expected 1 to 65536 tokens");
-    *generator = new quern_generator{{model->rep,
-                                      {.threads = o.n_threads,
-                                       .context = o.context,
-                                       .sequences = o.sequences,
-                                       .kv_type = kv_type(o.kv_type),
-                                       .kv_memory = o.kv_memory,
-                                       .chunk = o.chunk,
-                                       .reuse_prefixes = o.reuse_prefixes != 0}},
-                                     {},
-                                     {}};
+    *generator = new quern_generator{{model->rep, quern::c_api::generator_options_of(options)}, {}, {}};
   });
 }
 void quern_generator_free(quern_generator* generator) {
   delete generator;
 }
 int64_t quern_generator_context(const quern_generator* generator) {
-  return const_cast<quern_generator*>(generator)->rep.generator().context();
+  return generator ? generator->rep.generator().context() : 0;
 }
 uint64_t quern_generator_kv_bytes(const quern_generator* generator) {
-  const quern::KvPlan& plan = const_cast<quern_generator*>(generator)->rep.generator().plan();
-  return plan.page_bytes * static_cast<uint64_t>(plan.pages);
+  return generator ? generator->rep.generator().plan().bytes() : 0;
+}
+int64_t quern_generator_kv_tokens(const quern_generator* generator) {
+  return generator ? generator->rep.generator().plan().tokens() : 0;
 }
 int quern_generator_threads(const quern_generator* generator) {
-  return const_cast<quern_generator*>(generator)->rep.generator().threads();
+  return generator ? generator->rep.generator().threads() : 0;
+}
+const char* quern_kv_type(int i) {
+  return quern::kv_type_name(i);
 }
 
 quern_generation_options quern_generation_options_default(void) {
@@ -155,7 +165,7 @@ quern_status quern_generator_add(quern_generator* generator, const int32_t* ids,
   return guard([&] {
     require(generator && (ids || n == 0) && sequence,
             "quern_generator_add: generator, ids and sequence must not be NULL");
-    *sequence = generator->rep.add(request_of(options, {ids, n}));
+    *sequence = generator->rep.add(text_request_of(options, {ids, n}));
   });
 }
 
@@ -178,7 +188,7 @@ quern_status quern_generate(quern_generator* generator, const int32_t* ids, size
                             const quern_generation_options* options, quern_on_token on_token, void* user) {
   return guard([&] {
     require(generator && (ids || n == 0), "quern_generate: generator and ids must not be NULL");
-    const int64_t sequence = generator->rep.add(request_of(options, {ids, n}));
+    const int64_t sequence = generator->rep.add(text_request_of(options, {ids, n}));
     while (generator->rep.runs(sequence)) {
       const std::string error = step(*generator, on_token, user, sequence);
       if (!error.empty()) throw Error(Status::bad_argument, error);
@@ -189,9 +199,7 @@ quern_status quern_generate(quern_generator* generator, const int32_t* ids, size
 quern_status quern_generator_stats_of(const quern_generator* generator, quern_generator_stats* stats) {
   return guard([&] {
     require(generator && stats, "quern_generator_stats_of: generator and stats must not be NULL");
-    const quern::GeneratorStats& s = const_cast<quern_generator*>(generator)->rep.generator().stats();
-    *stats = {s.prompt_tokens,  s.reused_tokens,  s.generated_tokens,
-              s.guessed_tokens, s.prompt_seconds, s.generation_seconds};
+    *stats = quern::c_api::stats_of(generator->rep.generator().stats());
   });
 }
 
@@ -228,8 +236,7 @@ quern_status quern_model_token_bytes(const quern_model* model, uint64_t* weights
   return guard([&] {
     require(model, "quern_model_token_bytes: model must not be NULL");
     if (weights) *weights = quern::weight_bytes(*model->rep);
-    const quern::KvShape kv = model->rep->model->language_head().kv;
-    if (kept) *kept = static_cast<uint64_t>(2 * kv.layers * kv.heads * kv.d) * sizeof(uint16_t);
+    if (kept) *kept = quern::kv_token_bytes(*model->rep, quern::KvType::f16);
   });
 }
 

@@ -1,35 +1,13 @@
 // include/quern.h over the library: what sessions do.
 #include <algorithm>
 
-#include "c_api.h"
-#include "heads/spans.h"
+#include "c_api_results.h"
 
 using quern::Error;
 using quern::Status;
 using quern::c_api::guard;
 using quern::c_api::merged;
 using quern::c_api::require;
-
-struct quern_encoded {
-  std::vector<quern::Encoded> texts;
-  size_t width = 0, multi_width = 0, states_width = 0;
-  std::vector<std::vector<int32_t>> ids;  // sparse weights, as the caller sees them
-  std::vector<std::vector<float>> weights;
-
-  void split() {
-    for (const quern::Encoded& text : texts) {
-      ids.emplace_back();
-      weights.emplace_back();
-      for (const quern::SparseWeight& w : text.sparse) {
-        ids.back().push_back(w.id);
-        weights.back().push_back(w.weight);
-      }
-    }
-  }
-};
-struct quern_spans {
-  std::vector<std::vector<quern_span>> texts;
-};
 
 namespace {
 
@@ -38,40 +16,13 @@ quern::LongTexts long_texts(int value) {
   return static_cast<quern::LongTexts>(value);
 }
 
-quern::EmbedOptions embed_options(const quern_embed_options& o) {
-  require(o.max_length >= 0, "max_length must not be negative");
-  require(o.dimensions >= 0, "dimensions must not be negative");
-  require(o.overlap >= 0, "overlap must not be negative");
-  quern::EmbedOptions e;
-  if (o.pooling) e.pooling = o.pooling;
-  if (o.normalize >= 0) e.normalize = o.normalize != 0;
-  e.dimensions = o.dimensions;
-  if (o.prompt) e.prompt = o.prompt;
-  if (o.prompt_name) e.prompt_name = o.prompt_name;
-  if (o.input_type) e.input_type = o.input_type;
-  e.max_length = static_cast<size_t>(o.max_length);
-  e.long_texts = long_texts(o.long_texts);
-  e.overlap = static_cast<size_t>(o.overlap);
-  e.first_text = static_cast<size_t>(o.first_text);
-  return e;
-}
-
-quern::TextOptions classify_options(const quern_classify_options& o) {
-  require(o.max_length >= 0, "max_length must not be negative");
-  quern::TextOptions t;
-  t.max_length = static_cast<size_t>(o.max_length);
-  t.long_texts = long_texts(o.long_texts);
-  t.first_text = static_cast<size_t>(o.first_text);
-  return t;
-}
-
 // A caller's entries for n texts, or none.
 class InfoOut {
  public:
   InfoOut(quern_text_info* to, size_t n) : to_(to), all_(to ? n : 0) {}
   std::span<quern::TextInfo> all() { return all_; }
   void give() const {
-    for (size_t i = 0; i < all_.size(); ++i) to_[i] = {all_[i].tokens, all_[i].dropped, all_[i].repaired ? 1 : 0};
+    for (size_t i = 0; i < all_.size(); ++i) to_[i] = quern::c_api::info_of(all_[i]);
   }
 
  private:
@@ -103,21 +54,86 @@ std::vector<View> views_of(const char* function, const T* const* lists, const si
 }
 using Texts = std::vector<std::string_view>;
 
-constexpr size_t kMostTexts = size_t{1} << 28;  // of a call whose results the library allocates
+}  // namespace
 
-// Each token's most probable label, special tokens left out.
-std::vector<quern::LabelledToken> best_labels(const quern::TokenLabels& text, size_t n_labels) {
-  std::vector<quern::LabelledToken> tokens;
-  for (size_t t = 0; t < text.tokens.size(); ++t) {
-    if (text.tokens[t].special) continue;
-    const float* row = text.scores.data() + t * n_labels;
-    const float* best = std::max_element(row, row + n_labels);
-    tokens.push_back({text.tokens[t].bytes.begin, text.tokens[t].bytes.end, best - row, *best});
-  }
-  return tokens;
+namespace quern::c_api {
+
+EmbedOptions embed_options(const quern_embed_options& o) {
+  require(o.max_length >= 0, "max_length must not be negative");
+  require(o.dimensions >= 0, "dimensions must not be negative");
+  require(o.overlap >= 0, "overlap must not be negative");
+  EmbedOptions e;
+  if (o.pooling) e.pooling = o.pooling;
+  if (o.normalize >= 0) e.normalize = o.normalize != 0;
+  e.dimensions = o.dimensions;
+  if (o.prompt) e.prompt = o.prompt;
+  if (o.prompt_name) e.prompt_name = o.prompt_name;
+  if (o.input_type) e.input_type = o.input_type;
+  e.max_length = static_cast<size_t>(o.max_length);
+  e.long_texts = long_texts(o.long_texts);
+  e.overlap = static_cast<size_t>(o.overlap);
+  e.first_text = static_cast<size_t>(o.first_text);
+  return e;
 }
 
-}  // namespace
+EmbedOptions classify_options(const quern_classify_options& o) {
+  require(o.max_length >= 0, "max_length must not be negative");
+  EmbedOptions t;
+  t.max_length = static_cast<size_t>(o.max_length);
+  t.long_texts = long_texts(o.long_texts);
+  t.first_text = static_cast<size_t>(o.first_text);
+  return t;
+}
+
+quern_text_info info_of(const TextInfo& info) {
+  return {info.tokens, info.dropped, info.repaired ? 1 : 0};
+}
+
+size_t n_labels(const LoadedModel& model) {
+  return model.pipeline.classifier ? model.pipeline.classifier->labels.size() : 0;
+}
+
+Wanted wanted_of(unsigned outputs) {
+  constexpr unsigned known = QUERN_DENSE | QUERN_SPARSE | QUERN_MULTI_VECTOR | QUERN_STATES;
+  require(outputs != 0 && (outputs & ~known) == 0,
+          "outputs: expected QUERN_DENSE, QUERN_SPARSE, QUERN_MULTI_VECTOR, QUERN_STATES");
+  return {(outputs & QUERN_DENSE) != 0, (outputs & QUERN_SPARSE) != 0, (outputs & QUERN_MULTI_VECTOR) != 0,
+          (outputs & QUERN_STATES) != 0};
+}
+
+std::vector<std::string_view> texts_of(const char* call, const char* const* texts, const size_t* lengths, size_t n,
+                                       size_t most) {
+  return views_of<std::string_view>(call, texts, lengths, n, most);
+}
+
+std::unique_ptr<quern_encoded> encoded_of(const LoadedModel& model, std::vector<Encoded> texts, size_t width) {
+  auto made = std::make_unique<quern_encoded>();
+  made->texts = std::move(texts);
+  made->width = width;
+  made->states_width = static_cast<size_t>(model.model->width());
+  if (model.pipeline.multi_vector) made->multi_width = static_cast<size_t>(model.pipeline.multi_vector->width);
+  for (const Encoded& text : made->texts) {
+    made->ids.emplace_back();
+    made->weights.emplace_back();
+    for (const SparseWeight& w : text.sparse) {
+      made->ids.back().push_back(w.id);
+      made->weights.back().push_back(w.weight);
+    }
+  }
+  return made;
+}
+
+void add_spans(quern_spans& spans, const std::vector<LabelledToken>& text) {
+  std::vector<quern_span>& to = spans.texts.emplace_back();
+  for (const LabelledToken& token : text) to.push_back({token.begin, token.end, token.label, token.score});
+}
+
+}  // namespace quern::c_api
+
+using quern::c_api::classify_options;
+using quern::c_api::embed_options;
+using quern::c_api::kMostTexts;
+using quern::c_api::texts_of;
 
 quern_status quern_session_new(const quern_model* model, int n_threads, quern_session** session) {
   return guard([&] {
@@ -132,7 +148,7 @@ void quern_session_free(quern_session* session) {
   delete session;
 }
 int quern_session_threads(const quern_session* session) {
-  return session->rep->threads();
+  return session ? session->rep->threads() : 0;
 }
 
 quern_embed_options quern_embed_options_default(void) {
@@ -161,7 +177,7 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
                          const quern_embed_options* options, float* out, size_t out_len, quern_embed_stats* stats) {
   return guard([&] {
     require(session, "quern_embed: session must not be NULL");
-    const auto views = views_of<std::string_view>("quern_embed", texts, lengths, n, out ? out_len : 0);
+    const auto views = texts_of("quern_embed", texts, lengths, n, out ? out_len : 0);
     const quern_embed_options o = merged(options, quern_embed_options_default());
     InfoOut info(o.info, n);
     quern::EmbedOptions e = embed_options(o);
@@ -195,25 +211,16 @@ quern_status quern_encode(quern_session* session, const char* const* texts, cons
   return guard([&] {
     require(session && encoded, "quern_encode: session and encoded must not be NULL");
     *encoded = nullptr;
-    constexpr unsigned known = QUERN_DENSE | QUERN_SPARSE | QUERN_MULTI_VECTOR | QUERN_STATES;
-    require(outputs != 0 && (outputs & ~known) == 0,
-            "outputs: expected QUERN_DENSE, QUERN_SPARSE, QUERN_MULTI_VECTOR, QUERN_STATES");
-    const Texts views = views_of<std::string_view>("quern_encode", texts, lengths, n, kMostTexts);
+    const quern::Wanted wanted = quern::c_api::wanted_of(outputs);
+    const Texts views = texts_of("quern_encode", texts, lengths, n, kMostTexts);
     const quern_embed_options given = merged(options, quern_embed_options_default());
     InfoOut info(given.info, n);
     quern::EmbedOptions o = embed_options(given);
     o.info = info.all();
-    auto result = std::make_unique<quern_encoded>();
     quern::EmbedStats s;
-    result->texts = session->rep->encode(views, o,
-                                         {(outputs & QUERN_DENSE) != 0, (outputs & QUERN_SPARSE) != 0,
-                                          (outputs & QUERN_MULTI_VECTOR) != 0, (outputs & QUERN_STATES) != 0},
-                                         s);
-    result->states_width = static_cast<size_t>(session->rep->model().model->width());
-    if (outputs & QUERN_DENSE) result->width = static_cast<size_t>(session->rep->width(o));
-    if (outputs & QUERN_MULTI_VECTOR)
-      result->multi_width = static_cast<size_t>(session->rep->model().pipeline.multi_vector->width);
-    result->split();
+    std::vector<quern::Encoded> made = session->rep->encode(views, o, wanted, s);
+    const size_t width = wanted.dense ? static_cast<size_t>(session->rep->width(o)) : 0;
+    auto result = quern::c_api::encoded_of(session->rep->model(), std::move(made), width);
     info.give();
     add(s, stats);
     *encoded = result.release();
@@ -223,28 +230,29 @@ quern_status quern_encode(quern_session* session, const char* const* texts, cons
 void quern_encoded_free(quern_encoded* encoded) {
   delete encoded;
 }
+
+// Text i's values as rows; none for what is not there.
+static const float* rows_of(const quern_encoded* encoded, size_t i, std::vector<float> quern::Encoded::*values,
+                            size_t quern_encoded::*width, size_t* n_rows, size_t* row_width) {
+  const bool there = encoded && i < encoded->texts.size() && encoded->*width > 0;
+  if (row_width) *row_width = there ? encoded->*width : 0;
+  if (n_rows) *n_rows = there ? (encoded->texts[i].*values).size() / (encoded->*width) : 0;
+  return there ? (encoded->texts[i].*values).data() : nullptr;
+}
 const float* quern_encoded_dense(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width) {
-  const std::vector<float>& all = encoded->texts[i].dense;
-  *width = encoded->width;
-  *rows = encoded->width > 0 ? all.size() / encoded->width : 0;
-  return all.data();
+  return rows_of(encoded, i, &quern::Encoded::dense, &quern_encoded::width, rows, width);
 }
 size_t quern_encoded_sparse(const quern_encoded* encoded, size_t i, const int32_t** ids, const float** weights) {
-  *ids = encoded->ids[i].data();
-  *weights = encoded->weights[i].data();
-  return encoded->ids[i].size();
+  const bool there = encoded && i < encoded->texts.size();
+  if (ids) *ids = there ? encoded->ids[i].data() : nullptr;
+  if (weights) *weights = there ? encoded->weights[i].data() : nullptr;
+  return there ? encoded->ids[i].size() : 0;
 }
 const float* quern_encoded_multi_vector(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width) {
-  const std::vector<float>& all = encoded->texts[i].multi_vector;
-  *width = encoded->multi_width;
-  *rows = encoded->multi_width > 0 ? all.size() / encoded->multi_width : 0;
-  return all.data();
+  return rows_of(encoded, i, &quern::Encoded::multi_vector, &quern_encoded::multi_width, rows, width);
 }
 const float* quern_encoded_states(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width) {
-  const std::vector<float>& all = encoded->texts[i].states;
-  *width = encoded->states_width;
-  *rows = all.size() / encoded->states_width;
-  return all.data();
+  return rows_of(encoded, i, &quern::Encoded::states, &quern_encoded::states_width, rows, width);
 }
 
 quern_classify_options quern_classify_options_default(void) {
@@ -263,9 +271,9 @@ quern_status quern_classify(quern_session* session, const char* const* texts, co
   return guard([&] {
     require(session, "quern_classify: session must not be NULL");
     const quern_classify_options o = merged(options, quern_classify_options_default());
-    const Texts first = views_of<std::string_view>("quern_classify", texts, lengths, n, scores ? scores_len : 0);
+    const Texts first = texts_of("quern_classify", texts, lengths, n, scores ? scores_len : 0);
     Texts second;
-    if (pairs) second = views_of<std::string_view>("quern_classify", pairs, pair_lengths, n, scores_len);
+    if (pairs) second = texts_of("quern_classify", pairs, pair_lengths, n, scores_len);
     quern::EmbedStats s;
     InfoOut info(o.info, n);
     quern::TextOptions t = classify_options(o);
@@ -283,7 +291,7 @@ quern_status quern_rerank(quern_session* session, const char* query, size_t quer
     require(session && (query || query_length == 0) && (scores || n == 0),
             "quern_rerank: session, query and scores must not be NULL");
     const quern_classify_options o = merged(options, quern_classify_options_default());
-    const Texts second = views_of<std::string_view>("quern_rerank", texts, lengths, n, kMostTexts);
+    const Texts second = texts_of("quern_rerank", texts, lengths, n, kMostTexts);
     quern::EmbedStats s;
     InfoOut info(o.info, n);
     quern::TextOptions t = classify_options(o);
@@ -301,7 +309,7 @@ quern_status quern_classify_tokens(quern_session* session, const char* const* te
     require(session && spans, "quern_classify_tokens: session and spans must not be NULL");
     *spans = nullptr;
     const quern_classify_options o = merged(options, quern_classify_options_default());
-    const Texts views = views_of<std::string_view>("quern_classify_tokens", texts, lengths, n, kMostTexts);
+    const Texts views = texts_of("quern_classify_tokens", texts, lengths, n, kMostTexts);
     quern::EmbedStats s;
     InfoOut info(o.info, n);
     quern::TextOptions t = classify_options(o);
@@ -310,12 +318,8 @@ quern_status quern_classify_tokens(quern_session* session, const char* const* te
     info.give();
     const std::vector<std::string>& labels = session->rep->model().pipeline.classifier->labels;
     auto result = std::make_unique<quern_spans>();
-    for (const quern::TokenLabels& text : found) {
-      std::vector<quern::LabelledToken> tokens = best_labels(text, labels.size());
-      if (grouped) tokens = quern::group_tokens(tokens, labels);
-      std::vector<quern_span>& to = result->texts.emplace_back();
-      for (const quern::LabelledToken& token : tokens) to.push_back({token.begin, token.end, token.label, token.score});
-    }
+    for (const quern::TokenLabels& text : found)
+      quern::c_api::add_spans(*result, quern::labelled(text, labels, grouped != 0));
     add(s, stats);
     *spans = result.release();
   });
@@ -325,6 +329,7 @@ void quern_spans_free(quern_spans* spans) {
   delete spans;
 }
 const quern_span* quern_spans_of(const quern_spans* spans, size_t i, size_t* count) {
-  *count = spans->texts[i].size();
-  return spans->texts[i].data();
+  const bool there = spans && i < spans->texts.size();
+  if (count) *count = there ? spans->texts[i].size() : 0;
+  return there ? spans->texts[i].data() : nullptr;
 }

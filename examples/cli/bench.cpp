@@ -109,7 +109,7 @@ void bench(BenchArguments& a) {
   if (!a.generated.empty()) throw Failure{2, "-n: " + a.model + " generates no text"};
   char* text = nullptr;
   check(quern_model_describe(model.get(), &text));
-  const std::unique_ptr<char, void (*)(char*)> owned(text, quern_string_free);
+  const StringHandle owned(text);
   const nlohmann::json facts = nlohmann::json::parse(text);
   if (a.prompts.empty()) a.prompts = {16, 128, 512};
   if (a.batches.empty()) a.batches = {1, 32};
@@ -158,9 +158,7 @@ void add_bench(CLI::App& app) {
   c->add_option("-d,--depth", a->depth, "tokens that are kept before decoders generate (default: 0)")
       ->type_name("N")
       ->check(CLI::Range(0, 1 << 20));
-  c->add_option("--kv-type", a->kv_type, "how decoders keep keys and values: f16 or i8")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"f16", "i8"}));
+  add_kv_type_option(*c, a->kv_type, "how decoders keep keys and values");
   c->add_option("-b,--batch", a->batches,
                 "texts at once (default: 1,32; decoders: 1); one text is split over the threads")
       ->type_name("N,…")

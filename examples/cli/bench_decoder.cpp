@@ -91,11 +91,13 @@ struct Decoder {
       bandwidths.push_back(bandwidth);
       seconds.push_back(run(generator, prompt, n + 1, batch).second);
     }
-    uint64_t weights = 0, kept = 0;
-    check(quern_model_token_bytes(model.get(), &weights, &kept));
+    uint64_t weights = 0;
+    check(quern_model_token_bytes(model.get(), &weights, nullptr));
+    const double kept = static_cast<double>(quern_generator_kv_bytes(generator.get())) /
+                        static_cast<double>(quern_generator_kv_tokens(generator.get()));
     Json result = row(0, n, batch, median(seconds), static_cast<double>(n) * batch);
     const double passes = n / median(seconds);
-    const double bytes = static_cast<double>(weights) + static_cast<double>(kept) * batch * (a.depth + n / 2.0);
+    const double bytes = static_cast<double>(weights) + kept * batch * (a.depth + n / 2.0);
     result["weight_megabytes"] = static_cast<double>(weights) / 1e6;
     result["gigabytes_per_second"] = passes * bytes / 1e9;
     result["memory_gigabytes_per_second"] = median(bandwidths) / 1e9;
@@ -126,7 +128,7 @@ void print_row(const Json& r, bool first) {
 void bench_decoder(const BenchArguments& a, const Model& model) {
   char* text = nullptr;
   check(quern_model_describe(model.get(), &text));
-  const std::unique_ptr<char, void (*)(char*)> owned(text, quern_string_free);
+  const StringHandle owned(text);
   const Decoder decoder{a, model, nlohmann::json::parse(text).at("vocabulary").get<int64_t>()};
   const std::vector<int> prompts = a.prompts.empty() ? std::vector<int>{512} : a.prompts;
   const std::vector<int> generated = a.generated.empty() ? std::vector<int>{64} : a.generated;

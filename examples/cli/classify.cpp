@@ -21,10 +21,6 @@ struct ClassifyArguments {
   bool json = false, raw = false, no_truncate = false, pairs = false, each_token = false, quiet = false;
 };
 
-struct SpansFree {
-  void operator()(quern_spans* s) const { quern_spans_free(s); }
-};
-
 class Classifier {
  public:
   explicit Classifier(const ClassifyArguments& a)
@@ -106,7 +102,7 @@ class Classifier {
     quern_spans* made = nullptr;
     check(quern_classify_tokens(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(),
                                 &options_, !a_.each_token, &made, &stats_));
-    const std::unique_ptr<quern_spans, SpansFree> owner(made);
+    const SpansHandle owner(made);
     print_head("    text     score  begin    end  label            part\n");
     for (size_t i = 0; i < batch.texts.size(); ++i) {
       size_t n = 0;

@@ -36,6 +36,12 @@ void add_threads_option(CLI::App& command, int& threads) {
       ->check(CLI::Range(1, 1024));
 }
 
+void add_kv_type_option(CLI::App& command, std::string& kv_type, const std::string& help) {
+  std::vector<std::string> names;
+  for (int i = 0; quern_kv_type(i); ++i) names.emplace_back(quern_kv_type(i));
+  command.add_option("--kv-type", kv_type, help)->type_name("NAME")->check(CLI::IsMember(names));
+}
+
 void add_machine_options(CLI::App& command) {
   const auto set = [](const char* name) {
     return [name](const std::string& value) { setenv(name, value.c_str(), 1); };

@@ -1,9 +1,9 @@
 // What the commands share: failing in one sentence, owning the library's handles, and the entry of each command.
 #pragma once
-#include <quern.h>
-
-#include <memory>
 #include <string>
+#include <vector>
+
+#include "../handles.h"
 
 namespace CLI {
 class App;
@@ -20,14 +20,9 @@ struct Failure {
 // Throws Failure{code} with the library's last error unless status is QUERN_OK.
 void check(quern_status status, int code = 1);
 
-struct ModelFree {
-  void operator()(quern_model* m) const { quern_model_free(m); }
-};
-struct SessionFree {
-  void operator()(quern_session* s) const { quern_session_free(s); }
-};
-using Model = std::unique_ptr<quern_model, ModelFree>;
-using Session = std::unique_ptr<quern_session, SessionFree>;
+using namespace handles;
+using Model = ModelHandle;
+using Session = SessionHandle;
 
 Model load(const std::string& path);
 Session open_session(const Model& model, int threads);
@@ -51,6 +46,8 @@ void add_perplexity(CLI::App& app);
 // -m and -t, as every command that runs a model takes them.
 void add_model_option(CLI::App& command, std::string& model);
 void add_threads_option(CLI::App& command, int& threads);
+// --kv-type; help: what it is about.
+void add_kv_type_option(CLI::App& command, std::string& kv_type, const std::string& help);
 // --isa and --backend: set before the library is first used.
 void add_machine_options(CLI::App& command);
 

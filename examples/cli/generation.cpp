@@ -55,9 +55,7 @@ void add_generator_options(CLI::App& command, GenerationArguments& a) {
       .add_option("-c,--ctx", a.context, "tokens of prompt and answer together (default: the model's, at most 4096)")
       ->type_name("N")
       ->check(CLI::Range(1, 1 << 24));
-  command.add_option("--kv-type", a.kv_type, "how keys and values are kept: f16, or i8 in half of the memory")
-      ->type_name("NAME")
-      ->check(CLI::IsMember({"f16", "i8"}));
+  add_kv_type_option(command, a.kv_type, "how keys and values are kept: i8 takes half of the memory");
   command
       .add_option("--kv-memory", a.kv_memory, "most memory for them, as 64M or 2G (default: what the context needs)")
       ->type_name("BYTES");
@@ -143,7 +141,7 @@ std::vector<int32_t> chat_tokens(const Model& model, const std::string& conversa
   int32_t* ids = nullptr;
   size_t n = 0;
   check(quern_chat_tokens(model.get(), conversation.data(), conversation.size(), &ids, &n), 2);
-  const std::unique_ptr<int32_t, void (*)(int32_t*)> owned(ids, quern_ids_free);
+  const IdsHandle owned(ids);
   return {ids, ids + n};
 }
 

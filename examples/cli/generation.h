@@ -3,7 +3,6 @@
 #pragma once
 #include <CLI/CLI.hpp>
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -11,10 +10,7 @@
 
 namespace cli {
 
-struct GeneratorFree {
-  void operator()(quern_generator* g) const { quern_generator_free(g); }
-};
-using Generator = std::unique_ptr<quern_generator, GeneratorFree>;
+using Generator = GeneratorHandle;
 
 // Fields of the library's option structs, with this program's defaults: those that llama.cpp's users know.
 struct GenerationArguments {

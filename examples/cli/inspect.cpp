@@ -57,7 +57,7 @@ void print_report(const Json& m, bool all) {
 void self_test(const Model& model, bool json) {
   char* text = nullptr;
   check(quern_model_self_test(model.get(), &text));
-  const std::unique_ptr<char, void (*)(char*)> owner(text, quern_string_free);
+  const StringHandle owner(text);
   const Json report = Json::parse(text);
   if (json) std::printf("%s\n", text);
   for (const Json& t : report.at("texts"))
@@ -93,7 +93,7 @@ void add_inspect(CLI::App& app) {
     if (a->self_test) return self_test(model, a->json);
     char* text = nullptr;
     check(quern_model_describe(model.get(), &text));
-    const std::unique_ptr<char, void (*)(char*)> owner(text, quern_string_free);
+    const StringHandle owner(text);
     if (a->json)
       std::printf("%s\n", text);
     else

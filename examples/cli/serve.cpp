@@ -62,9 +62,9 @@ void serve(ServeArguments& a) {
   o.http.framing.body = static_cast<size_t>(a.max_body);
   o.http.buffered = std::max(o.http.buffered, 4 * o.http.framing.body);
   o.http.workers = static_cast<size_t>(a.queue) * a.models.size() + 64;
-  o.limits.texts.threads = a.threads;
-  o.limits.texts.requests = static_cast<size_t>(a.queue);
-  o.limits.generation.requests = static_cast<size_t>(a.queue);
+  o.limits.texts.n_threads = a.threads;
+  o.limits.texts.max_requests = a.queue;
+  o.limits.generation.scheduler.max_requests = a.queue;
   quern_generator_options& g = o.limits.generation.generator;
   g.n_threads = a.threads;
   g.context = a.context;
@@ -120,7 +120,7 @@ void add_serve(CLI::App& app) {
       ->capture_default_str();
   c->add_option("--kv-memory", a->kv_memory, "decoders: MiB for keys and values; 0: as all contexts need")
       ->check(CLI::Range(int64_t{0}, int64_t{1} << 24));
-  c->add_option("--kv-type", a->kv_type, "decoders: f16 or i8")->check(CLI::IsMember({"f16", "i8"}));
+  add_kv_type_option(*c, a->kv_type, "decoders: how keys and values are kept: i8 takes half of the memory");
   c->add_flag("--no-truncate", a->no_truncate, "texts that are too long are errors, unless the request says otherwise");
   c->add_flag("--tei-413", o.old_tei, "413 in place of 422, as TEI before 1.9");
   c->add_flag("--accept-token-ids", o.token_ids, "ids of the model's own vocabulary may stand for texts");

@@ -47,7 +47,7 @@ void detokenize(const TokenizeArguments& a, const Model& model) {
       char* text = nullptr;
       size_t length = 0;
       check(quern_detokenize(model.get(), ids.data(), ids.size(), &options, &text, &length));
-      const std::unique_ptr<char, void (*)(char*)> owner(text, quern_string_free);
+      const StringHandle owner(text);
       put(std::string(text, length) + "\n");
     }
   });

@@ -81,8 +81,7 @@ bool answer_preflight(const Options& options, const httplib::Request& request, h
   return true;
 }
 
-void allow_origin(const Options& options, const httplib::Request& request, httplib::Response& response) {
-  const std::string origin = request.get_header_value("Origin");
+void allow_origin(const Options& options, const std::string& origin, httplib::Response& response) {
   if (origin.empty() || !(contains(options.cors_origins, "*") || contains(options.cors_origins, origin))) return;
   response.set_header("Access-Control-Allow-Origin", origin);
   response.set_header("Vary", "Origin");

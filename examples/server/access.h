@@ -9,6 +9,6 @@ void check_access(const Options& options, const httplib::Request& request, bool 
 // What a browser asks before a page of another site may ask; false: this is no such question.
 bool answer_preflight(const Options& options, const httplib::Request& request, httplib::Response& response);
 // For answers to pages of the sites that are let in.
-void allow_origin(const Options& options, const httplib::Request& request, httplib::Response& response);
+void allow_origin(const Options& options, const std::string& origin, httplib::Response& response);
 
 }  // namespace server

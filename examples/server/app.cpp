@@ -47,18 +47,6 @@ const char* failure_label(Reason reason) {
   }
 }
 
-httplib::Response refused(App& app, const Refusal& refusal, Dialect dialect) {
-  const RefusalText text = render(refusal, dialect, app.options.old_tei);
-  app.metrics.counter("te_request_failure", failure_label(refusal.reason)).add();
-  httplib::Response response;
-  response.status = text.status;
-  response.body = text.body;
-  response.set_header("Content-Type", "application/json");
-  if (refusal.reason == Reason::overloaded) response.set_header("Retry-After", kRetryAfter);
-  if (refusal.reason == Reason::unauthorized) response.set_header("WWW-Authenticate", "Bearer");
-  return response;
-}
-
 class Front {
  public:
   explicit Front(App& app) : app_(app) {}
@@ -66,6 +54,13 @@ class Front {
   void handle(Exchange& http) {
     const auto* routes = router_.find(http.request.path);
     const Dialect dialect = router_.dialect(http.request.path);
+    const char* path = routes ? routes->front()->path : "other";
+    http.finish = [this, path, origin = http.request.get_header_value("Origin")](httplib::Response& response) {
+      allow_origin(app_.options, origin, response);
+      const std::string labels =
+          std::string("route=\"") + path + "\",status=\"" + std::to_string(response.status) + '"';
+      app_.metrics.counter("quern_requests_total", labels).add();
+    };
     try {
       if (!answer_preflight(app_.options, http.request, http.response)) answer(http, routes, dialect);
     } catch (const Refusal& refusal) {
@@ -77,11 +72,7 @@ class Front {
     } catch (const std::exception& e) {
       refuse(http, {Reason::internal, e.what()}, dialect);
     }
-    allow_origin(app_.options, http.request, http.response);
-    app_.metrics
-        .counter("quern_requests_total", std::string("route=\"") + (routes ? routes->front()->path : "other") +
-                                             "\",status=\"" + std::to_string(http.response.status) + '"')
-        .add();
+    if (!http.produces()) http.finish(http.response);
   }
 
   httplib::Response refuse_framing(const Refusal& refusal, std::string_view path) {
@@ -124,6 +115,18 @@ class Front {
 };
 
 }  // namespace
+
+httplib::Response refused(App& app, const Refusal& refusal, Dialect dialect) {
+  const RefusalText text = render(refusal, dialect, app.options.old_tei);
+  app.metrics.counter("te_request_failure", failure_label(refusal.reason)).add();
+  httplib::Response response;
+  response.status = text.status;
+  response.body = text.body;
+  response.set_header("Content-Type", "application/json");
+  if (refusal.reason == Reason::overloaded) response.set_header("Retry-After", kRetryAfter);
+  if (refusal.reason == Reason::unauthorized) response.set_header("WWW-Authenticate", "Bearer");
+  return response;
+}
 
 App::App(const Options& o) : options(o), models_(std::make_shared<const Models>(o.models, o.limits, metrics)) {}
 

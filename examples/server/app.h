@@ -46,6 +46,9 @@ class App {
   std::shared_ptr<const Models> models_;
 };
 
+// What a request that gets no answer gets instead, which is counted.
+httplib::Response refused(App& app, const Refusal& refusal, Dialect dialect);
+
 // Serves until SIGTERM or SIGINT; SIGHUP reloads. Messages go to `say`, one line each. Throws QuernError,
 // std::runtime_error.
 void serve(const Options& options, const std::function<void(const std::string&)>& say);

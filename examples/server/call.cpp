@@ -81,7 +81,7 @@ std::shared_ptr<TextJob> run_texts(Call& call, ServedModel& model, Operation ope
   job->operation = std::move(operation);
   job->texts = std::move(texts);
   call.app.metrics.counter("te_request_count", job->texts.size() == 1 ? "method=\"single\"" : "method=\"batch\"").add();
-  model.texts->run(job, call.patience());
+  model.texts->run(*job, call.patience());
   if (keep_errors) return job;
   for (size_t i = 0; i < job->outputs.size(); ++i) {
     if (!job->outputs[i].error) continue;

@@ -3,6 +3,9 @@
 #include <charconv>
 #include <cmath>
 #include <random>
+#include <utility>
+
+#include "connection.h"
 
 namespace server {
 namespace {
@@ -159,48 +162,50 @@ std::string text_of(const ServedModel& model, int32_t token) {
 }
 
 Generation::Generation(std::shared_ptr<ServedModel> model, std::vector<std::shared_ptr<GenerationJob>> jobs,
-                       Patience patience)
-    : model_(std::move(model)), jobs_(std::move(jobs)), patience_(std::move(patience)) {
-  for (size_t i = 0; i < jobs_.size(); ++i) {
-    jobs_[i]->point();
-    try {
-      model_->generation->submit(jobs_[i]);
-    } catch (...) {
-      for (size_t j = 0; j < i; ++j) model_->generation->abandon(*jobs_[j]);
-      throw;
-    }
-  }
+                       Patience patience, std::function<void()> on_ready)
+    : model_(std::move(model)), jobs_(std::move(jobs)), patience_(std::move(patience)), on_ready_(std::move(on_ready)) {
+  const auto call = [](void* user) { static_cast<const Generation*>(user)->on_ready_(); };
+  for (const auto& job : jobs_) model_->generation->submit(*job, patience_, on_ready_ ? +call : nullptr, this);
 }
 
 Generation::~Generation() {
-  for (; at_ < jobs_.size(); ++at_) model_->generation->abandon(*jobs_[at_]);
+  for (const auto& job : jobs_) job->request.reset();  // after which on_ready_ is not called
 }
 
-std::optional<GenerationEvent> Generation::next() {
-  if (first_) return std::exchange(first_, std::nullopt);
-  while (at_ < jobs_.size()) {
-    std::optional<GenerationEvent> event = model_->generation->next(*jobs_[at_], patience_);
-    if (!event) {
-      ++at_;
-      continue;
+void Generation::cancel() {
+  for (const auto& job : jobs_) quern_generation_request_cancel(job->request.get());
+}
+
+std::optional<GenerationEvent> Generation::take(int64_t wait_ms, bool& done) {
+  done = false;
+  try {
+    while (at_ < jobs_.size()) {
+      bool ended = false;
+      std::optional<GenerationEvent> event = model_->generation->next(*jobs_[at_], wait_ms, ended);
+      if (!event && !ended) return std::nullopt;
+      if (ended) {
+        ++at_;
+        continue;
+      }
+      if (event->token >= 0) ++generated_;
+      for (size_t i = 0; i < at_; ++i) event->choice += jobs_[i]->choices;
+      return event;
     }
-    if (event->error) throw refusal_of(*event->error);
-    if (event->token >= 0) ++generated_;
-    for (size_t i = 0; i < at_; ++i) event->choice += jobs_[i]->choices;
-    return event;
+  } catch (const QuernError& e) {
+    throw refusal_of(e);
   }
+  done = true;
   return std::nullopt;
-}
-
-void Generation::begin() {
-  first_ = next();
 }
 
 std::vector<Generated> Generation::all() {
   size_t choices = 0;
   for (const auto& job : jobs_) choices += static_cast<size_t>(job->choices);
   std::vector<Generated> texts(choices);
-  while (auto event = next()) {
+  for (bool done = false; !done;) {
+    std::optional<GenerationEvent> event = take(kLookMs, done);
+    if (!done && patience_.gone()) throw Refusal{Reason::deadline, "the client has gone"};
+    if (!event) continue;
     Generated& g = texts[static_cast<size_t>(event->choice)];
     g.text += event->text;
     g.finish = event->finish;
@@ -216,17 +221,73 @@ size_t Generation::prompt_tokens() const {
 }
 size_t Generation::cached_tokens() const {
   size_t n = 0;
-  for (const auto& job : jobs_) n += job->reused;
+  for (const auto& job : jobs_) n += job->usage().reused_tokens;
   return n;
 }
+
+namespace {
+
+void add_beginning(httplib::Response& response, const Generation& g) {
+  response.set_header("x-model", g.model().id);
+  response.set_header("x-compute-type", std::string("cpu+") + quern_isa());
+  response.set_header("x-prompt-tokens", std::to_string(g.prompt_tokens()));
+}
+
+// A generation's events on their way to a client.
+class EventAnswer final : public Producer {
+ public:
+  EventAnswer(Call& call, std::unique_ptr<EventFormat> format)
+      : app_(call.app), dialect_(call.dialect), finish_(call.http.finish), format_(std::move(format)) {}
+  void begin(std::unique_ptr<Generation> generation) { generation_ = std::move(generation); }
+
+  void produce(Outlet& out) override {
+    try {
+      for (bool done = false; !out.full();) {
+        std::optional<GenerationEvent> event = generation_->poll(done);
+        if (!event && !done) return;
+        if (!std::exchange(begun_, true)) out.begin(head());
+        out.write(event ? format_->event(*generation_, std::move(*event)) : format_->end(*generation_));
+        if (done) return out.end();
+      }
+    } catch (const Refusal& refusal) {
+      if (begun_) {
+        out.write(format_->refusal(render(refusal, dialect_, app_.options.old_tei).body));
+        return out.end();
+      }
+      httplib::Response made = refused(app_, refusal, dialect_);
+      finish_(made);
+      out.answer(made);
+    }
+  }
+  void cancel() override { generation_->cancel(); }
+
+ private:
+  httplib::Response head() {
+    httplib::Response response;
+    response.status = 200;
+    response.set_header("Cache-Control", "no-cache");
+    response.set_header("Content-Type", "text/event-stream");
+    response.set_header("X-Accel-Buffering", "no");
+    add_beginning(response, *generation_);
+    finish_(response);
+    return response;
+  }
+
+  App& app_;
+  const Dialect dialect_;
+  const std::function<void(httplib::Response&)> finish_;
+  const std::unique_ptr<EventFormat> format_;
+  std::unique_ptr<Generation> generation_;
+  bool begun_ = false;
+};
+
+}  // namespace
 
 void add_headers(Call& call, const Generation& g) {
   const double ms = std::chrono::duration<double, std::milli>(Clock::now() - call.http.arrived).count();
   const auto text = [](double value) { return std::to_string(value); };
-  call.header("x-model", g.model().id);
-  call.header("x-compute-type", std::string("cpu+") + quern_isa());
-  call.header("x-prompt-tokens", std::to_string(g.prompt_tokens()));
-  if (g.generated_tokens() == 0) return;  // a stream, which begins
+  add_beginning(call.http.response, g);
+  if (g.generated_tokens() == 0) return;
   call.header("x-generated-tokens", std::to_string(g.generated_tokens()));
   call.header("x-total-time", text(ms));
   call.header("x-queue-time", text(g.queue_ms()));
@@ -234,15 +295,11 @@ void add_headers(Call& call, const Generation& g) {
   call.header("x-time-per-token", text((ms - g.queue_ms()) / static_cast<double>(g.generated_tokens())));
 }
 
-void answer_events(Call& call, std::shared_ptr<Generation> generation,
-                   std::function<void(Generation&, const Exchange::Write&)> events) {
-  generation->begin();
-  call.header("Cache-Control", "no-cache");
-  call.header("X-Accel-Buffering", "no");
-  add_headers(call, *generation);
-  call.http.response.status = 200;
-  call.http.stream("text/event-stream", [generation = std::move(generation), events = std::move(events)](
-                                            const Exchange::Write& write) { events(*generation, write); });
+void answer_events(Call& call, std::shared_ptr<ServedModel> model, std::vector<std::shared_ptr<GenerationJob>> jobs,
+                   std::unique_ptr<EventFormat> format) {
+  auto answer = std::make_shared<EventAnswer>(call, std::move(format));
+  answer->begin(std::make_unique<Generation>(std::move(model), std::move(jobs), call.patience(), call.http.waker()));
+  call.http.produce(std::move(answer));
 }
 
 }  // namespace server

@@ -1,5 +1,6 @@
 // A request for generated text: from its fields to sequences, and what comes of them in order.
 #pragma once
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,35 +34,49 @@ struct Generated {
 // All texts of a request: `choices` of each of its jobs. They run at once and are read job by job.
 class Generation {
  public:
-  // Throws Refusal.
-  Generation(std::shared_ptr<ServedModel> model, std::vector<std::shared_ptr<GenerationJob>> jobs, Patience patience);
+  // on_ready: called on the library's threads when poll() may have more; may be empty. Throws QuernError.
+  Generation(std::shared_ptr<ServedModel> model, std::vector<std::shared_ptr<GenerationJob>> jobs, Patience patience,
+             std::function<void()> on_ready);
   ~Generation();  // gives up what still runs
 
-  // The next event, its choice counted over all jobs; nullopt after the last. Throws Refusal.
-  std::optional<GenerationEvent> next();
-  // Waits until it is clear that the first event is no refusal; next() gives it again.
-  void begin();
-  // Reads everything.
+  // The next event, its choice counted over all jobs. Without one, done says whether it was the last. Waits for
+  // nothing. Throws Refusal.
+  std::optional<GenerationEvent> poll(bool& done) { return take(0, done); }
+  // Reads everything. Throws Refusal.
   std::vector<Generated> all();
+  // Ends all of it. From any thread.
+  void cancel();
 
   const ServedModel& model() const { return *model_; }
   size_t prompt_tokens() const;
   size_t cached_tokens() const;
   size_t generated_tokens() const { return generated_; }
-  double queue_ms() const { return jobs_[0]->queue_ms; }
+  double queue_ms() const { return jobs_[0]->usage().queue_seconds * 1000; }
 
  private:
+  std::optional<GenerationEvent> take(int64_t wait_ms, bool& done);
+
   const std::shared_ptr<ServedModel> model_;
   const std::vector<std::shared_ptr<GenerationJob>> jobs_;
   const Patience patience_;
+  const std::function<void()> on_ready_;
   size_t at_ = 0, generated_ = 0;
-  std::optional<GenerationEvent> first_;
+};
+
+// How a dialect writes a generation as server-sent events.
+class EventFormat {
+ public:
+  virtual ~EventFormat() = default;
+  // Whole events, or "", for what came of a generation and for its end.
+  virtual std::string event(const Generation& generation, GenerationEvent event) = 0;
+  virtual std::string end(const Generation& generation) = 0;
+  // What follows when it is too late for a status. json: the refusal in the dialect.
+  virtual std::string refusal(const std::string& json) = 0;
 };
 
 void add_headers(Call& call, const Generation& generation);
-// Answers with server-sent events, which `events` writes. What refuses the first one has its status still: throws
-// Refusal.
-void answer_events(Call& call, std::shared_ptr<Generation> generation,
-                   std::function<void(Generation&, const Exchange::Write&)> events);
+// Answers with server-sent events as they come. What refuses the first one has its status. Throws QuernError.
+void answer_events(Call& call, std::shared_ptr<ServedModel> model, std::vector<std::shared_ptr<GenerationJob>> jobs,
+                   std::unique_ptr<EventFormat> format);
 
 }  // namespace server

@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
@@ -15,13 +14,10 @@
 #include <utility>
 
 #include "connection.h"
+#include "http_parser.h"
 
 namespace server {
 namespace {
-
-int64_t now_ms() {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now().time_since_epoch()).count();
-}
 
 [[noreturn]] void fail(const std::string& what) {
   throw std::runtime_error(what + ": " + std::strerror(errno));
@@ -31,45 +27,19 @@ constexpr int kLingerSeconds = 2;  // for a client to read why it was refused, b
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kEvents = 256;
 constexpr int kTickMs = 250;
-
-const char* phrase(int status) {  // of those that refuse() has
-  switch (status) {
-    case 400:
-      return "Bad Request";
-    case 408:
-      return "Request Timeout";
-    case 413:
-      return "Content Too Large";
-    case 429:
-      return "Too Many Requests";
-    case 431:
-      return "Request Header Fields Too Large";
-    default:
-      return "Refused";
-  }
-}
+constexpr int kKernelBytes =
+    128 << 10;  // that the system keeps for a client which does not read, beside what is on its way
 
 }  // namespace
-
-// httplib without its sockets and its routes.
-class HttpServer::Parser : public httplib::Server {
- public:
-  Parser() {
-    keep_alive_max_count_ = 1000000;  // which answers mention
-    svr_sock_ = 0;                    // streaming goes on while it is not INVALID_SOCKET
-  }
-  ~Parser() override { svr_sock_ = INVALID_SOCKET; }
-  void keep_alive_seconds(int seconds) { keep_alive_timeout_sec_ = seconds; }
-  bool answer(httplib::Stream& stream, bool close, bool& closes, const std::function<void(httplib::Request&)>& setup) {
-    return process_request(stream, close, closes, setup);
-  }
-};
 
 HttpServer::HttpServer(const HttpLimits& limits, Handler handler, Refuse refuse)
     : limits_(limits), handler_(std::move(handler)), refuse_(std::move(refuse)), parser_(std::make_unique<Parser>()) {
   parser_->keep_alive_seconds(limits.idle_seconds);
   parser_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
-    Exchange exchange(*Connection::current, request, response);
+    const std::weak_ptr<Connection> current = Connection::current->weak_from_this();
+    Exchange exchange(*Connection::current, request, response, [this, current] {
+      if (const Shared c = current.lock()) call_producer(c);
+    });
     handler_(exchange);
     return httplib::Server::HandlerResponse::Handled;
   });
@@ -88,11 +58,15 @@ HttpServer::HttpServer(const HttpLimits& limits, Handler handler, Refuse refuse)
   epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event);
   workers_ = std::make_unique<WorkerPool>(limits.workers);
+  producers_ = std::make_unique<WorkerPool>(limits.producers);
 }
 
 HttpServer::~HttpServer() {
-  workers_.reset();
-  for (const auto& [fd, c] : connections_) ::close(fd);
+  std::vector<Shared> open;
+  for (const auto& [fd, c] : connections_) open.push_back(c);
+  for (const Shared& c : open) close(c);  // its producer ends without an answer
+  workers_->stop();
+  producers_->stop();
   for (const int fd : {listener_, epoll_, wakeup_})
     if (fd >= 0) ::close(fd);
 }
@@ -148,12 +122,7 @@ void HttpServer::run(int drain_seconds) {
         uint64_t count;
         [[maybe_unused]] const ssize_t got = read(wakeup_, &count, sizeof count);
       } else if (const auto at = connections_.find(fd); at != connections_.end()) {
-        const Shared c = at->second;
-        if (c->state.load(std::memory_order_acquire) == Connection::State::answering) {
-          if (events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) c->gone = true;
-        } else {
-          on_readable(c);
-        }
+        on_event(Shared(at->second), events[i].events);
       }
     }
     take_finished();
@@ -180,8 +149,9 @@ void HttpServer::accept_new() {
       ::close(fd);
       continue;
     }
-    const int on = 1;
+    const int on = 1, kept = kKernelBytes;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kept, sizeof kept);
     const auto c = std::make_shared<Connection>(fd, limits_.framing, address, length);
     c->late = stopping_;
     c->deadline = in_seconds(limits_.head_seconds);
@@ -189,6 +159,15 @@ void HttpServer::accept_new() {
     open_ = connections_.size();
     epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = fd}};
     epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+  }
+}
+
+// What is thrown here concerns one connection: there is no memory for it.
+void HttpServer::on_event(const Shared& c, uint32_t events) {
+  try {
+    if (!go_on_sending(c, events)) on_readable(c);
+  } catch (const std::exception&) {
+    close(c);
   }
 }
 
@@ -215,98 +194,41 @@ void HttpServer::on_readable(const Shared& c) {
   if (c->framer.in_body() && c->framer.take_expectation()) send(c->fd, go_on.data(), go_on.size(), MSG_NOSIGNAL);
 }
 
-void HttpServer::dispatch(const Shared& c) {
-  c->state = Connection::State::answering;
-  ++answering_;
-  epoll_event event{.events = EPOLLRDHUP | EPOLLET, .data = {.fd = c->fd}};
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, c->fd, &event);
-  workers_->run([this, c] { answer(c); });
-}
-
-// On a worker: the request that is there, and those that came behind it already.
-void HttpServer::answer(Shared c) {
-  bool keep = true;
-  while (keep) {
-    c->begin_answer(limits_.write_seconds);
-    ConnectionStream stream(*c);
-    Connection::current = c.get();
-    bool closes = false;
-    keep = parser_->answer(stream, stopping_, closes, [](httplib::Request&) {}) && !closes && !stopping_;
-    Connection::current = nullptr;
-    keep = c->flush() && keep && !c->gone;
-    c->body.clear();
-    c->body.shrink_to_fit();
-    if (!keep) break;
-    try {
-      c->framer.next();
-    } catch (const Refusal& refusal) {
-      std::lock_guard lock(finished_mutex_);
-      finished_.emplace_back(c, refusal);
-      --answering_;
-      return wake();
-    }
-    if (!c->framer.complete()) break;
-  }
-  give_back(c, keep);
-}
-
-void HttpServer::give_back(const Shared& c, bool keep) {
-  c->hold(buffered_, keep ? c->framer.buffered() : 0);
-  if (keep) {
-    c->deadline = in_seconds(c->framer.begun() ? limits_.head_seconds : limits_.idle_seconds);
-    // Before the state, after which the connection is the waiting thread's.
-    epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = c->fd}};
-    epoll_ctl(epoll_, EPOLL_CTL_MOD, c->fd, &event);
-    c->state.store(Connection::State::waiting, std::memory_order_release);
-    --answering_;
-    if (stopping_) wake();
-    return;
-  }
-  std::lock_guard lock(finished_mutex_);
-  finished_.emplace_back(c, std::nullopt);
-  --answering_;
-  wake();
-}
-
-void HttpServer::take_finished() {
-  std::vector<std::pair<Shared, std::optional<Refusal>>> finished;
-  {
-    std::lock_guard lock(finished_mutex_);
-    finished.swap(finished_);
-  }
-  for (const auto& [c, refusal] : finished) {
-    if (refusal)
-      refuse(c, *refusal);
-    else
-      close(c);
-  }
-}
-
 // Says why, and closes once the client had time to read it: closing at once, with bytes of the request unread, would
 // reset the connection and lose the answer.
 void HttpServer::refuse(const Shared& c, const Refusal& refusal) {
   const httplib::Response made = refuse_(refusal, c->framer.path());
-  std::string text =
-      "HTTP/1.1 " + std::to_string(made.status) + " " + phrase(made.status) +
-      "\r\nContent-Type: application/json\r\nConnection: close\r\nContent-Length: " + std::to_string(made.body.size()) +
-      "\r\n\r\n" + made.body;
+  const std::string text =
+      head_text(made, false, limits_.idle_seconds, static_cast<int64_t>(made.body.size()), false) + made.body;
   send(c->fd, text.data(), text.size(), MSG_NOSIGNAL);
   shutdown(c->fd, SHUT_WR);
   c->state = Connection::State::lingering;
   c->hold(buffered_, 0);
   c->deadline = in_seconds(kLingerSeconds);
-  epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = c->fd}};
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, c->fd, &event);
+  watch(*c, EPOLLIN | EPOLLRDHUP);
 }
 
 void HttpServer::sweep() {
   const int64_t now = now_ms();
-  std::vector<Shared> late;
+  std::vector<Shared> late, starved;
   for (const auto& [fd, c] : connections_) {
-    const Connection::State state = c->state.load(std::memory_order_acquire);
-    if (state == Connection::State::answering) continue;
-    if (c->deadline <= now) late.push_back(c);
+    switch (c->state.load(std::memory_order_acquire)) {
+      case Connection::State::answering:
+        break;
+      case Connection::State::sending: {
+        std::lock_guard lock(c->sending);
+        if (c->unsent.size() > c->sent && now - c->taken_at > int64_t{1000} * limits_.write_seconds) late.push_back(c);
+        if (c->starved && c->unsent.empty() && !c->producing) starved.push_back(c);
+        break;
+      }
+      case Connection::State::broken:
+        late.push_back(c);
+        break;
+      default:
+        if (c->deadline <= now) late.push_back(c);
+    }
   }
+  for (const Shared& c : starved) call_producer(c);
   for (const Shared& c : late) {
     if (c->state == Connection::State::waiting && c->framer.begun())
       refuse(c, {Reason::too_slow, "the request came too slowly"});
@@ -324,42 +246,30 @@ void HttpServer::close_idle() {
 
 // Whether a request has begun, or is being answered or refused.
 bool HttpServer::busy() const {
-  if (answering_ > 0) return true;
   for (const auto& [fd, c] : connections_)
     if (c->state.load(std::memory_order_acquire) != Connection::State::waiting || c->framer.begun()) return true;
   return false;
 }
 
 void HttpServer::close(const Shared& c) {
-  c->hold(buffered_, 0);
-  connections_.erase(c->fd);
-  open_ = connections_.size();
-  ::close(c->fd);  // which takes it out of epoll
-}
-
-Exchange::Exchange(Connection& connection, const httplib::Request& request, httplib::Response& response)
-    : request(request), response(response), arrived(connection.arrived), connection_(connection) {}
-
-std::string_view Exchange::body() const {
-  return connection_.body;
-}
-bool Exchange::late() const {
-  return connection_.late;
-}
-const std::atomic<bool>& Exchange::gone() const {
-  return connection_.gone;
-}
-
-void Exchange::stream(const char* content_type, std::function<void(const Write&)> producer) {
-  const auto provider = [&c = connection_, producer = std::move(producer)](size_t, httplib::DataSink& sink) {
-    producer([&](std::string_view part) { return sink.write(part.data(), part.size()) && c.flush() && !c.gone; });
-    sink.done();
-    return true;
-  };
-  if (request.version == "HTTP/1.0")  // has no chunks: the answer ends with the connection
-    response.set_content_provider(content_type, provider);
-  else
-    response.set_chunked_content_provider(content_type, provider);
+  std::shared_ptr<Producer> producer;
+  {
+    std::lock_guard lock(c->sending);
+    c->closed = true;
+    c->gone = true;
+    unsent_ -= c->unsent.size() - c->sent;
+    c->unsent.clear();
+    c->sent = 0;
+    producer = std::move(c->producer);
+    c->producer = nullptr;
+    c->hold(buffered_, 0);
+    connections_.erase(c->fd);
+    open_ = connections_.size();
+    ::close(c->fd);  // which takes it out of epoll
+  }
+  if (!producer) return;
+  producer->cancel();
+  discard(std::move(producer));
 }
 
 }  // namespace server

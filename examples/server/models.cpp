@@ -68,8 +68,8 @@ ServedModel::ServedModel(const ModelSource& source, const ModelLimits& limits, M
     check(quern_model_fingerprint(model, &hash));
     fingerprint = taken(hash);
   }
-  if (outputs_ & ~unsigned{QUERN_TEXT}) texts = std::make_unique<TextQueue>(model, limits.texts, metrics, id);
-  if (outputs_ & QUERN_TEXT) generation = std::make_unique<GenerationQueue>(model, limits.generation, metrics, id);
+  if (outputs_ & ~unsigned{QUERN_TEXT}) texts = std::make_unique<TextService>(model, limits.texts, metrics, id);
+  if (outputs_ & QUERN_TEXT) generation = std::make_unique<GenerationService>(model, limits.generation, metrics, id);
   if (outputs_ & QUERN_DENSE) {
     quern_session* session = nullptr;
     check(quern_session_new(model, 1, &session));

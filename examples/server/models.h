@@ -7,9 +7,8 @@
 #include <vector>
 
 #include "fields.h"
-#include "generation_queue.h"
-#include "handles.h"
-#include "text_queue.h"
+#include "generation_service.h"
+#include "text_service.h"
 
 namespace server {
 
@@ -23,8 +22,8 @@ struct ModelSource {
 ModelSource parse_source(const std::string& text);
 
 struct ModelLimits {
-  TextQueueLimits texts;
-  GenerationLimits generation;
+  quern_text_scheduler_options texts = quern_text_scheduler_options_default();
+  GenerationService::Limits generation;
 };
 
 class ServedModel {
@@ -45,8 +44,8 @@ class ServedModel {
   int64_t max_length = 0;
   std::vector<std::string> labels;
   bool has_chat = false;
-  std::unique_ptr<TextQueue> texts;             // null for what only generates
-  std::unique_ptr<GenerationQueue> generation;  // null for what does not
+  std::unique_ptr<TextService> texts;             // null for what only generates
+  std::unique_ptr<GenerationService> generation;  // null for what does not
 
  private:
   ModelHandle handle_;

@@ -15,17 +15,20 @@ void metrics(Call& call) {
   double queued = 0;
   for (const auto& model : call.models->all()) {
     const std::string label = "model=\"" + model->id + '"';
-    size_t waiting = 0;
-    int64_t tokens = 0;
+    uint64_t waiting = 0, tokens = 0;
     if (model->texts) {
-      waiting += model->texts->waiting();
-      tokens += model->texts->waiting_tokens();
+      const quern_text_scheduler_stats stats = model->texts->stats();
+      waiting += stats.requests;
+      tokens += stats.waiting_tokens;
     }
     if (model->generation) {
-      waiting += model->generation->waiting();
-      tokens += model->generation->waiting_tokens();
-      m.gauge("quern_running_sequences", label, static_cast<double>(model->generation->running()));
-      m.gauge("quern_kv_bytes", label, static_cast<double>(model->generation->kv_bytes()));
+      model->generation->count();
+      const quern_generation_scheduler_stats stats = model->generation->stats();
+      waiting += stats.requests;
+      tokens += stats.waiting_tokens;
+      m.gauge("quern_running_sequences", label, static_cast<double>(stats.sequences));
+      m.gauge("quern_kv_bytes", label, static_cast<double>(stats.kv_bytes));
+      m.gauge("quern_kv_tokens", label, static_cast<double>(stats.kv_tokens));
     }
     m.gauge("quern_queue_requests", label, static_cast<double>(waiting));
     m.gauge("quern_queue_tokens", label, static_cast<double>(tokens));
@@ -33,6 +36,7 @@ void metrics(Call& call) {
   }
   m.gauge("te_queue_size", "", queued);
   m.gauge("quern_connections", "", static_cast<double>(call.app.http->connections()));
+  m.gauge("quern_unsent_bytes", "", static_cast<double>(call.app.http->unsent()));
   m.gauge("process_resident_memory_bytes", "", resident_bytes());
   m.gauge("process_cpu_seconds_total", "", cpu_seconds());
   call.http.response.status = 200;
@@ -74,22 +78,23 @@ void info(Call& call) {
   const Options& o = call.app.options;
   Json all = Json::array();
   for (const auto& model : call.models->all()) all.push_back(about(*model));
-  call.answer(Json{{"model_id", first.id},
-                   {"model_sha", first.description.value("source", Json::object()).value("revision", "")},
-                   {"model_dtype", first.description.value("type", "")},
-                   {"served_model_name", first.id},
-                   {"model_type", tei_type(first)},
-                   {"max_concurrent_requests", o.limits.texts.requests},
-                   {"max_input_length", first.max_length},
-                   {"max_batch_tokens", o.limits.texts.batch_tokens},
-                   {"max_batch_requests", nullptr},
-                   {"max_client_batch_size", o.client_batch},
-                   {"auto_truncate", o.truncate},
-                   {"tokenization_workers", o.limits.texts.threads > 0 ? o.limits.texts.threads : quern_usable_cpus()},
-                   {"version", quern_version()},
-                   {"isa", quern_isa()},
-                   {"fingerprint", first.fingerprint},
-                   {"models", all}});
+  call.answer(
+      Json{{"model_id", first.id},
+           {"model_sha", first.description.value("source", Json::object()).value("revision", "")},
+           {"model_dtype", first.description.value("type", "")},
+           {"served_model_name", first.id},
+           {"model_type", tei_type(first)},
+           {"max_concurrent_requests", o.limits.texts.max_requests},
+           {"max_input_length", first.max_length},
+           {"max_batch_tokens", o.limits.texts.batch_tokens},
+           {"max_batch_requests", nullptr},
+           {"max_client_batch_size", o.client_batch},
+           {"auto_truncate", o.truncate},
+           {"tokenization_workers", o.limits.texts.n_threads > 0 ? o.limits.texts.n_threads : quern_usable_cpus()},
+           {"version", quern_version()},
+           {"isa", quern_isa()},
+           {"fingerprint", first.fingerprint},
+           {"models", all}});
 }
 
 Json openai_model(const ServedModel& m) {

@@ -116,30 +116,37 @@ Json end_json(const Answer& a, const Generation& g, GenerationEvent e) {
   return chunk;
 }
 
-void stream(const Answer& a, Generation& g, bool old_tei, const Exchange::Write& write) {
-  const auto send = [&](const Json& json) { return write("data: " + dump(json) + "\n\n"); };
-  std::vector<bool> begun;
-  try {
-    while (const auto event = g.next()) {
-      begun.resize(std::max(begun.size(), static_cast<size_t>(event->choice) + 1));
-      const bool first = !begun[static_cast<size_t>(event->choice)];
-      begun[static_cast<size_t>(event->choice)] = true;
-      const bool says = first || !event->text.empty() || (a.logprobs && event->token >= 0);
-      if (says && !send(chunk_json(a, g, *event, first))) return;
-      if (event->finish != QUERN_FINISH_NONE && !send(end_json(a, g, *event))) return;
+class Chunks final : public EventFormat {
+ public:
+  explicit Chunks(Answer answer) : a_(std::move(answer)) {}
+
+  std::string event(const Generation& g, GenerationEvent event) override {
+    begun_.resize(std::max(begun_.size(), static_cast<size_t>(event.choice) + 1));
+    const bool first = !begun_[static_cast<size_t>(event.choice)];
+    begun_[static_cast<size_t>(event.choice)] = true;
+    std::string text;
+    if (first || !event.text.empty() || (a_.logprobs && event.token >= 0)) text = data(chunk_json(a_, g, event, first));
+    if (event.finish != QUERN_FINISH_NONE) text += data(end_json(a_, g, std::move(event)));
+    return text;
+  }
+  std::string end(const Generation& g) override {
+    std::string text;
+    if (a_.usage_in_stream) {
+      Json last = a_.head(a_.chat ? "chat.completion.chunk" : "text_completion");
+      last["choices"] = Json::array();
+      last["usage"] = usage_json(g);
+      text = data(last);
     }
-  } catch (const Refusal& refusal) {  // too late for a status
-    write("data: " + render(refusal, Dialect::openai, old_tei).body + "\n\n");
-    return;
+    return text + "data: [DONE]\n\n";
   }
-  if (a.usage_in_stream) {
-    Json last = a.head(a.chat ? "chat.completion.chunk" : "text_completion");
-    last["choices"] = Json::array();
-    last["usage"] = usage_json(g);
-    if (!send(last)) return;
-  }
-  write("data: [DONE]\n\n");
-}
+  std::string refusal(const std::string& json) override { return "data: " + json + "\n\n"; }
+
+ private:
+  static std::string data(const Json& json) { return "data: " + dump(json) + "\n\n"; }
+
+  const Answer a_;
+  std::vector<bool> begun_;
+};
 
 void answer(Call& call, const Fields& fields, std::shared_ptr<ServedModel> model, bool chat,
             std::vector<std::shared_ptr<GenerationJob>> jobs) {
@@ -154,11 +161,9 @@ void answer(Call& call, const Fields& fields, std::shared_ptr<ServedModel> model
                  .logprobs = jobs[0]->options.logprobs >= 0,
                  .usage_in_stream = options && options->flag("include_usage", false)};
   const bool streams = fields.flag("stream", false);
-  const auto generation = std::make_shared<Generation>(std::move(model), std::move(jobs), call.patience());
-  if (!streams) return answer_whole(call, a, *generation);
-  answer_events(call, generation, [a, old_tei = call.app.options.old_tei](Generation& g, const Exchange::Write& write) {
-    stream(a, g, old_tei, write);
-  });
+  if (streams) return answer_events(call, std::move(model), std::move(jobs), std::make_unique<Chunks>(a));
+  Generation generation(std::move(model), std::move(jobs), call.patience(), {});
+  answer_whole(call, a, generation);
 }
 
 // What both routes refuse or take alike.

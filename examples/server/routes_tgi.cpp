@@ -71,27 +71,31 @@ Json details_json(const Asked& a, const Generation& g, const Generated& text, co
   return details;
 }
 
-void stream(const Asked& a, Generation& g, const Json& seed, bool old_tei, const Exchange::Write& write) {
-  Generated all;
-  size_t index = 0;
-  const auto send = [&](const Json& json) { return write("data:" + dump(json) + "\n\n"); };
-  try {
-    while (auto event = g.next()) {
-      all.text += event->text;
-      all.finish = event->finish;
-      const bool last = event->finish != QUERN_FINISH_NONE;
-      if (event->token < 0 && !last) continue;
-      Json one = {{"index", ++index}, {"token", token_json(g.model(), *event)}};
-      if (a.top > 0) one["top_tokens"] = top_json(g.model(), *event);
-      if (event->token >= 0) all.events.push_back(std::move(*event));
-      one["generated_text"] = last ? Json((a.full_text ? a.inputs : "") + all.text) : Json(nullptr);
-      one["details"] = last ? details_json(a, g, all, seed, false) : Json(nullptr);
-      if (!send(one)) return;
-    }
-  } catch (const Refusal& refusal) {
-    write("data:" + render(refusal, Dialect::tgi, old_tei).body + "\n\n");
+class TokenEvents final : public EventFormat {
+ public:
+  TokenEvents(Asked asked, Json seed) : a_(std::move(asked)), seed_(std::move(seed)) {}
+
+  std::string event(const Generation& g, GenerationEvent event) override {
+    all_.text += event.text;
+    all_.finish = event.finish;
+    const bool last = event.finish != QUERN_FINISH_NONE;
+    if (event.token < 0 && !last) return {};
+    Json one = {{"index", ++index_}, {"token", token_json(g.model(), event)}};
+    if (a_.top > 0) one["top_tokens"] = top_json(g.model(), event);
+    if (event.token >= 0) all_.events.push_back(std::move(event));
+    one["generated_text"] = last ? Json((a_.full_text ? a_.inputs : "") + all_.text) : Json(nullptr);
+    one["details"] = last ? details_json(a_, g, all_, seed_, false) : Json(nullptr);
+    return "data:" + dump(one) + "\n\n";
   }
-}
+  std::string end(const Generation&) override { return {}; }
+  std::string refusal(const std::string& json) override { return "data:" + json + "\n\n"; }
+
+ private:
+  const Asked a_;
+  const Json seed_;
+  Generated all_;
+  size_t index_ = 0;
+};
 
 enum class How { whole, list, streamed };
 
@@ -104,19 +108,13 @@ void generate(Call& call, How how) {
   const auto job = job_of(p, *model, inputs);
   const Asked a{inputs, p.flag("details", false), p.flag("return_full_text", false), job->options.logprobs};
   const Json seed = p.find("seed") ? *p.find("seed") : Json(nullptr);
-  const auto generation = std::make_shared<Generation>(model, std::vector{job}, call.patience());
-  if (how == How::streamed) {
-    answer_events(call, generation,
-                  [a, seed, old_tei = call.app.options.old_tei](Generation& g, const Exchange::Write& write) {
-                    stream(a, g, seed, old_tei, write);
-                  });
-    return;
-  }
-  const Generated text = generation->all()[0];
+  if (how == How::streamed) return answer_events(call, model, {job}, std::make_unique<TokenEvents>(a, seed));
+  Generation generation(model, {job}, call.patience(), {});
+  const Generated text = generation.all()[0];
   Json answer = {{"generated_text", (a.full_text ? inputs : "") + text.text}};
-  if (a.details) answer["details"] = details_json(a, *generation, text, seed, true);
+  if (a.details) answer["details"] = details_json(a, generation, text, seed, true);
   call.answer(how == How::list ? Json::array({answer}) : answer);
-  add_headers(call, *generation);
+  add_headers(call, generation);
 }
 
 void generate_whole(Call& call) {

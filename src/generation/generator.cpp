@@ -127,6 +127,8 @@ int64_t Generator::add(Request request) {
     throw Error(Status::bad_argument, "all " + std::to_string(options_.sequences) + " sequences are running");
   auto r = std::make_unique<Running>(next_, std::move(request), plan_.context,
                                      static_cast<size_t>(model_->model->vocabulary()));
+  running_.reserve(running_.size() + 1);  // nothing may be thrown once pages are taken
+  r->pages.reserve(static_cast<size_t>(pages_of(r->most)));
   if (options_.reuse_prefixes) reuse(*r);
   stats_.prompt_tokens += r->tokens.size();
   stats_.reused_tokens += r->kept;
@@ -176,6 +178,7 @@ void Generator::release(Running& r) {
 
 // Pages for so many tokens in all.
 bool Generator::reserve(Running& r, int64_t tokens) {
+  r.pages.reserve(static_cast<size_t>(pages_of(tokens)));
   while (static_cast<int64_t>(r.pages.size()) < pages_of(tokens)) {
     const int32_t page = pages_.take();
     if (page < 0) return false;

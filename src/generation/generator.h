@@ -32,6 +32,8 @@ struct GeneratorOptions {
 struct KvPlan {
   int64_t pages = 0, context = 0;
   uint64_t page_bytes = 0;
+  uint64_t bytes() const { return page_bytes * static_cast<uint64_t>(pages); }
+  int64_t tokens() const { return pages * kPageTokens; }  // that there is room for, of all sequences together
   // Throws Error{bad_argument} when the context is beyond the model's or kv_memory holds less than one context, saying
   // how much is needed; {unsupported} for a model that is no decoder.
   static KvPlan of(const LoadedModel& model, const GeneratorOptions& options);

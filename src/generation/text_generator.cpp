@@ -38,7 +38,12 @@ int64_t TextGenerator::add(TextRequest request) {
   if (!request.json_schema.empty())
     request.grammar_state = std::make_unique<GrammarState>(Grammar::from_json_schema(request.json_schema), trie());
   const int64_t sequence = generator_.add(std::move(request));
-  streams_.emplace(sequence, std::move(stream));
+  try {
+    streams_.emplace(sequence, std::move(stream));
+  } catch (...) {
+    generator_.cancel(sequence);
+    throw;
+  }
   return sequence;
 }
 

@@ -30,6 +30,7 @@ class TextGenerator {
   ~TextGenerator();
 
   Generator& generator() { return generator_; }
+  const Generator& generator() const { return generator_; }
   // As Generator's; also throws Error{bad_argument} for grammars and stop strings that are none.
   int64_t add(TextRequest request);
   void cancel(int64_t sequence);

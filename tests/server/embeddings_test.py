@@ -235,10 +235,8 @@ class Embeddings(ServerCase):
 
     def test_repaired_text(self):
         """A lone surrogate is no text, whatever the client's JSON says."""
-        answer = self.server.post("/embed", b'{"inputs": "\\ud800"}')
-        self.assertIn(answer.status, (200, 400))
-        answer = self.server.post("/embed", b'{"inputs": "\xff\xfe"}')
-        self.assertEqual(answer.status, 400)
+        self.refused(400, "/embed", b'{"inputs": "\\ud800"}')
+        self.refused(400, "/embed", b'{"inputs": "\xff\xfe"}')
         zero = self.tei(["a\0b"])
         self.assertEqual(zero, reference(["a\0b"]))
 

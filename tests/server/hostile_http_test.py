@@ -14,9 +14,9 @@ class Http(hostile.Hostile):
                      "/%2e%2e/%2e%2e/etc/passwd", "//etc/passwd", "/app.js/../../../etc/passwd", "/page/index.html", "/.git/config",
                      "/%00", "/\\..\\..\\x", "/" + "a" * 4000, "/v1/models/../../x", "/v1/models/%2e%2e"):
             with self.subTest(path):
-                answer = self.answered((404, 400), f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
+                answer = self.answered(404, f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
                 self.assertNotIn(b"root:", answer.body)
-                self.answered((404, 405, 400), post(path, b"{}"))
+                self.answered(404, post(path, b"{}"))
 
     def test_unknown_paths_are_one_series(self):
         for i in range(200):
@@ -32,32 +32,27 @@ class Http(hostile.Hostile):
             self.assertEqual(answer.status, 405, (method, path))
             self.assertIn(allowed, answer.headers["Allow"])
             self.assertIn("error", answer.json)
-        self.answered((400, 405, 501), b"BREW /embed HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        self.answered((400, 403, 404, 405, 501), b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n")
-        self.answered((400, 404, 405, 501), b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.answered(400, b"BREW /embed HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        self.answered(403, b"CONNECT example.com:443 HTTP/1.1\r\nHost: example.com\r\n\r\n")
+        self.answered(405, b"TRACE / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         head = self.server.request("HEAD", "/health")
-        self.assertIn(head.status, (200, 405))
+        self.assertEqual(head.status, 200)
         self.assertEqual(head.body, b"")
 
     def test_first_lines(self):
         for line in (b"GET", b"GET /health", b"GET /health HTTP/9.9", b"GET /health HTTX/1.1", b" GET /health HTTP/1.1",
-                     b"GET  /health  HTTP/1.1", b"\xff\xfe /health HTTP/1.1", b"GET /hea\0lth HTTP/1.1", b"GET /health HTTP/1.1 x",
-                     b"GET /health\x01 HTTP/1.1"):
+                     b"GET  /health  HTTP/1.1", b"\xff\xfe /health HTTP/1.1", b"GET /hea\0lth HTTP/1.1", b"GET /health HTTP/1.1 x"):
             with self.subTest(line):
-                answer = self.server.raw(line + b"\r\nHost: localhost\r\n\r\n")
-                self.assertIsNotNone(answer)
-                self.assertIn(answer.status, (400, 404, 505))
-                self.assertIn("error", answer.json)
+                self.answered(400, line + b"\r\nHost: localhost\r\n\r\n")
+        self.answered(404, b"GET /health\x01 HTTP/1.1\r\nHost: localhost\r\n\r\n")  # a path like any other
         for line in (b" GET /health HTTP/1.1", b"  GET /health HTTP/1.1", b"GET  /health HTTP/1.1", b"GET /health  HTTP/1.1"):
             self.answered(400, line + b"\r\nHost: localhost\r\n\r\n")
-        self.assertIn(self.server.raw(b"GET /" + b"a" * 15_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n").status, (404, 414, 431))
+        self.answered(431, b"GET /" + b"a" * 15_000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n")
 
     def test_tls_and_other_protocols(self):
         for data in (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + bytes(500) + b"\r\n\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
                      b"SSH-2.0-OpenSSH_9.2\r\n\r\n", b"*1\r\n$4\r\nPING\r\n\r\n"):
-            answer = self.server.raw(data)
-            if answer:
-                self.assertIn(answer.status, (400, 404, 405, 505))
+            self.answered(400, data)
 
     def test_headers_beyond_the_limit(self):
         for field in (b"X-Long: " + b"a" * 17_000, b"\r\n".join(b"X-%d: a" % i for i in range(3000)), b"X" * 17_000 + b": a"):
@@ -110,7 +105,7 @@ class Http(hostile.Hostile):
             with self.subTest(chunks[:30]):
                 self.answered(400, post("/embed", chunks, "Transfer-Encoding: chunked", length=False))
         self.answered(413, post("/embed", b"7fffffff\r\n", "Transfer-Encoding: chunked", length=False))
-        self.answered((400, 413), post("/embed", b"ffffffffffffffff\r\n", "Transfer-Encoding: chunked", length=False))
+        self.answered(413, post("/embed", b"ffffffffffffffff\r\n", "Transfer-Encoding: chunked", length=False))
 
     def test_bodies_beyond_the_limit(self):
         self.answered(413, post("/embed", b"", length=33554433))
@@ -225,7 +220,7 @@ class Cors(ServerCase):
         self.assertEqual((answer.status, answer.headers["Access-Control-Allow-Origin"]), (200, "https://page.example"))
         preflight = self.server.request("OPTIONS", "/embed", None, {"Origin": "https://page.example",
                                                                     "Access-Control-Request-Method": "POST"})
-        self.assertIn(preflight.status, (200, 204))
+        self.assertEqual(preflight.status, 204)
         self.assertEqual(preflight.headers["Access-Control-Allow-Origin"], "https://page.example")
         self.assertIn("POST", preflight.headers["Access-Control-Allow-Methods"])
         for name in ("authorization", "content-type"):

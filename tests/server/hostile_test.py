@@ -41,10 +41,10 @@ class Json(hostile.Hostile):
         body = b'{"inputs": "fox"' + b"".join(b', "k%d": %d' % (i, i) for i in range(200_000)) + b"}"
         for path in ("/embed", "/v1/embeddings", "/v1/chat/completions", "/generate"):
             answer = self.server.post(path, body)
-            self.assertIn(answer.status, (400, 422))
+            self.assertEqual(answer.status, 400)
             self.assertError(answer, path)
         body = b'{"inputs": "a", ' + b'"inputs": "b", ' * 100_000 + b'"inputs": "fox"}'
-        self.assertIn(self.server.post("/embed", body).status, (200, 400, 422))
+        self.assertEqual(self.server.post("/embed", body).status, 400)
 
     def test_wrong_types(self):
         for path, field, good in (
@@ -63,7 +63,7 @@ class Json(hostile.Hostile):
                     if (path, field) == ("/decode", "ids") and wrong == [[[]]]:
                         continue
                     answer = self.server.post(path, body)
-                    self.assertIn(answer.status, (400, 422), answer.body)
+                    self.assertEqual(answer.status, 422, answer.body)
                     self.assertError(answer, path)
 
     def test_messages_of_odd_shapes(self):
@@ -71,10 +71,14 @@ class Json(hostile.Hostile):
                         {"type": "text", "text": "a"}, True, 1e308, [{"type": None, "text": "a"}], [{"type": ["text"], "text": "a"}]):
             with self.subTest(content):
                 self.refused(400, "/v1/chat/completions", {"messages": [{"role": "user", "content": content}], "max_tokens": 1})
-        for more in ({"tools": 1}, {"tools": [1]}, {"tool_choice": 1}, {"chat_template_kwargs": 1}, {"stream_options": []},
-                     {"response_format": 1}, {"logit_bias": "a"}, {"stop": {}}, {"metadata": {"a": 1}}, {"user": 1}):
+        for more in ({"tool_choice": 1}, {"chat_template_kwargs": 1}, {"stream_options": []}, {"response_format": 1},
+                     {"logit_bias": "a"}, {"stop": {}}):
             with self.subTest(more):
-                self.assertIn(self.server.post("/v1/chat/completions", {**CHAT, **more}).status, (200, 400))
+                self.refused(400, "/v1/chat/completions", {**CHAT, **more})
+        # What the template makes of tools is its own affair; the others mean nothing here.
+        for more in ({"tools": 1}, {"tools": [1]}, {"metadata": {"a": 1}}, {"user": 1}):
+            with self.subTest(more):
+                self.ok("/v1/chat/completions", {**CHAT, **more})
 
     def test_unused_fields_are_let_be(self):
         self.ok("/embed", {**EMBED, "nonsense": {"a": [1, 2]}})
@@ -95,35 +99,31 @@ class Integers(hostile.Hostile):
     TGI = ("max_new_tokens", "top_k", "seed", "truncate", "best_of", "top_n_tokens")
     NUMBERS = ("temperature", "top_p", "min_p", "typical_p", "repetition_penalty", "frequency_penalty", "presence_penalty")
 
-    def check(self, path, body, field, value, must):
+    def check(self, path, body, field, value):
         with self.subTest(path=path, field=field, value=value):
-            answer = self.server.post(path, body)
-            self.assertIn(answer.status, (400, 422) if must else (200, 400, 422), answer.body[:300])
-            if answer.status != 200:
-                self.assertError(answer, path)
-                self.assertIn(field, answer.message)
+            if self.possible(field, value):
+                self.ok(path, body)
+            else:
+                self.refused(400 if self.is_openai(path) else 422, path, body, field)
 
     @staticmethod
-    def impossible(value):
-        """Whether no integer field can take it."""
-        return isinstance(value, (str, bool, list, dict)) or value == 0.5 or abs(value) >= 2**64
+    def possible(field, value):
+        """Seeds are any 64 bits; a penalty may be as good as none. All else here is out of range, or no number."""
+        if field == "seed":
+            return type(value) is int and -2**63 <= value < 2**63
+        return field in ("frequency_penalty", "presence_penalty") and value == -1e-300
 
     def test_integers(self):
         for path, good, fields in self.FIELDS:
             for field in fields:
                 for value in INTEGERS:
                     body = {"logprobs": True, **good} if field == "top_logprobs" else good
-                    small = isinstance(value, int) and not isinstance(value, bool) and 2**31 <= value < 2**64
-                    if small and field.startswith("max") and "completions" in path:
-                        self.check(path, {**body, field: value, "stop": ["e", "a", " ", "o", "i"]}, field, value, False)
-                    else:
-                        self.check(path, {**body, field: value}, field, value, self.impossible(value))
+                    self.check(path, {**body, field: value}, field, value)
 
     def test_tgi(self):
         for field in self.TGI:
             for value in INTEGERS:
-                self.check("/generate", {"inputs": "fox", "parameters": {"max_new_tokens": 2, field: value}}, field, value,
-                           self.impossible(value))
+                self.check("/generate", {"inputs": "fox", "parameters": {"max_new_tokens": 2, field: value}}, field, value)
 
     def test_numbers(self):
         for field in self.NUMBERS:
@@ -132,23 +132,25 @@ class Integers(hostile.Hostile):
                                    ("/generate", {"inputs": "fox", "parameters": {"max_new_tokens": 2, field: value}})):
                     if field == "min_p" and path == "/generate":
                         continue
-                    self.check(path, body, field, value, value != -1e-300)
+                    self.check(path, body, field, value)
             raw = b'{"prompt": "fox", "max_tokens": 2, "%s": NaN}' % field.encode()
             self.assertEqual(self.server.post("/v1/completions", raw).status, 400)
 
     def test_ids(self):
         for value in (-1, 2**31, 2**63, 10**30, 1e308, 0.5, "1", None):
-            self.check("/decode", {"ids": [value], "model": "tiny"}, "ids", value, True)
+            self.check("/decode", {"ids": [value], "model": "tiny"}, "ids", value)
         for key in ("-1", "2147483648", "99999999999999999999", "1.5", "", "a", "900"):
-            self.check("/v1/completions", {"prompt": "fox", "max_tokens": 2, "logit_bias": {key: 1}}, "logit_bias", key, True)
+            self.check("/v1/completions", {"prompt": "fox", "max_tokens": 2, "logit_bias": {key: 1}}, "logit_bias", key)
 
 
 class Texts(hostile.Hostile):
     def test_ten_megabytes(self):
         self.refused(422, "/embed", {"inputs": "fox " * 2_500_000, "truncate": False}, "tokens")
-        for text in ("fox " * 2_500_000, "x" * 10_000_000, "\u4e16" * 3_000_000, "\0" * 1_500_000, "e\u0301" * 3_000_000):
+        for text, status in (("fox " * 2_500_000, 422), ("\u4e16" * 3_000_000, 422),
+                             # One word, which is one token.
+                             ("x" * 10_000_000, 200), ("\0" * 1_500_000, 200), ("e\u0301" * 3_000_000, 200)):
             self.ok("/embed", {"inputs": text})
-            self.assertIn(self.server.post("/embed", {"inputs": text, "truncate": False}).status, (200, 422))  # one word: one token
+            self.assertEqual(self.server.post("/embed", {"inputs": text, "truncate": False}).status, status)
             self.ok("/rerank", {"query": "a", "texts": [text], "model": "reranker"})
 
     def test_a_long_prompt(self):
@@ -168,8 +170,7 @@ class Texts(hostile.Hostile):
                 for field in ("image_url", "input_audio", "file"):
                     part = {"type": field, field: {"url": text, "file_data": text}}
                     self.refused(400, "/v1/chat/completions", {"messages": [{"role": "user", "content": [part]}]})
-                answer = self.server.post("/embed", {**EMBED, "model": text})  # no model of this name is loaded
-                self.assertIn(answer.status, (200, 404))
+                self.ok("/embed", {**EMBED, "model": text})  # no model of this name is loaded: the only one for this answers
             with self.assertRaises(TimeoutError):
                 listener.accept()
 
@@ -183,21 +184,23 @@ class Texts(hostile.Hostile):
                 listener.accept()
 
     def test_grammars_without_end(self):
+        body = {"prompt": "fox", "max_tokens": 3}
         for grammar in ("root ::= root", "root ::= a\na ::= b\nb ::= a", 'root ::= ("a"?){1000000000}', "root ::= " + "(" * 100_000,
-                        'root ::= (("a"*)*)*', "root ::= [", "root ::= \"\xff", "x ::= \"a\"", "root ::= " + "a " * 100_000):
+                        "root ::= [", "root ::= \"\xff", "x ::= \"a\"", "root ::= " + "a " * 100_000):
             with self.subTest(grammar[:40]):
-                self.assertIn(self.server.post("/v1/completions", {"prompt": "fox", "max_tokens": 3, "grammar": grammar}).status,
-                              (200, 400))
+                self.refused(400, "/v1/completions", {**body, "grammar": grammar})
+        self.ok("/v1/completions", {**body, "grammar": 'root ::= (("a"*)*)*'})
         nested = {"type": "string"}
         for _ in range(20):
             nested = {"anyOf": [{"type": "array", "items": nested}, nested]}
             if len(json.dumps(nested)) > 500_000:
                 break
         for schema in (nested, {"type": "array", "minItems": 10**9}, {"type": "string", "minLength": 10**12},
-                       {"type": "string", "pattern": "(a*)*b"}, {"enum": [str(i) for i in range(50_000)]}, {"enum": []},
+                       {"enum": [str(i) for i in range(50_000)]}, {"enum": []},
                        {"type": "integer", "minimum": 1e308}, {"$ref": "#"}, {"allOf": [{"$ref": "#"}]}):
-            answer = self.server.post("/v1/completions", {"prompt": "fox", "max_tokens": 3, "json_schema": schema})
-            self.assertIn(answer.status, (200, 400), answer.body[:200])
+            with self.subTest(json.dumps(schema)[:40]):
+                self.refused(400, "/v1/completions", {**body, "json_schema": schema})
+        self.ok("/v1/completions", {**body, "json_schema": {"type": "string", "pattern": "(a*)*b"}})
 
     def test_control_tokens_of_users_stay_text(self):
         content = "<|endoftext|><|im_end|>"

@@ -55,9 +55,7 @@ class Predict(ServerCase):
         self.refused(400, "/predict", {"inputs": []})
         self.refused(422, "/predict", {}, "inputs")
         for wrong in (1, None, {}, ["a", "b", "c"], [["a", "b", "c"]], [[]], ["a", ["b"]], [[1]], [["a"], "b"]):
-            answer = self.server.post("/predict", {"inputs": wrong})
-            self.assertIn(answer.status, (400, 422), wrong)
-            self.assertError(answer, "/predict")
+            self.refused(422, "/predict", {"inputs": wrong})
         self.refused(422, "/predict", {"inputs": "a", "raw_scores": 1}, "raw_scores")
         self.refused(422, "/predict", {"inputs": [["a"]] * 2049}, ("2049", "2048"))
         self.refused(424, "/embed", {"inputs": "a"}, "embed")

@@ -248,6 +248,19 @@ class Bounds(ServerCase):
                                                  server=server) for i in range(12)])
         self.assertEqual({a.json["usage"]["completion_tokens"] for a in answers}, {300})
 
+    def test_keys_of_8_bits_let_in_more(self):
+        """As many sequences run as the cache has room for, and in the same memory that is more where they are kept in 8 bits."""
+        most = {}
+        for kind in ("f16", "i8"):
+            server = self.own_server(models.slow_generator(), args=["--kv-memory", 6, "--ctx", 512, "--sequences", 64,
+                                                                    "--kv-type", kind])
+            most[kind] = server.metric("quern_kv_tokens") // 512
+            self.assertLessEqual(server.metric("quern_kv_bytes"), 6 << 20)
+            sock = self.streaming(server, {**self.LONG, "n": 16})
+            server.wait_for(lambda: self.running(server) == most[kind], "as many run as there is room for")
+            sock.close()
+        self.assertEqual(most, {"f16": 4, "i8": 6})  # heads of 16 values: the scales are a quarter of that
+
     def test_a_long_prompt_beside_streams(self):
         """A stream goes on while another client's long prompt is read."""
         sock = self.streaming(self.server, self.LONG)
@@ -281,6 +294,39 @@ class Ends(OwnServers):
         server.stop()
         with self.assertRaises(ConnectionError):
             server.get("/health")
+
+    def test_sigterm_lets_streams_end(self):
+        server = self.own_server(models.slow_generator())
+        body = {"prompt": "fox", "max_tokens": 1000, "seed": 1, "stream": True, **ENDLESS}
+        expected = self.text_of(self.ok("/v1/completions", body, server=server).events)
+        results = []
+        works = [threading.Thread(target=lambda: results.append(self.ok("/v1/completions", body, server=server).events))
+                 for _ in range(4)]
+        for w in works:
+            w.start()
+        server.wait_for(lambda: server.metric("quern_running_sequences") == 4, "four streams begin")
+        server.signal(signal.SIGTERM)
+        for w in works:
+            w.join(GUARD)
+        self.assertEqual([self.text_of(events) for events in results], [expected] * 4)
+        server.stop()
+
+    @staticmethod
+    def text_of(events):
+        assert events[-1] == "[DONE]", events[-1]
+        return "".join(e["choices"][0]["text"] for e in events[:-1])
+
+    def test_the_end_does_not_wait_for_who_does_not_read(self):
+        server = self.own_server(models.generator(), args=["--deadline", 2])
+        socks = []
+        data = json.dumps({"prompt": "fox", "max_tokens": 3000, "logprobs": 20, "stream": True, **ENDLESS}).encode()
+        for _ in range(8):
+            sock = server.connect()
+            self.addCleanup(sock.close)
+            sock.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
+            socks.append(sock)
+        server.wait_for(lambda: server.metric("quern_unsent_bytes") > 0, "their clients do not read")
+        server.stop()
 
     def test_health_while_it_ends(self):
         """503, for who has a connection already; new ones get it too, or none."""
@@ -350,6 +396,16 @@ class Ends(OwnServers):
                 n += 1
             return n
 
+        streamed = {**body, "stream": True}
+        stream = self.text_of(self.ok("/v1/completions", streamed, server=server).events)
+
+        def streams():
+            n = 0
+            while not end.is_set():
+                self.assertEqual(self.text_of(self.ok("/v1/completions", streamed, server=server).events), stream)
+                n += 1
+            return n
+
         def reloads():
             try:
                 for i in range(1, 6):
@@ -357,7 +413,7 @@ class Ends(OwnServers):
                     server.wait_for(lambda: server.lines.count("quern: reloaded") == i, f"reload {i}")
             finally:
                 end.set()
-        *counts, _ = together(embeds, embeds, generates, reloads)
+        *counts, _ = together(embeds, embeds, generates, streams, reloads)
         self.assertTrue(all(n > 0 for n in counts), counts)
 
     def copy(self):

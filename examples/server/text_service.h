@@ -1,4 +1,4 @@
-// What a model does to texts. Requests with the same operation share a batch.
+// Texts through a model: the library's scheduler, with metrics.
 #pragma once
 #include <cstdint>
 #include <optional>
@@ -8,10 +8,12 @@
 #include <variant>
 #include <vector>
 
-#include "handles.h"
+#include "metrics.h"
+#include "patience.h"
 
 namespace server {
 
+// What a model does to texts.
 struct Encode {
   unsigned outputs = QUERN_DENSE;
   int normalize = -1;  // as in quern_embed_options
@@ -20,19 +22,16 @@ struct Encode {
   int64_t max_length = 0;
   std::string pooling = {};  // empty: the model's
   std::optional<std::string> prompt = {}, prompt_name = {}, input_type = {};
-  bool operator==(const Encode&) const = default;
 };
 struct Classify {     // a text, or a pair
   size_t labels = 0;  // of the model
   bool raw = false;
   int long_texts = QUERN_LONG_TRUNCATE;
   int64_t max_length = 0;
-  bool operator==(const Classify&) const = default;
 };
 struct ClassifyTokens {
   bool grouped = true;
   int long_texts = QUERN_LONG_TRUNCATE;
-  bool operator==(const ClassifyTokens&) const = default;
 };
 using Operation = std::variant<Encode, Classify, ClassifyTokens>;
 
@@ -56,8 +55,31 @@ struct TextOutput {
   std::optional<QuernError> error;  // this text's alone
 };
 
-// Runs texts through one operation. Throws QuernError for what concerns all.
-void run(quern_session* session, const Operation& operation, std::span<const TextInput* const> texts,
-         std::span<TextOutput* const> outputs);
+// The texts of one request.
+struct TextJob {
+  Operation operation;
+  std::vector<TextInput> texts;
+  std::vector<TextOutput> outputs;      // as many
+  double queue_ms = 0, compute_ms = 0;  // until its first text ran; of the calls that it was in
+};
+
+class TextService {
+ public:
+  // Throws QuernError.
+  TextService(const quern_model* model, quern_text_scheduler_options options, Metrics& metrics,
+              const std::string& name);
+
+  // Fills in the job's outputs; a text that failed has its own error. Throws QuernError: overloaded, deadline; Refusal
+  // once the client has gone.
+  void run(TextJob& job, const Patience& patience);
+  quern_text_scheduler_stats stats() const;
+
+ private:
+  void on_batch(size_t texts, uint64_t tokens);
+
+  Histogram &batch_texts_, &batch_tokens_;
+  Counter& tokens_;
+  TextSchedulerHandle scheduler_;  // last: its threads end before what they count in
+};
 
 }  // namespace server

@@ -3,10 +3,8 @@
 #include <quern.h>
 
 #include <memory>
-#include <stdexcept>
-#include <string>
 
-namespace server {
+namespace handles {
 
 template <auto free>
 struct Freed {
@@ -22,16 +20,11 @@ using EncodedHandle = std::unique_ptr<quern_encoded, Freed<quern_encoded_free>>;
 using SpansHandle = std::unique_ptr<quern_spans, Freed<quern_spans_free>>;
 using TokensHandle = std::unique_ptr<quern_tokens, Freed<quern_tokens_free>>;
 using DecoderHandle = std::unique_ptr<quern_decoder, Freed<quern_decoder_free>>;
+using TextSchedulerHandle = std::unique_ptr<quern_text_scheduler, Freed<quern_text_scheduler_free>>;
+using TextRequestHandle = std::unique_ptr<quern_text_request, Freed<quern_text_request_free>>;
+using GenerationSchedulerHandle = std::unique_ptr<quern_generation_scheduler, Freed<quern_generation_scheduler_free>>;
+using GenerationRequestHandle = std::unique_ptr<quern_generation_request, Freed<quern_generation_request_free>>;
 using StringHandle = std::unique_ptr<char, Freed<quern_string_free>>;
 using IdsHandle = std::unique_ptr<int32_t, Freed<quern_ids_free>>;
 
-// What the library says went wrong.
-struct QuernError {
-  quern_status status;
-  std::string message;
-};
-inline void check(quern_status status) {
-  if (status != QUERN_OK) throw QuernError{status, quern_last_error()};
-}
-
-}  // namespace server
+}  // namespace handles

@@ -1,0 +1,55 @@
+/* Models: loading them, and what they are. Included by quern.h. */
+#ifndef QUERN_MODEL_H
+#define QUERN_MODEL_H
+
+#include "common.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* path: a model file made by quern_convert (or llama.cpp, of a supported architecture), a Hugging Face folder with
+ * safetensors weights, or a repo id ("org/name" or "org/name@revision") in the local Hub cache. A model file is mapped, not
+ * read: loading takes milliseconds, and processes share its memory. */
+QUERN_API quern_status quern_model_load(const char *path, quern_model **model);
+/* Sessions that still use the model keep it alive. */
+QUERN_API void quern_model_free(quern_model *model);
+/* The width of its hidden states: of its vectors too, unless pooling modes are concatenated. */
+QUERN_API int64_t quern_model_width(const quern_model *model);
+/* Tokens of the longest text that it takes by default, special tokens included. */
+QUERN_API int64_t quern_model_max_length(const quern_model *model);
+/* What it makes: QUERN_DENSE and so on, or-ed. */
+typedef enum quern_output {
+  QUERN_DENSE = 1,        /* a vector a text: quern_embed, quern_encode */
+  QUERN_SPARSE = 2,       /* a weight for each token of the vocabulary that matters to a text (SPLADE, bge-m3): quern_encode */
+  QUERN_MULTI_VECTOR = 4, /* a vector a token (ColBERT, bge-m3): quern_encode */
+  QUERN_LABELS = 8,       /* scores of labels for a text or a pair of texts: quern_classify, quern_rerank */
+  QUERN_TOKEN_LABELS = 16, /* scores of labels for each token: quern_classify_tokens */
+  QUERN_TEXT = 32,        /* the tokens that follow a text: quern_generator_new */
+  QUERN_STATES = 64       /* never among quern_model_outputs; for quern_encode: the last hidden state of each token */
+} quern_output;
+QUERN_API unsigned quern_model_outputs(const quern_model *model);
+/* Its labels: how many (0 without a classifier), and the name of one, NULL out of range. */
+QUERN_API int64_t quern_model_labels(const quern_model *model);
+QUERN_API const char *quern_model_label(const quern_model *model, int64_t label);
+/* 1 where its source says that vectors may be cut (Matryoshka), else 0. */
+QUERN_API int quern_model_matryoshka(const quern_model *model);
+/* Everything known about it as one JSON object: format, type, architecture, pipeline, prompts, source, fingerprint, keys,
+ * tensors, and for each setting where it came from ("decisions"; a source that begins with "assumed" is nobody's word). Free with
+ * quern_string_free. */
+QUERN_API quern_status quern_model_describe(const quern_model *model, char **json);
+
+/* What the model's vectors depend on, as a hash of 32 characters: weights, type, tokenizer, pipeline, prompts. Vectors of models
+ * with different ones should not be compared. Model files keep it; of other sources the weights are read through once, a second a
+ * gigabyte or so. Free with quern_string_free. */
+QUERN_API quern_status quern_model_fingerprint(const quern_model *model, char **fingerprint);
+
+/* Runs the self-test that quern_convert kept in a model file: a few texts, whose ids must be the same and whose outputs near the
+ * source's f32 ones. *json: {"passed", "least_cosine", "texts": [{"text", "ids_equal", "cosine"}]}; free it with
+ * quern_string_free. A test that does not pass is no failure of this call. QUERN_BAD_ARGUMENT for a model without one. */
+QUERN_API quern_status quern_model_self_test(const quern_model *model, char **json);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,34 @@
+#include "generation/kv_types.h"
+
+#include "dispatch.h"
+#include "error.h"
+#include "kv_cache.h"
+
+namespace quern {
+namespace {
+
+constexpr const char* kv_names[kKvTypes] = {"f16", "i8"};  // in the order of KvType
+
+}  // namespace
+
+const char* kv_type_name(int i) {
+  return i >= 0 && i < kKvTypes ? kv_names[i] : nullptr;
+}
+
+KvType kv_type_of(const std::string& name) {
+  std::string known;
+  for (int i = 0; i < kKvTypes; ++i) {
+    if (name == kv_names[i]) return static_cast<KvType>(i);
+    known += (i == 0 ? "" : " or ") + std::string(kv_names[i]);
+  }
+  throw Error(Status::bad_argument, "kv_type: expected " + known + ", found \"" + name + "\"");
+}
+
+uint64_t kv_token_bytes(const LoadedModel& model, KvType type) {
+  KvShape shape = model.model->language_head().kv;
+  if (shape.layers == 0) return 0;
+  shape.type = type;
+  return KvCache::page_bytes(default_kernels(), shape) / static_cast<uint64_t>(kPageTokens);
+}
+
+}  // namespace quern

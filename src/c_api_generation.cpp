@@ -70,7 +70,7 @@ TextRequest text_request_of(const quern_generation_options* given, std::span<con
 
 quern_generator_stats stats_of(const GeneratorStats& s) {
   return {s.prompt_tokens,  s.reused_tokens,  s.generated_tokens,
-          s.guessed_tokens, s.prompt_seconds, s.generation_seconds};
+          s.accepted_tokens, s.prompt_seconds, s.generation_seconds};
 }
 
 const quern_token_event& EventView::of(const TextEvent& e, int64_t sequence) {

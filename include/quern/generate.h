@@ -105,7 +105,7 @@ QUERN_API quern_status quern_generate(quern_generator *generator, const int32_t 
 
 typedef struct quern_generator_stats {
   uint64_t prompt_tokens, reused_tokens;       /* reused: of prompts, that were still kept */
-  uint64_t generated_tokens, guessed_tokens;   /* guessed: of those generated, that cost no pass of their own */
+  uint64_t generated_tokens, accepted_tokens;  /* accepted: of those generated, draft tokens that were right */
   double prompt_seconds, generation_seconds;   /* of passes with and without prompt tokens */
 } quern_generator_stats;
 QUERN_API quern_status quern_generator_stats_of(const quern_generator *generator, quern_generator_stats *stats);

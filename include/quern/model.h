@@ -14,7 +14,8 @@ extern "C" {
 QUERN_API quern_status quern_model_load(const char *path, quern_model **model);
 /* Sessions that still use the model keep it alive. */
 QUERN_API void quern_model_free(quern_model *model);
-/* The width of its hidden states: of its vectors too, unless pooling modes are concatenated. */
+/* The width of its hidden states. Its vectors may be wider or narrower (several pooling modes, a Dense module, dimensions):
+ * quern_embed_width tells. */
 QUERN_API int64_t quern_model_width(const quern_model *model);
 /* Tokens of the longest text that it takes by default, special tokens included. */
 QUERN_API int64_t quern_model_max_length(const quern_model *model);

@@ -7,6 +7,7 @@
 #include "cpu.h"
 #include "dispatch.h"
 #include "error.h"
+#include "generation/prompt_lookup.h"
 #include "generation/prompt_shares.h"
 #include "model_cost.h"
 
@@ -65,13 +66,13 @@ struct Generator::Running {
   int64_t most;                 // tokens in all
   std::vector<int32_t> pages;
   size_t remembered = 0;  // pages that others may find
-  PagePool::Place place = 0;
+  PagePool::Place place;
   Sampler sampler;
   bool ignore_end;
   int speculate;
-  PromptLookup lookup;
-  std::vector<int32_t> guesses;  // behind the tokens in this pass
-  bool answers = false;          // this pass ends with its last token
+  std::unique_ptr<Drafter> drafter;
+  std::vector<int32_t> draft;  // behind the tokens in this pass
+  bool answers = false;        // this pass ends with its last token
   Finish finish = Finish::none;
 
   Running(int64_t number, Request&& request, int64_t context, size_t n_vocab)
@@ -79,11 +80,14 @@ struct Generator::Running {
         tokens(std::move(request.prompt)),
         prompt(tokens.size()),
         most(request.max_tokens < 0 ? context : std::min(context, static_cast<int64_t>(prompt) + request.max_tokens)),
+        place(PagePool::root(request.prefix_key)),
         sampler(request.sampling, n_vocab, std::move(request.grammar_state)),
         ignore_end(request.ignore_end),
-        speculate(request.speculate) {
+        speculate(request.speculate),
+        drafter(std::move(request.drafter)) {
     sampler.accept_prompt(tokens);
-    if (speculate > 0) lookup.add(tokens);
+    if (speculate > 0 && !drafter) drafter = std::make_unique<PromptLookup>();
+    if (speculate > 0) drafter->add(tokens);
   }
   size_t pending() const { return tokens.size() - kept; }
   bool reading() const { return pending() > 1; }
@@ -192,21 +196,24 @@ bool Generator::reserve(Running& r, int64_t tokens) {
 bool Generator::pack_tokens(Running& r, int64_t most) {
   const int64_t n = std::min(most, static_cast<int64_t>(r.pending()));
   r.answers = n == static_cast<int64_t>(r.pending());
-  r.guesses.clear();
+  r.draft.clear();
   if (r.answers && r.speculate > 0) {
     const int64_t room = std::min<int64_t>(r.speculate, r.most - static_cast<int64_t>(r.tokens.size()) - 1);
-    if (room > 0) r.lookup.propose(static_cast<size_t>(room), r.guesses);
+    if (room > 0) r.drafter->propose(static_cast<size_t>(room), r.draft);
+    r.draft.resize(std::min(r.draft.size(), static_cast<size_t>(std::max<int64_t>(room, 0))));
+    const auto known = [&](int32_t id) { return id >= 0 && id < model_->model->vocabulary(); };
+    r.draft.erase(std::find_if_not(r.draft.begin(), r.draft.end(), known), r.draft.end());
   }
   const int64_t read = static_cast<int64_t>(r.kept) + n;
   if (!reserve(r, read)) return false;
-  // Guesses take no pages, which another sequence may need.
+  // A draft takes no pages, which another sequence may need.
   const size_t room = r.pages.size() * kPageTokens - static_cast<size_t>(read);
-  if (r.guesses.size() > room) r.guesses.resize(room);
-  const int64_t all = n + static_cast<int64_t>(r.guesses.size());
+  if (r.draft.size() > room) r.draft.resize(room);
+  const int64_t all = n + static_cast<int64_t>(r.draft.size());
   const auto from = r.tokens.begin() + static_cast<int64_t>(r.kept);
   texts_.push_back({static_cast<int64_t>(ids_.size()), all, static_cast<int64_t>(r.kept), r.pages.data()});
   ids_.insert(ids_.end(), from, from + n);
-  ids_.insert(ids_.end(), r.guesses.begin(), r.guesses.end());
+  ids_.insert(ids_.end(), r.draft.begin(), r.draft.end());
   r.kept += static_cast<size_t>(n);
   return true;
 }
@@ -270,7 +277,7 @@ std::span<const float> Generator::logits(const Tensor& states, std::span<const i
 bool Generator::take(Running& r, const Sampler::Choice& choice, std::vector<Generated>& out) {
   r.sampler.accept(choice.id);
   r.tokens.push_back(choice.id);
-  if (r.speculate > 0) r.lookup.add(std::span(&choice.id, 1));
+  if (r.speculate > 0) r.drafter->add(std::span(&choice.id, 1));
   ++stats_.generated_tokens;
   const bool end = model_->end_tokens.contains(choice.id) && !r.ignore_end;
   r.finish = end || r.sampler.finished()                       ? Finish::end
@@ -286,7 +293,7 @@ void Generator::fail(Running& r, const std::string& message, std::vector<Generat
   out.push_back({r.id, -1, 0, {}, Finish::error, message});
 }
 
-// The tokens that follow from a sequence's logits: one, and one more for each guess that was right.
+// The tokens that follow from a sequence's logits: one, and one more for each draft token that was right.
 void Generator::choose(Running& r, std::span<const float> logits, std::vector<Generated>& out) {
   if (static_cast<int64_t>(r.tokens.size()) >= r.most) {  // max_tokens 0: the prompt went through, nothing follows
     r.finish = Finish::length;
@@ -294,11 +301,11 @@ void Generator::choose(Running& r, std::span<const float> logits, std::vector<Ge
     return;
   }
   try {
-    for (size_t i = 0; i <= r.guesses.size(); ++i) {
+    for (size_t i = 0; i <= r.draft.size(); ++i) {
       const Sampler::Choice choice = r.sampler.choose(logits.subspan(i * vocabulary_, vocabulary_));
-      if (!take(r, choice, out) || i == r.guesses.size() || choice.id != r.guesses[i]) return;
-      ++r.kept;  // the guess went through already
-      ++stats_.guessed_tokens;
+      if (!take(r, choice, out) || i == r.draft.size() || choice.id != r.draft[i]) return;
+      ++r.kept;  // the draft token went through already
+      ++stats_.accepted_tokens;
     }
   } catch (const Error& e) {
     fail(r, e.what(), out);
@@ -318,7 +325,7 @@ void Generator::step(std::vector<Generated>& out) {
       Running& r = *in_pass_[i];
       if (!r.answers) continue;
       answering.emplace_back(&r, rows.size());
-      const int64_t n = static_cast<int64_t>(r.guesses.size()) + 1;
+      const int64_t n = static_cast<int64_t>(r.draft.size()) + 1;
       for (int64_t j = n; j > 0; --j) rows.push_back(texts_[i].first + texts_[i].length - j);
     }
     if (!rows.empty()) {

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "generation/bandwidth.h"
+#include "generation/drafter.h"
 #include "generation/page_pool.h"
 #include "kv_cache.h"
 #include "loaded_model.h"
 #include "parallel.h"
-#include "sampling/prompt_lookup.h"
 #include "sampling/sampler.h"
 
 namespace quern {
@@ -47,7 +47,11 @@ struct Request {
   SamplingOptions sampling;
   std::unique_ptr<GrammarState> grammar_state;  // null: anything may come
   bool ignore_end = false;                      // end-of-generation tokens do not end it
-  int speculate = 0;  // tokens that may be guessed from what came before; never changes what is generated
+  int speculate = 0;                            // draft tokens in a pass; never changes what is generated
+  std::unique_ptr<Drafter> drafter;             // proposes them; null: prompt lookup
+  // Kept prefixes are shared between sequences of one key alone: what else than tokens keys and values depend on, or
+  // whose they are.
+  uint64_t prefix_key = 0;
 };
 
 // What came of a sequence in one step. token -1: none, the sequence only ended.
@@ -61,7 +65,8 @@ struct Generated {
 };
 
 struct GeneratorStats {
-  uint64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0, guessed_tokens = 0;
+  uint64_t prompt_tokens = 0, reused_tokens = 0, generated_tokens = 0,
+           accepted_tokens = 0;                       // accepted: draft tokens that were right
   double prompt_seconds = 0, generation_seconds = 0;  // of steps with and without prompt tokens
 };
 

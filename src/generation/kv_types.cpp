@@ -1,8 +1,6 @@
 #include "generation/kv_types.h"
 
-#include "dispatch.h"
 #include "error.h"
-#include "kv_cache.h"
 
 namespace quern {
 namespace {
@@ -28,7 +26,7 @@ uint64_t kv_token_bytes(const LoadedModel& model, KvType type) {
   KvShape shape = model.model->language_head().kv;
   if (shape.layers == 0) return 0;
   shape.type = type;
-  return KvCache::page_bytes(default_kernels(), shape) / static_cast<uint64_t>(kPageTokens);
+  return model.device->kv_page_bytes(shape) / static_cast<uint64_t>(kPageTokens);
 }
 
 }  // namespace quern

@@ -21,8 +21,10 @@ class PagePool {
   void release(int32_t page);  // by an owner; a page without owners is free, or remembered as long as nobody needs it
   int64_t available() const { return static_cast<int64_t>(free_.size() + idle_.size()); }
 
-  // Where a text stands that has gone through page by page; the beginning of all texts is 0.
+  // Where a text stands that has gone through page by page. All texts of a key begin at its root: those of different
+  // keys share nothing.
   using Place = uint64_t;
+  static constexpr Place root(uint64_t key) { return key | Place{1} << 63; }  // a bit that no place behind a page has
   // A page after `after` with these kPageTokens tokens, if there is one: it has one owner more then. -1: none.
   int32_t find(Place after, std::span<const int32_t> tokens, Place& place);
   // Remembers a whole page that an owner has filled. The place after it.

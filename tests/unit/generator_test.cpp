@@ -145,9 +145,71 @@ TEST_CASE("generator: guesses never change the text, and some are right where it
         const int64_t id = generator.add(of(temperature, speculate, 3));
         CHECK(equal(run(generator).at(id), alone(model, of(temperature, 0, 3))));
         CHECK(generator.stats().generated_tokens == 80);
-        CHECK(generator.stats().guessed_tokens <= 80);
-        if (temperature == 0) CHECK(generator.stats().guessed_tokens > 0);
+        CHECK(generator.stats().accepted_tokens <= 80);
+        if (temperature == 0) CHECK(generator.stats().accepted_tokens > 0);
       }
+  }
+}
+
+namespace {
+
+// Says what it was told to, whatever the sequence is.
+struct Stubborn final : Drafter {
+  explicit Stubborn(std::vector<int32_t> says) : says(std::move(says)) {}
+  void add(std::span<const int32_t>) override {}
+  void propose(size_t, std::vector<int32_t>& draft) override { draft = says; }
+  std::vector<int32_t> says;
+};
+// Knows what comes.
+struct Prophet final : Drafter {
+  explicit Prophet(std::vector<int32_t> all) : all(std::move(all)) {}
+  void add(std::span<const int32_t> ids) override { at += ids.size(); }
+  void propose(size_t n, std::vector<int32_t>& draft) override {
+    for (size_t i = at; i < all.size() && draft.size() < n; ++i) draft.push_back(all[i]);
+  }
+  std::vector<int32_t> all;
+  size_t at = 0;
+};
+
+}  // namespace
+
+TEST_CASE("generator: any drafter, and it may be wrong in any way") {
+  const auto model = decoder("llama");
+  const auto prompt = some_tokens(40, 3);
+  const Ending expected = alone(model, request(prompt, 30, 0.7f, 9));
+  const auto with = [&](std::unique_ptr<Drafter> drafter, Generator& generator) {
+    Request r = request(prompt, 30, 0.7f, 9);
+    r.speculate = 4;
+    r.drafter = std::move(drafter);
+    const int64_t id = generator.add(std::move(r));
+    return run(generator).at(id);
+  };
+  for (const std::vector<int32_t>& says :
+       {std::vector<int32_t>{}, {5}, {-1, 3}, {7, 1 << 30, 8}, std::vector<int32_t>(500, 9)}) {
+    Generator generator(model, {.threads = 1, .context = 128});
+    CHECK(equal(with(std::make_unique<Stubborn>(says), generator), expected));
+  }
+  std::vector<int32_t> all = prompt;
+  all.insert(all.end(), expected.tokens.begin(), expected.tokens.end());
+  Generator generator(model, {.threads = 1, .context = 128});
+  CHECK(equal(with(std::make_unique<Prophet>(all), generator), expected));
+  CHECK(generator.stats().accepted_tokens >= 22);  // four of five
+}
+
+TEST_CASE("generator: prefixes are shared within a key alone") {
+  const auto model = decoder("llama");
+  const auto prompt = some_tokens(100, 4);
+  Generator generator(model, {.threads = 1, .context = 128, .sequences = 2});
+  uint64_t reused = 0;
+  for (const auto& [key, found] :
+       std::vector<std::pair<uint64_t, uint64_t>>{{0, 0}, {0, 96}, {1, 0}, {1, 96}, {2, 0}}) {
+    Request r = request(prompt, 4);
+    r.prefix_key = key;
+    generator.add(std::move(r));
+    run(generator);
+    INFO("key " << key);
+    CHECK(generator.stats().reused_tokens - reused == found);
+    reused = generator.stats().reused_tokens;
   }
 }
 

@@ -97,6 +97,18 @@ TEST_CASE("page pool: the same beginning from two owners is one") {
   CHECK(pool.take() == b);
 }
 
+TEST_CASE("page pool: beginnings of different keys share nothing") {
+  PagePool pool(3);
+  const int32_t a = pool.take(), b = pool.take();
+  const PagePool::Place one = pool.remember(a, PagePool::root(1), page_of(7));
+  CHECK(pool.remember(b, PagePool::root(2), page_of(7)) != one);
+  pool.release(a), pool.release(b);
+  PagePool::Place place;
+  CHECK(pool.find(PagePool::root(2), page_of(7), place) == b);
+  CHECK(pool.find(PagePool::root(1), page_of(7), place) == a);
+  CHECK(pool.find(PagePool::root(0), page_of(7), place) == -1);
+}
+
 TEST_CASE("page pool: any order of calls keeps count") {
   PagePool pool(16);
   std::mt19937 random(1);

@@ -1,5 +1,5 @@
 // Drafts from the sequence itself, against a search that looks at all of it.
-#include "sampling/prompt_lookup.h"
+#include "generation/prompt_lookup.h"
 
 #include <algorithm>
 #include <catch2/catch.hpp>

@@ -1,5 +1,5 @@
 // See prompt_lookup.h.
-#include "prompt_lookup.h"
+#include "generation/prompt_lookup.h"
 
 #include <algorithm>
 #include <string>
@@ -42,7 +42,7 @@ void PromptLookup::add(std::span<const int32_t> ids) {
   }
 }
 
-void PromptLookup::propose(size_t n, std::vector<int32_t>& draft) const {
+void PromptLookup::propose(size_t n, std::vector<int32_t>& draft) {
   draft.clear();
   const size_t end = tokens_.size();
   for (size_t length = std::min(max_, end); length >= min_; --length) {

@@ -5,6 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "generation/drafter.h"
+
 namespace quern {
 
 struct PromptLookupOptions {
@@ -12,15 +14,14 @@ struct PromptLookupOptions {
 };
 
 // Belongs to one sequence. Takes 4 bytes a token and 128 KiB for each length of n-gram.
-class PromptLookup {
+class PromptLookup final : public Drafter {
  public:
   // Throws Error bad_argument that names the option.
   explicit PromptLookup(const PromptLookupOptions& options = {});
 
-  // The sequence's next tokens: the prompt's, or accepted ones. Constant time each.
-  void add(std::span<const int32_t> ids);
-  // At most n tokens that may follow; empty without an earlier occurrence. Of several, the last counts.
-  void propose(size_t n, std::vector<int32_t>& draft) const;
+  void add(std::span<const int32_t> ids) override;  // constant time each
+  // Without an earlier occurrence there are none. Of several, the last counts.
+  void propose(size_t n, std::vector<int32_t>& draft) override;
 
  private:
   size_t slot(size_t length, size_t end) const;

@@ -10,12 +10,6 @@ namespace {
 
 const char* const kEmbedders[] = {"embedding_gemma", "qwen3_embedding"};
 
-std::vector<float> flat(const Tensor& x) {
-  std::vector<float> all;
-  for (int64_t t = 0; t < x.rows; ++t) all.insert(all.end(), x.row(t), x.row(t) + x.cols);
-  return all;
-}
-
 // Gemma 2 caps its scores, which only the kernel over kept keys does: they are rounded to f16 there.
 bool keeps_always(const std::string& name) {
   return name == "gemma2";

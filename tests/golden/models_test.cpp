@@ -41,12 +41,6 @@ struct Encoder {
   WeightStore store;
 };
 
-std::vector<float> flat(const Tensor& x) {
-  std::vector<float> all;
-  for (int64_t t = 0; t < x.rows; ++t) all.insert(all.end(), x.row(t), x.row(t) + x.cols);
-  return all;
-}
-
 }  // namespace
 
 TEST_CASE("every architecture: states after every layer") {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "error.h"
-#include "random.h"
+#include "sampling/random.h"
 
 namespace quern {
 namespace {

@@ -221,4 +221,14 @@ inline void write_variant(const ScratchFolder& scratch, const std::function<void
   scratch.write("model.safetensors", safetensors_bytes(tensors));
 }
 
+inline Rows golden_vectors() {
+  return golden().at("vectors").get<Rows>();
+}
+
+inline std::vector<float> flat(const Tensor& x) {
+  std::vector<float> all;
+  for (int64_t t = 0; t < x.rows; ++t) all.insert(all.end(), x.row(t), x.row(t) + x.cols);
+  return all;
+}
+
 }  // namespace quern::test

@@ -17,10 +17,6 @@ Rows normalized(Rows rows) {
   return rows;
 }
 
-Rows golden_vectors() {
-  return golden().at("vectors").get<Rows>();
-}
-
 }  // namespace
 
 TEST_CASE("options: every pooling mode is the reference's") {

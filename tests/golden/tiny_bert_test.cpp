@@ -10,10 +10,6 @@
 namespace quern::test {
 namespace {
 
-Rows golden_vectors() {
-  return golden().at("vectors").get<Rows>();
-}
-
 // Cosines that each type keeps on the tiny model, measured (the comment) and a little below. Its random weights have a
 // wide spread, so that the int types do worse than on a trained model.
 struct Expected {

@@ -14,11 +14,11 @@ bool begins(GrammarMatcher& matcher, std::string_view text) {
   return after(matcher, text) != GrammarMatcher::dead;
 }
 
-Error parse_error(const std::string& text) {
+Error gbnf_error(const std::string& text) {
   return grammar_error(Grammar::from_gbnf, text);
 }
 
-struct Case {
+struct GrammarCase {
   const char* grammar;
   std::vector<std::string> accepted, refused;
 };
@@ -26,7 +26,7 @@ struct Case {
 }  // namespace
 
 TEST_CASE("every construct of GBNF accepts what it should and nothing else") {
-  const Case cases[] = {
+  const GrammarCase cases[] = {
       {"root ::= \"abc\"", {"abc"}, {"", "ab", "abcd", "abd"}},
       {"root ::= \"\"", {""}, {"a"}},
       {"root ::= \"a\" | \"b\" | ", {"a", "b", ""}, {"ab", "c"}},
@@ -68,7 +68,7 @@ TEST_CASE("every construct of GBNF accepts what it should and nothing else") {
       {"root::=\"a\"", {"a"}, {""}},
       {"root ::= a_b A-1\r\na_b ::= \"x\"\r\nA-1 ::= \"y\"\r\n", {"xy"}, {"x"}},
   };
-  for (const Case& c : cases) {
+  for (const GrammarCase& c : cases) {
     INFO(c.grammar);
     GrammarMatcher matcher(Grammar::from_gbnf(c.grammar));
     check_texts(matcher, c.accepted, c.refused);
@@ -116,7 +116,7 @@ TEST_CASE("a text that is no grammar is an Error that says where") {
       {"root ::= (\"x\"? root)* \"z\"", Status::bad_argument, "is left-recursive"},
   };
   for (const auto& c : cases) {
-    const Error e = parse_error(c.text);
+    const Error e = gbnf_error(c.text);
     INFO(c.text << ": " << e.message);
     CHECK(e.status == c.status);
     CHECK(e.message.find(c.says) != std::string::npos);
@@ -129,13 +129,13 @@ TEST_CASE("hostile grammars end in an Error or are followed in time", "[hostile]
     for (size_t i = 0; i < n; ++i) out += text;
     return out;
   };
-  CHECK(parse_error("root ::= " + repeat("(", 100000) + "\"a\"").message.find("nested deeper") != std::string::npos);
-  CHECK(parse_error("root ::= \"a\"" + repeat("+", 100000)).message.find("repetitions") != std::string::npos);
-  CHECK(parse_error("root ::= \"a\"{60000}" + repeat("{60000}", 90)).status == Status::bad_argument);
+  CHECK(gbnf_error("root ::= " + repeat("(", 100000) + "\"a\"").message.find("nested deeper") != std::string::npos);
+  CHECK(gbnf_error("root ::= \"a\"" + repeat("+", 100000)).message.find("repetitions") != std::string::npos);
+  CHECK(gbnf_error("root ::= \"a\"{60000}" + repeat("{60000}", 90)).status == Status::bad_argument);
   std::string rules = "root ::= \"a\"\n";
   for (int i = 0; i < 70000; ++i) rules += "r" + std::to_string(i) + "::=\"\"\n";
-  CHECK(parse_error(rules).message.find("more than 65536 rules") != std::string::npos);
-  CHECK(parse_error(std::string(2 << 20, '#')).message.find("bytes, more than") != std::string::npos);
+  CHECK(gbnf_error(rules).message.find("more than 65536 rules") != std::string::npos);
+  CHECK(gbnf_error(std::string(2 << 20, '#')).message.find("bytes, more than") != std::string::npos);
 
   // A chain of calls: deeper than the stack may be.
   rules = "root ::= r0 \"x\"\n";
@@ -171,9 +171,9 @@ TEST_CASE("hostile grammars end in an Error or are followed in time", "[hostile]
     const std::string next = "r" + std::to_string(i + 1);
     rules += "r" + std::to_string(i) + " ::= " + next + " \"a\" | " + next + " \"b\"\n";
   }
-  CHECK(parse_error(rules + "r30 ::= \"c\"").message.find("ways at once") != std::string::npos);
+  CHECK(gbnf_error(rules + "r30 ::= \"c\"").message.find("ways at once") != std::string::npos);
   // Ways that grow with each byte.
-  CHECK(parse_error("root ::= ((\"a\"?){1000}){1000}").message.find("ways at once") != std::string::npos);
+  CHECK(gbnf_error("root ::= ((\"a\"?){1000}){1000}").message.find("ways at once") != std::string::npos);
   GrammarMatcher growing(Grammar::from_gbnf("root ::= \"a\" root \"b\" | \"a\" root \"c\" | \"d\""));
   CHECK_THROWS_AS(matches(growing, std::string(100, 'a')), Error);
 }

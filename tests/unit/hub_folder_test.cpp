@@ -25,7 +25,8 @@ Error folder_error(const Files& files) {
 
 const std::string transformer = R"({"idx":0,"path":"","type":"sentence_transformers.models.Transformer"})";
 const std::string pooling = R"({"idx":1,"path":"1_Pooling","type":"sentence_transformers.models.Pooling"})";
-const std::string normalize = R"({"idx":2,"path":"2_Normalize","type":"sentence_transformers.models.Normalize"})";
+const std::string normalize_module =
+    R"({"idx":2,"path":"2_Normalize","type":"sentence_transformers.models.Normalize"})";
 
 std::string module_list(const std::string& more) {
   return "[" + transformer + (more.empty() ? "" : ",") + more + "]";
@@ -134,14 +135,14 @@ TEST_CASE("hub: both spellings of the pooling config") {
 
 TEST_CASE("hub: modules that are refused") {
   const auto failure = [](const std::string& list) { return folder_error(with(minimal(), "modules.json", list)); };
-  CHECK(failure(module_list(pooling + "," + normalize)).status == Status::ok);
+  CHECK(failure(module_list(pooling + "," + normalize_module)).status == Status::ok);
   const Error remote = failure(module_list(R"({"idx":1,"path":"","type":"custom_st.Transformer"})"));
   CHECK(remote.status == Status::unsupported);
   CHECK(remote.message.find("'custom_st.Transformer' is code that comes with the model") != std::string::npos);
   CHECK(failure(module_list(R"({"path":"","type":"sentence_transformers.models.LSTM"})")).status ==
         Status::unsupported);
   CHECK(failure("[" + pooling + "]").status == Status::unsupported);
-  CHECK(failure(module_list(normalize)).status == Status::unsupported);
+  CHECK(failure(module_list(normalize_module)).status == Status::unsupported);
   CHECK(failure(module_list(pooling + "," + pooling)).status == Status::unsupported);
   for (const char* path : {"../1_Pooling", "/etc", "a/../b", "..", "a\\\\b", "c:x"}) {
     const std::string entry = R"({"idx":1,"type":"sentence_transformers.models.Pooling","path":")";
@@ -156,7 +157,7 @@ TEST_CASE("hub: modules that are refused") {
 }
 
 TEST_CASE("hub: modules come in the order of idx, and the transformer may have its own folder") {
-  const std::string list = "[" + normalize + "," + pooling +
+  const std::string list = "[" + normalize_module + "," + pooling +
                            R"(,{"idx":0,"path":"0_Transformer","type":"sentence_transformers.models.Transformer"}])";
   Files files = {{"modules.json", list},
                  {"0_Transformer/config.json", R"({"model_type":"distilbert"})"},

@@ -14,13 +14,13 @@ Error schema_error(const std::string& text) {
   return grammar_error(Grammar::from_json_schema, text);
 }
 
-struct Case {
+struct SchemaCase {
   const char* schema;
   std::vector<std::string> accepted, refused;
 };
 
-void check(const std::vector<Case>& cases) {
-  for (const Case& c : cases) {
+void check(const std::vector<SchemaCase>& cases) {
+  for (const SchemaCase& c : cases) {
     INFO(c.schema);
     GrammarMatcher matcher(Grammar::from_json_schema(c.schema));
     check_texts(matcher, c.accepted, c.refused);

@@ -11,7 +11,7 @@
 
 using namespace quern;
 using namespace quern::test;
-using Json = nlohmann::json;
+using PlainJson = nlohmann::json;
 
 namespace {
 
@@ -22,14 +22,14 @@ const char* const kTexts[] = {"Hello, wide world! It's 1234.5 o'clock.",
                               "a",
                               ""};
 
-Json golden(const std::string& name) {
-  return Json::parse(
+PlainJson golden(const std::string& name) {
+  return PlainJson::parse(
       read_text_file(std::string(QUERN_TEST_DIR) + "/golden/tokenizers/tiny_" + name + ".json", size_t{1} << 24));
 }
 
 // The file's keys, for as many rows as the tokenizer has tokens and `more`; empty: nothing was written.
 struct Written {
-  Written(const Json& json, const TrustedStrings& specials, int64_t more = 0)
+  Written(const PlainJson& json, const TrustedStrings& specials, int64_t more = 0)
       : text(json.dump()), tokenizer(Tokenizer::parse(text, "tokenizer.json")) {
     const std::string path = folder.file("m");
     GgufWriter writer(path);
@@ -59,13 +59,13 @@ struct Written {
   std::unique_ptr<GgufReader> gguf;
 };
 
-const Json kSmolSplit = Json::parse(R"({"type": "Sequence", "pretokenizers": [
+const PlainJson kSmolSplit = PlainJson::parse(R"({"type": "Sequence", "pretokenizers": [
     {"type": "Digits", "individual_digits": true}, {"type": "ByteLevel", "add_prefix_space": false}]})");
 
 }  // namespace
 
 TEST_CASE("llama.cpp's keys: byte-level BPE") {
-  Json json = golden("byte_bpe");
+  PlainJson json = golden("byte_bpe");
   SECTION("GPT-2's split") {
     const Written w(json, {{"eos_token", "<|endoftext|>"}});
     REQUIRE(w.done);
@@ -85,7 +85,7 @@ TEST_CASE("llama.cpp's keys: byte-level BPE") {
         {"single",
          {{{"SpecialToken", {{"id", "<|endoftext|>"}, {"type_id", 0}}}},
           {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
-        {"pair", Json::array()},
+        {"pair", PlainJson::array()},
         {"special_tokens",
          {{"<|endoftext|>",
            {{"id", "<|endoftext|>"}, {"ids", {json["added_tokens"][0]["id"]}}, {"tokens", {"<|endoftext|>"}}}}}}};
@@ -110,7 +110,7 @@ TEST_CASE("llama.cpp's keys: byte-level BPE") {
 }
 
 TEST_CASE("llama.cpp's keys: SentencePiece's BPE") {
-  Json json = golden("spm_bpe");
+  PlainJson json = golden("spm_bpe");
   SECTION("with a space before") {
     const Written w(json, {{"bos_token", "<s>"}, {"eos_token", "</s>"}});
     REQUIRE(w.done);
@@ -123,8 +123,8 @@ TEST_CASE("llama.cpp's keys: SentencePiece's BPE") {
   }
   SECTION("merges in an order that no scores have") {
     // A piece's merges with another's between them.
-    Json merges = Json::array();
-    for (const Json& merge : json["model"]["merges"]) merges.push_back(merge);
+    PlainJson merges = PlainJson::array();
+    for (const PlainJson& merge : json["model"]["merges"]) merges.push_back(merge);
     merges.push_back(merges[0]);
     json["model"]["merges"] = merges;
     CHECK_FALSE(Written(json, {}).done);
@@ -132,7 +132,7 @@ TEST_CASE("llama.cpp's keys: SentencePiece's BPE") {
 }
 
 TEST_CASE("llama.cpp's keys: Unigram and WordPiece") {
-  Json json = golden("unigram");
+  PlainJson json = golden("unigram");
   CHECK_FALSE(Written(json, {}).done);  // it does not cut at spaces
   json["normalizer"] = nullptr;
   json["pre_tokenizer"] = {

@@ -9,10 +9,6 @@ namespace {
 
 using Catch::Contains;
 
-Rows golden_vectors() {
-  return golden().at("vectors").get<Rows>();
-}
-
 double difference_of(const ScratchFolder& folder) {
   const double direct = difference(Embedder(folder.path())(golden_texts()), golden_vectors());
   ScratchFolder files;

@@ -13,18 +13,18 @@ std::string file_of(const std::string& header, size_t data_bytes) {
   return Bytes().put<uint64_t>(header.size()).raw(header).raw(std::string(data_bytes, 'd')).text;
 }
 
-Error read_error(const std::string& text) {
+Error safetensors_error(const std::string& text) {
   return error_of([&] { Safetensors::from_bytes(as_bytes(text), "f"); });
 }
 
 // The result of one tensor "a" with these fields.
 Status status_of(const std::string& dtype, const std::string& shape, const std::string& offsets, size_t data_bytes) {
   const std::string entry = R"({"dtype":)" + dtype + R"(,"shape":)" + shape + R"(,"data_offsets":)" + offsets + "}";
-  return read_error(file_of(R"({"a":)" + entry + "}", data_bytes)).status;
+  return safetensors_error(file_of(R"({"a":)" + entry + "}", data_bytes)).status;
 }
 
 Status header_status(const std::string& header, size_t data_bytes = 0) {
-  return read_error(file_of(header, data_bytes)).status;
+  return safetensors_error(file_of(header, data_bytes)).status;
 }
 
 const std::string u8_entry = R"({"dtype":"U8","shape":[2],"data_offsets":[0,2]})";
@@ -33,24 +33,24 @@ const std::string u8_entry = R"({"dtype":"U8","shape":[2],"data_offsets":[0,2]})
 
 TEST_CASE("safetensors: header lengths") {
   const std::string header = R"({"a":)" + u8_entry + "}";
-  CHECK(read_error(file_of(header, 2)).status == Status::ok);
+  CHECK(safetensors_error(file_of(header, 2)).status == Status::ok);
   const uint64_t n = header.size();
   for (const uint64_t length :
        {uint64_t{0}, uint64_t{1}, n - 1, n + 1, n + 2, n + 3, uint64_t{100000000}, uint64_t{100000001},
         uint64_t{1} << 31, (uint64_t{1} << 32) - 1, uint64_t{1} << 63, UINT64_MAX - 7, UINT64_MAX}) {
     CAPTURE(length);
-    CHECK(read_error(Bytes().put(length).raw(header).raw("dd").text).status == Status::bad_file);
+    CHECK(safetensors_error(Bytes().put(length).raw(header).raw("dd").text).status == Status::bad_file);
   }
-  for (size_t size = 0; size < 8; ++size) CHECK(read_error(std::string(size, '{')).status == Status::bad_file);
+  for (size_t size = 0; size < 8; ++size) CHECK(safetensors_error(std::string(size, '{')).status == Status::bad_file);
 }
 
 TEST_CASE("safetensors: cut at every byte, and trailing bytes") {
   const std::string text =
       file_of(R"({"a":)" + u8_entry + R"(,"b":{"dtype":"F32","shape":[],"data_offsets":[2,6]}})", 6);
-  CHECK(read_error(text).status == Status::ok);
+  CHECK(safetensors_error(text).status == Status::ok);
   for (size_t size = 0; size < text.size(); ++size)
-    REQUIRE(read_error(text.substr(0, size)).status == Status::bad_file);
-  CHECK(read_error(text + "x").message == "f: 1 bytes follow the last tensor, expected none");
+    REQUIRE(safetensors_error(text.substr(0, size)).status == Status::bad_file);
+  CHECK(safetensors_error(text + "x").message == "f: 1 bytes follow the last tensor, expected none");
 }
 
 TEST_CASE("safetensors: the JSON of the header") {
@@ -86,7 +86,7 @@ TEST_CASE("safetensors: the JSON of the header") {
   CHECK(header_status(std::string(1000000, '[')) == Status::bad_file);
   CHECK(header_status("{\"a\":" + std::string(1000000, '[')) == Status::bad_file);
   const std::string deep = R"({"a":{"x":)" + std::string(100000, '[') + "}}";
-  CHECK(read_error(file_of(deep, 0)).message.find("deeper than 64") != std::string::npos);
+  CHECK(safetensors_error(file_of(deep, 0)).message.find("deeper than 64") != std::string::npos);
 }
 
 TEST_CASE("safetensors: fields of an entry") {
@@ -134,8 +134,8 @@ TEST_CASE("safetensors: holes, overlaps and duplicates") {
   CHECK(header_status(two("[0,2]", "[1,3]", "b"), 3) == Status::bad_file);
   CHECK(header_status(two("[0,2]", "[0,2]", "b"), 2) == Status::bad_file);
   CHECK(header_status(two("[1,3]", "[3,5]", "b"), 5) == Status::bad_file);
-  CHECK(read_error(file_of(two("[0,2]", "[2,4]", "a"), 4)).message == "f: the tensor 'a' comes twice");
-  CHECK(read_error(file_of(two("[0,2]", "[2,4]", "\\u0061"), 4)).message == "f: the tensor 'a' comes twice");
+  CHECK(safetensors_error(file_of(two("[0,2]", "[2,4]", "a"), 4)).message == "f: the tensor 'a' comes twice");
+  CHECK(safetensors_error(file_of(two("[0,2]", "[2,4]", "\\u0061"), 4)).message == "f: the tensor 'a' comes twice");
 }
 
 TEST_CASE("safetensors: metadata") {
@@ -155,7 +155,7 @@ TEST_CASE("safetensors: flipped bytes never do more than throw") {
     for (const int flip : {0x01, 0x80, 0xff}) {
       std::string changed = text;
       changed[i] = static_cast<char>(changed[i] ^ flip);
-      read_error(changed);
+      safetensors_error(changed);
     }
   }
   SUCCEED();

@@ -48,7 +48,7 @@ std::vector<float> random_logits(size_t n, uint64_t seed) {
   return logits;
 }
 
-std::string failure(const SamplingOptions& options, size_t n_vocab = 10) {
+std::string sampler_failure(const SamplingOptions& options, size_t n_vocab = 10) {
   try {
     Sampler sampler(options, n_vocab);
   } catch (const Error& e) {
@@ -223,9 +223,9 @@ TEST_CASE("sampling: options out of range are Errors that name them") {
   const auto with = [](auto change) {
     SamplingOptions o;
     change(o);
-    return failure(o);
+    return sampler_failure(o);
   };
-  CHECK(failure({}) == "");
+  CHECK(sampler_failure({}) == "");
   for (const float bad : {nan_value, infinity, -1.0f}) {
     CHECK(with([=](auto& o) { o.temperature = bad; }).find("temperature is ") == 0);
     CHECK(with([=](auto& o) { o.top_p = bad; }).find("top_p is ") == 0);

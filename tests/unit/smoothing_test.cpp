@@ -11,12 +11,12 @@ namespace {
 
 constexpr size_t kK = 32, kN = 48, kRows = 64;
 
-struct Case {
+struct SmoothingCase {
   std::vector<float> samples = std::vector<float>(kRows * kK), weights = std::vector<float>(kN * kK),
                      variance = std::vector<float>(kK, 1.0f);
   Pool pool{2};
 
-  Case() {
+  SmoothingCase() {
     std::mt19937 random(7);
     const auto value = [&] { return static_cast<float>(random() % 2001) / 1000.0f - 1.0f; };
     for (float& v : samples) v = value();
@@ -28,7 +28,7 @@ struct Case {
 };
 
 TEST_CASE("smoothing shrinks an outlier channel of activations") {
-  Case c;
+  SmoothingCase c;
   for (size_t s = 0; s < kRows; ++s) c.samples[s * kK + 5] *= 100.0f;
   c.variance[5] = 10000.0f;
   const std::vector<float> m = c.factors();
@@ -36,7 +36,7 @@ TEST_CASE("smoothing shrinks an outlier channel of activations") {
 }
 
 TEST_CASE("smoothing keeps equal channels about equal") {
-  Case c;
+  SmoothingCase c;
   const std::vector<float> m = c.factors();
   for (const float v : m) {
     CHECK(v > m[0] / 3);
@@ -45,14 +45,14 @@ TEST_CASE("smoothing keeps equal channels about equal") {
 }
 
 TEST_CASE("smoothing does not depend on the threads") {
-  Case c;
+  SmoothingCase c;
   Pool one(1);
   CHECK(c.factors() == smoothing({kK, c.samples, c.weights, c.variance, kK, 254}, one));
   CHECK(c.factors(8, 15) == smoothing({kK, c.samples, c.weights, c.variance, 8, 15}, one));
 }
 
 TEST_CASE("smoothing gives finite factors for any input") {
-  Case empty, zeros, nans;
+  SmoothingCase empty, zeros, nans;
   empty.samples.clear();
   CHECK(empty.factors() == std::vector<float>(kK, 1.0f));
   for (std::vector<float>* v : {&zeros.samples, &zeros.weights, &zeros.variance}) v->assign(v->size(), 0.0f);

@@ -22,14 +22,14 @@ json file_with(const char* kind, json stage) {
   return file;
 }
 
-std::unique_ptr<const Tokenizer> parse(const json& file) {
+std::unique_ptr<const Tokenizer> with_stage(const json& file) {
   return Tokenizer::parse(file.dump(), "tokenizer.json");
 }
 
 std::string message(const json& file, const std::string& text = "") {
   try {
     Encoding out;
-    parse(file)->encode(text, {}, out);
+    with_stage(file)->encode(text, {}, out);
   } catch (const Error& e) {
     return e.message;
   }
@@ -162,7 +162,7 @@ TEST_CASE("post-processors that cannot follow each other, or grow, are refused")
   CHECK(message(file_with("post_processor", chain(std::vector<json>(3000, bert)))).find("more than 4096 pieces") !=
         std::string::npos);
   Encoding out;
-  parse(file_with("post_processor", chain({bert, bert})))->encode("a", {}, out);
+  with_stage(file_with("post_processor", chain({bert, bert})))->encode("a", {}, out);
   CHECK(out.ids == std::vector<int32_t>{2, 2, 1, 1, 1});
 }
 
@@ -194,7 +194,7 @@ TEST_CASE("a charsmap that points outside of itself is read as far as it goes") 
 }
 
 TEST_CASE("windows cover the text and share the stride") {
-  const auto t = parse(file_with("pre_tokenizer", {{"type", "FixedLength"}, {"length", 1}}));
+  const auto t = with_stage(file_with("pre_tokenizer", {{"type", "FixedLength"}, {"length", 1}}));
   const std::string text(100, 'a');
   EncodeOptions options{.max_length = 30, .stride = 10, .want_offsets = true};
   const std::vector<Encoding> windows = t->encode_windows(text, options);
@@ -216,7 +216,7 @@ TEST_CASE("windows cover the text and share the stride") {
 }
 
 TEST_CASE("padding makes encodings of one length") {
-  const auto t = parse(file_with("pre_tokenizer", {{"type", "FixedLength"}, {"length", 1}}));
+  const auto t = with_stage(file_with("pre_tokenizer", {{"type", "FixedLength"}, {"length", 1}}));
   std::vector<Encoding> batch(2);
   t->encode("ab", {.want_offsets = true}, batch[0]);
   t->encode("a", {}, batch[1]);

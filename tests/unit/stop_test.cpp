@@ -34,7 +34,7 @@ std::vector<std::string> parts(StopStrings stop, const std::vector<std::string>&
   return out;
 }
 
-std::string failure(const std::vector<std::string>& strings) {
+std::string stop_failure(const std::vector<std::string>& strings) {
   try {
     StopStrings stop(strings);
   } catch (const Error& e) {
@@ -94,8 +94,8 @@ TEST_CASE("stop: the same text in any pieces") {
 }
 
 TEST_CASE("stop: bad strings are Errors") {
-  CHECK(failure({"a", ""}) == "stop: string 1 is empty");
-  CHECK(failure({std::string(5000, 'a')}).find("5000 bytes") != std::string::npos);
-  CHECK(failure({"\xFF"}).find("not UTF-8") != std::string::npos);
-  CHECK(failure(std::vector<std::string>(65, "a")).find("65 strings") != std::string::npos);
+  CHECK(stop_failure({"a", ""}) == "stop: string 1 is empty");
+  CHECK(stop_failure({std::string(5000, 'a')}).find("5000 bytes") != std::string::npos);
+  CHECK(stop_failure({"\xFF"}).find("not UTF-8") != std::string::npos);
+  CHECK(stop_failure(std::vector<std::string>(65, "a")).find("65 strings") != std::string::npos);
 }

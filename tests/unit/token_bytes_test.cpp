@@ -19,7 +19,7 @@ std::string contents(const std::string& name) {
   return {std::istreambuf_iterator<char>(file), {}};
 }
 
-std::unique_ptr<const Tokenizer> fixture(const std::string& name) {
+std::unique_ptr<const Tokenizer> tokenizer_fixture(const std::string& name) {
   return Tokenizer::parse(contents(name), name);
 }
 
@@ -28,7 +28,7 @@ std::unique_ptr<const Tokenizer> fixture(const std::string& name) {
 TEST_CASE("token bytes: of a text's ids they are the text") {
   for (const char* name : {"tiny_byte_bpe", "tiny_byte_unigram", "tiny_spm_bpe"}) {
     INFO(name);
-    const auto tokenizer = fixture(std::string(name) + ".json");
+    const auto tokenizer = tokenizer_fixture(std::string(name) + ".json");
     const TokenBytes bytes(*tokenizer);
     const std::string text = "Grüße an die Welt, 世界! 😀 x = 12;\n\tif (a) { b }";
     EncodeOptions options;
@@ -47,7 +47,7 @@ TEST_CASE("token bytes: each token behind others is what the decoder adds, where
   for (const char* name : {"tiny_byte_bpe", "tiny_byte_unigram", "tiny_dropping_bpe", "tiny_prefix_bpe", "tiny_spm_bpe",
                            "tiny_suffix_bpe", "tiny_unigram", "tiny_wordpiece"}) {
     INFO(name);
-    const auto tokenizer = fixture(std::string(name) + ".json");
+    const auto tokenizer = tokenizer_fixture(std::string(name) + ".json");
     const TokenBytes bytes(*tokenizer);
     int32_t around = -1;  // a token of one letter
     for (int32_t id = 0; static_cast<size_t>(id) < tokenizer->vocab_size() && around < 0; ++id)
@@ -71,7 +71,7 @@ TEST_CASE("token bytes: each token behind others is what the decoder adds, where
 }
 
 TEST_CASE("token bytes: byte tokens, special tokens, ids that there are not") {
-  const auto spm = fixture("tiny_spm_bpe.json");
+  const auto spm = tokenizer_fixture("tiny_spm_bpe.json");
   for (int byte = 0; byte < 256; ++byte) {
     char name[8];
     std::snprintf(name, sizeof(name), "<0x%02X>", static_cast<unsigned>(byte));
@@ -83,7 +83,7 @@ TEST_CASE("token bytes: byte tokens, special tokens, ids that there are not") {
   CHECK(token_bytes(*spm, spm->id("▁")) == " ");
   CHECK(token_bytes(*spm, -1) == "");
   CHECK(token_bytes(*spm, 1 << 30) == "");
-  const auto bpe = fixture("tiny_byte_bpe.json");
+  const auto bpe = tokenizer_fixture("tiny_byte_bpe.json");
   CHECK(token_bytes(*bpe, bpe->id("<|endoftext|>")) == "");
   CHECK(token_bytes(*bpe, bpe->id("Ġ")) == " ");
   std::set<std::string> singles;

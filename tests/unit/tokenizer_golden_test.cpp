@@ -18,10 +18,10 @@ using nlohmann::json;
 
 namespace {
 
-const std::string golden = std::string(QUERN_TEST_DIR) + "/golden/tokenizers/";
+const std::string golden_folder = std::string(QUERN_TEST_DIR) + "/golden/tokenizers/";
 
 std::vector<json> read_lines(const std::string& name) {
-  std::ifstream file(golden + name);
+  std::ifstream file(golden_folder + name);
   std::vector<json> lines;
   for (std::string line; std::getline(file, line);) lines.push_back(json::parse(line));
   REQUIRE(!lines.empty());
@@ -29,7 +29,7 @@ std::vector<json> read_lines(const std::string& name) {
 }
 
 std::string read_file(const std::string& name) {
-  std::ifstream file(golden + name, std::ios::binary);
+  std::ifstream file(golden_folder + name, std::ios::binary);
   return {std::istreambuf_iterator<char>(file), {}};
 }
 

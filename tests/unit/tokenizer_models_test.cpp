@@ -25,7 +25,7 @@ json unigram(const char* vocab) {
   return {{"version", "1.0"}, {"model", {{"type", "Unigram"}, {"unk_id", 0}, {"vocab", json::parse(vocab)}}}};
 }
 
-Error parse_error(const json& file) {
+Error model_error(const json& file) {
   try {
     Tokenizer::parse(file.dump(), "t.json");
   } catch (const Error& e) {
@@ -90,7 +90,7 @@ HfFolder folder(const std::map<std::string, std::string>& files) {
   });
 }
 
-Error folder_error(const std::map<std::string, std::string>& files) {
+Error tokenizer_folder_error(const std::map<std::string, std::string>& files) {
   try {
     folder(files);
   } catch (const Error& e) {
@@ -163,12 +163,12 @@ TEST_CASE("a bad BPE or Unigram is an Error that says why") {
       {changed(b, "vocab", {{"a", 0}, {"b", {1}}}), Status::bad_file, "model.vocab[\"b\"]"},
   };
   for (const auto& c : cases) {
-    const Error e = parse_error(c.file);
+    const Error e = model_error(c.file);
     INFO(c.says << ": " << e.message);
     CHECK(e.status == c.status);
     CHECK(e.message.find(c.says) != std::string::npos);
   }
-  CHECK(parse_error(changed(b, "dropout", 0)).status == Status::ok);
+  CHECK(model_error(changed(b, "dropout", 0)).status == Status::ok);
   CHECK_THROWS_AS(ids(changed(u, "unk_id", nullptr), "b"), Error);
   CHECK(ids(changed(u, "unk_id", nullptr), "a") == Ids{1});
 }
@@ -216,13 +216,14 @@ TEST_CASE("a folder's vocabulary becomes a tokenizer") {
   CHECK(folder_ids(gpt2, "ab<|endoftext|>b") == Ids{2, 3, 1});
   auto files = gpt2;
   files["vocab.json"] = "{\"a\":0,\"b\":2}";
-  CHECK(folder_error(files).message.find("should have an id from 0 to 1") != std::string::npos);
+  CHECK(tokenizer_folder_error(files).message.find("should have an id from 0 to 1") != std::string::npos);
   files.erase("merges.txt");
-  CHECK(folder_error(files).status == Status::not_found);
+  CHECK(tokenizer_folder_error(files).status == Status::not_found);
   files = gpt2;
   files["config.json"] = config("unheard-of");
-  CHECK(folder_error(files).status == Status::unsupported);
-  CHECK(folder_error({{"config.json", config("llama")}, {"tokenizer.model", spm_file(1)}}).status == Status::bad_file);
-  CHECK(folder_error({{"config.json", config("rwkv")}, {"tokenizer.model", spm_file(1)}}).status ==
+  CHECK(tokenizer_folder_error(files).status == Status::unsupported);
+  CHECK(tokenizer_folder_error({{"config.json", config("llama")}, {"tokenizer.model", spm_file(1)}}).status ==
+        Status::bad_file);
+  CHECK(tokenizer_folder_error({{"config.json", config("rwkv")}, {"tokenizer.model", spm_file(1)}}).status ==
         Status::unsupported);
 }

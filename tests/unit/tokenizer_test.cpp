@@ -54,7 +54,7 @@ json small_file() {
             {"vocab", vocab}}}};
 }
 
-std::unique_ptr<const Tokenizer> parse(const json& file, bool fast = true) {
+std::unique_ptr<const Tokenizer> made_of(const json& file, bool fast = true) {
   return Tokenizer::parse(file.dump(), "tokenizer.json", fast);
 }
 
@@ -69,7 +69,7 @@ Ids ids(const Tokenizer& tokenizer, std::string_view text) {
 }
 
 // The status and message of parsing; Status::ok if it succeeds.
-Error parse_error(const std::string& text) {
+Error tokenizer_error(const std::string& text) {
   try {
     Tokenizer::parse(text, "tokenizer.json");
   } catch (const Error& e) {
@@ -81,7 +81,7 @@ Error parse_error(const std::string& text) {
 }  // namespace
 
 TEST_CASE("a tokenizer answers about its vocabulary") {
-  const auto t = parse(small_file());
+  const auto t = made_of(small_file());
   CHECK(t->vocab_size() == 13);
   CHECK(t->piece(7) == "ab");
   CHECK(t->piece(13) == "");
@@ -94,7 +94,7 @@ TEST_CASE("a tokenizer answers about its vocabulary") {
 }
 
 TEST_CASE("encode gives ids, types, offsets and the special mask") {
-  const auto t = parse(small_file());
+  const auto t = made_of(small_file());
   const Encoding e = encode(*t, " aBa [MASK]\t!", {.want_offsets = true});
   CHECK(e.ids == Ids{2, 7, 8, 4, 10, 3});
   CHECK(e.type_ids == Ids(6, 0));
@@ -110,7 +110,7 @@ TEST_CASE("encode gives ids, types, offsets and the special mask") {
 }
 
 TEST_CASE("truncation counts the special tokens and says what it cut") {
-  const auto t = parse(small_file());
+  const auto t = made_of(small_file());
   const Encoding right = encode(*t, "a b a b !", {.max_length = 4});
   CHECK(right.ids == Ids{2, 5, 6, 3});
   CHECK(right.n_dropped == 3);
@@ -150,7 +150,7 @@ TEST_CASE("invalid UTF-8 is read as U+FFFD, one for each maximal part") {
     CHECK(repaired.n_replaced() == c.n);
     CHECK((find_invalid_utf8(c.bytes) == std::string_view(c.bytes).size()) == (c.n == 0));
   }
-  const auto t = parse(small_file());
+  const auto t = made_of(small_file());
   const Encoding e = encode(*t,
                             "\xFF"
                             "a\xE2\x82 b",
@@ -161,14 +161,14 @@ TEST_CASE("invalid UTF-8 is read as U+FFFD, one for each maximal part") {
 }
 
 TEST_CASE("words above the limit are one unknown token") {
-  const auto t = parse(small_file());
+  const auto t = made_of(small_file());
   CHECK(ids(*t, std::string(100, 'a')).size() == 100);
   CHECK(ids(*t, std::string(101, 'a')) == Ids{1});
   CHECK(ids(*t, std::string(101, 'a') + "!" + std::string(5000, 'b') + "\u0301") == Ids{1, 10, 1});
   json file = small_file();
   file["model"]["max_input_chars_per_word"] = 3000;
-  CHECK(ids(*parse(file), std::string(3000, 'a')).size() == 3000);
-  CHECK(ids(*parse(file), std::string(3001, 'a')) == Ids{1});
+  CHECK(ids(*made_of(file), std::string(3000, 'a')).size() == 3000);
+  CHECK(ids(*made_of(file), std::string(3001, 'a')) == Ids{1});
 }
 
 TEST_CASE("added tokens obey their flags") {
@@ -181,17 +181,17 @@ TEST_CASE("added tokens obey their flags") {
   add("b!", false, {"single_word"});
   add("<x>", false, {"lstrip"});
   add("<x>a", false, {"rstrip"});
-  CHECK(ids(*parse(file), "b!") == Ids{13});
-  CHECK(ids(*parse(file), "ab! b!a b! B!") == Ids{7, 10, 6, 10, 5, 13, 6, 10});
-  CHECK(ids(*parse(file), "<x><x>a") == Ids{14, 15});
-  const Encoding e = encode(*parse(file), "a  <x> b <x>a  b", {.add_special = false, .want_offsets = true});
+  CHECK(ids(*made_of(file), "b!") == Ids{13});
+  CHECK(ids(*made_of(file), "ab! b!a b! B!") == Ids{7, 10, 6, 10, 5, 13, 6, 10});
+  CHECK(ids(*made_of(file), "<x><x>a") == Ids{14, 15});
+  const Encoding e = encode(*made_of(file), "a  <x> b <x>a  b", {.add_special = false, .want_offsets = true});
   CHECK(e.ids == Ids{5, 14, 6, 15, 6});
   CHECK(e.offsets == std::vector<Span>{{0, 1}, {1, 6}, {7, 8}, {9, 15}, {15, 16}});
   add("ABBA", true, {});
-  CHECK(ids(*parse(file), "xabbay Abb\xC3\xA0") == Ids{1, 16, 1, 16});
-  CHECK(parse(file)->piece(16) == "ABBA");
-  CHECK(parse(file)->id("<x>a") == 15);
-  CHECK(parse(file)->vocab_size() == 17);
+  CHECK(ids(*made_of(file), "xabbay Abb\xC3\xA0") == Ids{1, 16, 1, 16});
+  CHECK(made_of(file)->piece(16) == "ABBA");
+  CHECK(made_of(file)->id("<x>a") == 15);
+  CHECK(made_of(file)->vocab_size() == 17);
 }
 
 TEST_CASE("the fast path equals the general path") {
@@ -205,7 +205,7 @@ TEST_CASE("the fast path equals the general path") {
   for (const char* flags : {"1111", "0111", "1011", "1101", "1110", "0000"}) {
     const char* const names[] = {"clean_text", "handle_chinese_chars", "strip_accents", "lowercase"};
     for (int i = 0; i < 4; ++i) file["normalizer"][names[i]] = flags[i] == '1';
-    const auto fast = parse(file), general = parse(file, false);
+    const auto fast = made_of(file), general = made_of(file, false);
     for (int n = 0; n < 1500; ++n) {
       std::string text;
       for (unsigned k = random() % 30; k > 0; --k) text += parts[random() % std::size(parts)];
@@ -221,7 +221,7 @@ TEST_CASE("the fast path equals the general path") {
 
 // What is quadratic in a line takes hours here.
 TEST_CASE("a line of 10 MB goes through", "[slow]") {
-  const auto t = parse(small_file());
+  const auto t = made_of(small_file());
   for (const char* part : {"ab ", "a", "\xE4\xB8\xAD", "\xCC\x81\xCC\xA3", "[", " ", "\xFF", "\xC3\xA9"}) {
     std::string text;
     while (text.size() < (10u << 20)) text += part;
@@ -231,7 +231,7 @@ TEST_CASE("a line of 10 MB goes through", "[slow]") {
 }
 
 TEST_CASE("one tokenizer serves many threads") {
-  const auto t = parse(small_file());
+  const auto t = made_of(small_file());
   std::vector<std::thread> threads;
   std::vector<int> wrong(4);
   for (size_t k = 0; k < wrong.size(); ++k) {
@@ -246,10 +246,10 @@ TEST_CASE("one tokenizer serves many threads") {
 TEST_CASE("an old file's model type is inferred") {
   json file = small_file();
   file["model"].erase("type");
-  CHECK(ids(*parse(file), "aba") == Ids{7, 8});
+  CHECK(ids(*made_of(file), "aba") == Ids{7, 8});
   file["model"].erase("continuing_subword_prefix");
   file["model"].erase("max_input_chars_per_word");
-  CHECK(ids(*parse(file), "aba ab") == Ids{1, 7});
+  CHECK(ids(*made_of(file), "aba ab") == Ids{1, 7});
 }
 
 TEST_CASE("a malformed file is an Error that names the key") {
@@ -303,7 +303,7 @@ TEST_CASE("a malformed file is an Error that names the key") {
     } else {
       file[pointer] = c.value;
     }
-    const Error e = parse_error(file.dump());
+    const Error e = tokenizer_error(file.dump());
     INFO(c.pointer << ": " << e.message);
     CHECK(e.status == c.status);
     CHECK(e.message.find(c.named) != std::string::npos);
@@ -313,23 +313,23 @@ TEST_CASE("a malformed file is an Error that names the key") {
 
 TEST_CASE("what is no tokenizer.json at all is an Error") {
   const std::string file = small_file().dump();
-  for (size_t n = 0; n < file.size(); ++n) CHECK(parse_error(file.substr(0, n)).status == Status::bad_file);
+  for (size_t n = 0; n < file.size(); ++n) CHECK(tokenizer_error(file.substr(0, n)).status == Status::bad_file);
   for (const char* text :
        {"", "[]", "3", "null", "\"x\"", "{}", "{\"model\":[]}", "{\"model\":{\"vocab\":{},\"vocab\":{}}}", "\xFF"}) {
     INFO(text);
-    CHECK(parse_error(text).status == Status::bad_file);
+    CHECK(tokenizer_error(text).status == Status::bad_file);
   }
   const std::string vocab = "{\"model\":{\"type\":\"WordLevel\",\"unk_token\":\"a\",\"vocab\":";
-  CHECK(parse_error(vocab + "{\"a\":0}}}").status == Status::ok);
-  CHECK(parse_error(vocab + "{\"a\":0,\"a\":1}}}").message.find("\"a\" twice") != std::string::npos);
-  CHECK(parse_error("{\"x\":" + std::string(100000, '[')).message.find("64 levels") != std::string::npos);
-  CHECK(parse_error(vocab + std::string(100000, '[')).message.find("model.vocab[0]") != std::string::npos);
+  CHECK(tokenizer_error(vocab + "{\"a\":0}}}").status == Status::ok);
+  CHECK(tokenizer_error(vocab + "{\"a\":0,\"a\":1}}}").message.find("\"a\" twice") != std::string::npos);
+  CHECK(tokenizer_error("{\"x\":" + std::string(100000, '[')).message.find("64 levels") != std::string::npos);
+  CHECK(tokenizer_error(vocab + std::string(100000, '[')).message.find("model.vocab[0]") != std::string::npos);
 }
 
 TEST_CASE("a message quotes no more than a part of a long file") {
   json file = small_file();
   file["model"]["type"] = std::string(100000, 'x') + "\xE4\xB8\xAD";
-  CHECK(parse_error(file.dump()).message.size() < 500);
-  CHECK(parse_error("{\"model\":{\"vocab\":{\"" + std::string(100000, 'x') + "\":\"y\"}}}").message.size() < 500);
-  CHECK(parse_error(std::string(100000, 'x')).message.size() < 500);
+  CHECK(tokenizer_error(file.dump()).message.size() < 500);
+  CHECK(tokenizer_error("{\"model\":{\"vocab\":{\"" + std::string(100000, 'x') + "\":\"y\"}}}").message.size() < 500);
+  CHECK(tokenizer_error(std::string(100000, 'x')).message.size() < 500);
 }

@@ -72,34 +72,34 @@ std::string file_of(const Described& d) {
   return file_of(state_dict(text("weight") + tensor(d)));
 }
 
-Error read_error(const std::string& bytes) {
+Error torch_error(const std::string& bytes) {
   return error_of([&] { read_torch_file(as_bytes(bytes), "head.pt", "linear."); });
 }
 Error pickle_error(const std::string& pickle) {
-  return read_error(file_of(pickle));
+  return torch_error(file_of(pickle));
 }
 void check_error(const std::string& bytes, Status status, const std::string& says) {
-  const Error e = read_error(bytes);
+  const Error e = torch_error(bytes);
   CAPTURE(e.message, says);
   CHECK(e.status == status);
   CHECK_THAT(e.message, Contains("head.pt") && Contains(says));
 }
 
-std::string fixture(const char* name) {
+std::string torch_fixture(const char* name) {
   return read_text_file(std::string(QUERN_TEST_DIR "/golden/models/xlm-roberta/") + name, 1 << 20);
 }
 
 }  // namespace
 
 TEST_CASE("torch file: what torch.save wrote") {
-  const std::string bytes = fixture("sparse_linear.pt");
+  const std::string bytes = torch_fixture("sparse_linear.pt");
   const Safetensors file = read_torch_file(as_bytes(bytes), "head.pt", "linear.");
   REQUIRE(file.tensors().size() == 2);
   CHECK(file.tensor("linear.weight").shape == std::vector<int64_t>{1, 32});
   CHECK(file.tensor("linear.weight").dtype == "F16");
   CHECK(file.tensor("linear.weight").data.size() == 64);
   CHECK(file.tensor("linear.bias").shape == std::vector<int64_t>{1});
-  const std::string colbert = fixture("colbert_linear.pt");
+  const std::string colbert = torch_fixture("colbert_linear.pt");
   CHECK(read_torch_file(as_bytes(colbert), "head.pt", "").tensor("weight").shape == std::vector<int64_t>{8, 32});
 }
 
@@ -267,15 +267,15 @@ TEST_CASE("torch file: archives") {
   check_error(zip({{"a/data.pkl", pickle}, {"a/data/0", data, 8}}), Status::unsupported, "compressed");
   check_error(zip({{"a/data.pkl", pickle}, {"a/byteorder", "big"}, {"a/data/0", data}}), Status::unsupported,
               "byte order");
-  CHECK(read_error(zip({{"a/data.pkl", pickle}, {"a/data/0", data}})).status == Status::ok);
+  CHECK(torch_error(zip({{"a/data.pkl", pickle}, {"a/data/0", data}})).status == Status::ok);
   CHECK(error_of([] { open_torch_file("no/such.pt", ""); }).status == Status::not_found);
 }
 
 TEST_CASE("torch file: cut at every byte, and flipped bytes, never do more than throw") {
   for (const char* name : {"sparse_linear.pt", "colbert_linear.pt"}) {
-    const std::string bytes = fixture(name);
+    const std::string bytes = torch_fixture(name);
     for (size_t size = 0; size < bytes.size(); ++size) {
-      const Error e = read_error(bytes.substr(0, size));
+      const Error e = torch_error(bytes.substr(0, size));
       REQUIRE(e.status == Status::bad_file);
       REQUIRE_THAT(e.message, Contains("head.pt"));
     }
@@ -283,7 +283,7 @@ TEST_CASE("torch file: cut at every byte, and flipped bytes, never do more than 
       for (const int flip : {0x01, 0x10, 0x80, 0xff}) {
         std::string changed = bytes;
         changed[i] = static_cast<char>(changed[i] ^ flip);
-        const Error e = read_error(changed);
+        const Error e = torch_error(changed);
         REQUIRE((e.status == Status::ok || e.status == Status::bad_file || e.status == Status::unsupported));
       }
     }

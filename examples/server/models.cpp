@@ -14,7 +14,7 @@ std::string taken(char* text) {
   return std::string(StringHandle(text).get());
 }
 
-Json describe(const quern_model* model) {
+Json description_of(const quern_model* model) {
   char* text = nullptr;
   check(quern_model_describe(model, &text));
   const StringHandle owner(text);
@@ -54,7 +54,7 @@ ServedModel::ServedModel(const ModelSource& source, const ModelLimits& limits, M
   check(quern_model_load(path.c_str(), &model));
   handle_.reset(model);
   outputs_ = quern_model_outputs(model);
-  description = describe(model);
+  description = description_of(model);
   if (outputs_ & QUERN_TEXT) outputs_ &= declares_pooling(description) ? ~unsigned{QUERN_TEXT} : unsigned{QUERN_TEXT};
   description.erase("file");
   description.erase("decisions");

@@ -86,7 +86,7 @@ TEST_CASE("bit-equal: conversion does not depend on the number of threads") {
 }
 
 TEST_CASE("bit-equal: files made with little memory for calibration") {
-  for (const std::string folder : {tiny_bert(), std::string(QUERN_TEST_DIR) + "/golden/models/qwen3"}) {
+  for (const std::string& folder : {tiny_bert(), std::string(QUERN_TEST_DIR) + "/golden/models/qwen3"}) {
     ScratchFolder scratch;
     ConvertOptions options;
     options.type = "q8";

@@ -50,7 +50,8 @@ std::string hash_of_decoder(const KernelTable& table, const std::string& path, c
     for (const auto& row : logits_in_chunks(model, ids, 7, type)) hash.add(row);
   for (const float temperature : {0.0f, 0.8f}) {
     Generator generator(model, {.threads = 2, .context = 48});
-    Request request{.prompt = ids};
+    Request request;
+    request.prompt = ids;
     request.max_tokens = 8;
     request.sampling.temperature = temperature;
     request.sampling.seed = 5;

@@ -225,10 +225,4 @@ inline Rows golden_vectors() {
   return golden().at("vectors").get<Rows>();
 }
 
-inline std::vector<float> flat(const Tensor& x) {
-  std::vector<float> all;
-  for (int64_t t = 0; t < x.rows; ++t) all.insert(all.end(), x.row(t), x.row(t) + x.cols);
-  return all;
-}
-
 }  // namespace quern::test

@@ -70,7 +70,10 @@ std::vector<std::string> calibration_texts(const std::string& file) {
 
 Calibration::Calibration(const LoadedModel& source, const std::vector<std::string>& texts, Pool& pool,
                          size_t gram_bytes)
-    : source_(source), pool_(pool), gram_bytes_(gram_bytes), op_(source.device->ops({.pool = &pool, .observer = this})) {
+    : source_(source),
+      pool_(pool),
+      gram_bytes_(gram_bytes),
+      op_(source.device->ops({.pool = &pool, .observer = this})) {
   size_t tokens = 0;
   Encoding e;
   for (const std::string& text : texts) {

@@ -64,7 +64,7 @@ std::vector<std::string> calibration_texts(const std::string& file) {
     if (end > at) texts.push_back(all.substr(at, end - at));
     at = end + 1;
   }
-  if (texts.empty()) throw Error(Status::bad_argument, file + ": expected calibration texts, one a line, found none");
+  if (texts.empty()) throw Error(Status::bad_argument, file + ": expected calibration texts, one per line, found none");
   return texts;
 }
 

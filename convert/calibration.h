@@ -56,7 +56,7 @@ class Calibration final : public LinearObserver {
   std::set<const Linear*> passed_over_;  // in this run of the layer
 };
 
-// The texts of a file, one a line; the built-in ones for an empty name.
+// The texts of a file, one per line; the built-in ones for an empty name.
 std::vector<std::string> calibration_texts(const std::string& file);
 
 // How much of each input is not explained by the inputs after it, K mean squares: what the rounding errors of weights

@@ -11,7 +11,7 @@
 #include "io/json.h"
 #include "tokenizers/byte_pieces.h"
 #include "tokenizers/charsmap.h"
-#include "tokenizers/vocabulary.h"
+#include "tokenizers/external_vocabulary.h"
 #include "tokenizers/vocabulary_pre.h"
 
 namespace quern {
@@ -37,7 +37,7 @@ Json member(const Json& object, const char* name) {
 
 // Token texts and kinds by id, and what is put around a text.
 struct Tokens {
-  Vocabulary v;
+  ExternalVocabulary v;
   std::vector<int32_t> before, after;  // ids
 };
 
@@ -77,7 +77,7 @@ void write_specials(GgufWriter& file, const LlamaVocabularySource& source, const
   file.set_bool(key("add_eos_token"), !t.after.empty());
 }
 
-void write_tokens(GgufWriter& file, const Vocabulary& v) {
+void write_tokens(GgufWriter& file, const ExternalVocabulary& v) {
   std::vector<int32_t> kinds;
   for (const PieceKind kind : v.kinds) kinds.push_back(static_cast<int32_t>(kind));
   file.set_strings(key("tokens"), std::span<const std::string>(v.pieces));
@@ -179,7 +179,7 @@ std::optional<SpmNormalizer> spm_normalizer(const Json& json) {
 
 // Scores in whose order the merges come: minus a piece's rank among those that merges make. False where some piece's
 // merges lie apart, so that no scores have this order. Added tokens do not count: they are found before any merge.
-bool scores_from_merges(const LlamaVocabularySource& source, const Json& model, Vocabulary& v) {
+bool scores_from_merges(const LlamaVocabularySource& source, const Json& model, ExternalVocabulary& v) {
   std::vector<double>& scores = v.scores;
   scores.assign(v.pieces.size(), -1e6);
   std::string last;

@@ -15,7 +15,7 @@ namespace quern {
 
 struct Backend {
   const char* name;
-  const TypeInfo* type;  // the weights that it multiplies; one entry a type
+  const TypeInfo* type;  // the weights that it multiplies; one entry per type
   // What it needs and does not find in this CPU or beside these kernels; null when it can run.
   const char* (*lacks)(const KernelTable& kernels) noexcept;
   // Its own copy of a matrix, made once when a model is loaded; null function: it takes the weights as they lie.

@@ -82,7 +82,7 @@ class Weights {
   mutable std::map<int64_t, Primitive> primitives_;  // by the number of rows, at most as many as a block has
 };
 
-// q8: rows of u8 behind their header, exact sums in s32, then the kernels' own finish.
+// q8: rows of u8 behind their header, exact sums in s32, then the kernels' own from_sums.
 const char* q8_lacks(const KernelTable& kernels) noexcept {
   // Without VNNI oneDNN adds products in saturating 16 bits; and rows must be u8, as the VNNI kernels make them.
   return std::string_view(kernels.name).ends_with("vnni") ? nullptr : "the AVX-512 VNNI or AVX-VNNI kernels";
@@ -114,7 +114,7 @@ void multiply_q8(const KernelTable& kernels, const void* rows, size_t row_bytes,
                 static_cast<size_t>(w.K));
   int32_t* const sums = reinterpret_cast<int32_t*>(codes + row_part);
   static_cast<const Weights*>(adopted)->multiply(codes, M, sums);
-  kernels.types[type_index(Q8::info)].finish(sums, rows, M, w, e, y, stride);
+  kernels.types[type_index(Q8::info)].from_sums(sums, rows, M, w, e, y, stride);
 }
 
 // bf16: f32 rows are rounded to bf16 first.

@@ -96,7 +96,7 @@ struct PagedWork {
   }
 
   // States of a task's rows → results.
-  void finish(const AttendTask& task, const States& s, int64_t state) const {
+  void put(const AttendTask& task, const States& s, int64_t state) const {
     for (int64_t r = 0; r < rows(task); ++r) {
       float* to = place(out, task, r);
       const float* from = s.out + (state + r) * s.d;
@@ -143,7 +143,7 @@ struct PagedWork {
       attend(s, n, at);
       merge(task, s, 0, n);
     }
-    finish(task, s, 0);
+    put(task, s, 0);
   }
 };
 
@@ -179,7 +179,7 @@ Tensor HostOps::paged_attention(const Tensor& q_in, const Tensor& k_in, const Te
   for (int64_t i = 0, next; i < n_tasks; i = next) {
     for (next = i + 1; next < n_tasks && tasks[next].same_rows(tasks[i]); ++next)
       work.merge(tasks[i], states, tasks[i].state, tasks[next].state);
-    if (!tasks[i].alone) work.finish(tasks[i], states, tasks[i].state);
+    if (!tasks[i].alone) work.put(tasks[i], states, tasks[i].state);
   }
   return result;
 }

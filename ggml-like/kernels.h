@@ -38,8 +38,8 @@ struct TypeKernels {
                    int64_t stride) noexcept;
   // What multiply does once it has q8's raw integer sums, acc: M rows of w.N and 64 bytes more that may be read. For
   // back ends; null for other types.
-  void (*finish)(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
-                 int64_t stride) noexcept;
+  void (*from_sums)(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
+                    int64_t stride) noexcept;
   // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 (q8) or
   // K / 32. Null for float types.
   void (*accumulate)(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept;

@@ -38,7 +38,7 @@ class Pool {
   void work(Arena& scratch) noexcept;
   void worker(size_t index, std::stop_token stop);
 
-  std::vector<std::unique_ptr<Arena>> arenas_;  // one a thread; [0] is the caller's
+  std::vector<std::unique_ptr<Arena>> arenas_;  // one per thread; [0] is the caller's
   // Written before a round is published, read only by whoever holds one of its tasks.
   Call call_ = nullptr;
   void* f_ = nullptr;

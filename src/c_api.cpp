@@ -245,7 +245,7 @@ quern_status quern_decoder_finish(quern_decoder* decoder, const char** text, siz
   return guard([&] {
     require(decoder && text && length, "quern_decoder_finish: decoder, text and length must not be NULL");
     decoder->text.clear();
-    decoder->rep.finish(decoder->text);
+    decoder->rep.flush(decoder->text);
     *text = decoder->text.c_str();
     *length = decoder->text.size();
   });

@@ -102,7 +102,7 @@ void refuse_task(const LoadedModel& model, const char* wanted) {
   };
   add(!p.modules.empty(), "vectors (embed)");
   add(p.sparse.has_value(), "sparse weights (embed --sparse)");
-  add(p.multi_vector.has_value(), "a vector a token (embed --multi-vector)");
+  add(p.multi_vector.has_value(), "one vector per token (embed --multi-vector)");
   add(p.classifier && !p.classifier->per_token && p.classifier->labels.size() == 1, "scores of pairs (rerank)");
   add(p.classifier && !p.classifier->per_token, "label scores (classify)");
   add(p.classifier && p.classifier->per_token, "label scores of tokens (classify)");
@@ -121,7 +121,7 @@ void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding&
   pack.stats.truncated += e.n_dropped > 0;
   if (!job.info.empty())
     job.info[index] = {static_cast<uint32_t>(e.ids.size()), static_cast<uint32_t>(e.n_dropped), e.n_invalid > 0};
-  if (e.ids.empty()) return job.finish_empty(index);
+  if (e.ids.empty()) return job.take_empty(index);
   for (const int32_t type : e.type_ids)
     if (type >= model_->model->types())
       throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
@@ -138,7 +138,7 @@ void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding&
 void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
   Ops::Scope scope(op);
   const Tensor states = forward(*model_->model, {op}, {pack.ids, pack.types, pack.texts});
-  job.finish(op, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
+  job.take(op, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
 }
 
 // Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.

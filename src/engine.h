@@ -69,7 +69,7 @@ struct Wanted {
   bool states = false;  // the last hidden states themselves
 };
 struct Encoded {
-  std::vector<float> dense;  // one row, or a row a piece
+  std::vector<float> dense;  // one row, or one row per piece
   std::vector<SparseWeight> sparse;
   std::vector<float> multi_vector;  // rows of the head's width
   std::vector<float> states;        // rows of the model's width, one for each token

@@ -36,26 +36,26 @@ struct ClassifyJob : Session::Job {
 struct LabelTexts final : ClassifyJob {
   using ClassifyJob::ClassifyJob;
   float* row(size_t index) const { return out.data() + index * config().labels.size(); }
-  void finish(Ops& op, const Finished& pack) const override {
+  void take(Ops& op, const PackOutput& pack) const override {
     const std::vector<float> scores = score_texts(op, config(), model.heads->classifier, pack.states, pack.texts, raw);
     const size_t n = config().labels.size();
     for (size_t i = 0; i < pack.size(); ++i) std::copy_n(scores.data() + i * n, n, row(pack.indices[i]));
   }
-  void finish_empty(size_t index) const override { std::fill_n(row(index), config().labels.size(), 0.0f); }
+  void take_empty(size_t index) const override { std::fill_n(row(index), config().labels.size(), 0.0f); }
 
   std::span<float> out;
 };
 
 struct LabelTokens final : ClassifyJob {
   using ClassifyJob::ClassifyJob;
-  void finish(Ops& op, const Finished& pack) const override {
+  void take(Ops& op, const PackOutput& pack) const override {
     for (size_t i = 0; i < pack.size(); ++i) {
       TokenLabels& to = made[pack.indices[i]];
       to.tokens = tokens_of(pack, i);
       to.scores = score_tokens(op, config(), model.heads->classifier, pack.states_of(i), raw);
     }
   }
-  std::vector<TokenScores> tokens_of(const Finished& pack, size_t text) const {
+  std::vector<TokenScores> tokens_of(const PackOutput& pack, size_t text) const {
     const uint32_t shift = static_cast<uint32_t>(texts.prompt().size());
     const auto ids = pack.part(pack.ids, text);
     const auto offsets = pack.part(pack.offsets, text);

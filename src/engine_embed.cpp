@@ -1,4 +1,4 @@
-// Texts → vectors, sparse weights, a vector a token.
+// Texts → vectors, sparse weights, one vector per token.
 #include <algorithm>
 #include <cmath>
 #include <iterator>
@@ -34,7 +34,7 @@ struct Vectors {
 
   // f(i, vector) for each text i of the pack.
   template <class F>
-  void make(Ops& op, const Finished& pack, int64_t skip, const F& f) const {
+  void make(Ops& op, const PackOutput& pack, int64_t skip, const F& f) const {
     Ops::Scope scope(op);
     Tensor rows = head.apply(op, pack.states, pack.texts, skip);
     if (width < rows.cols) {
@@ -63,7 +63,7 @@ struct VectorRows {
                                             std::to_string(width) + " floats, found " + std::to_string(out.size()));
   }
   float* row(size_t index) const { return out.data() + static_cast<int64_t>(index) * vectors.width; }
-  void make(Ops& op, const Finished& pack, int64_t skip) const {
+  void make(Ops& op, const PackOutput& pack, int64_t skip) const {
     vectors.make(op, pack, skip, [&](size_t i, std::span<const float> vector) {
       std::copy(vector.begin(), vector.end(), row(pack.indices[i]));
     });
@@ -92,8 +92,8 @@ struct EmbedJob final : Session::Job {
   void tokens(size_t index, Encoding& out) const override {
     texts.encode(index, {.add_special = true, .max_length = limits.max_length}, out);
   }
-  void finish(Ops& op, const Finished& pack) const override { rows.make(op, pack, skip); }
-  void finish_empty(size_t index) const override { rows.clear(index); }
+  void take(Ops& op, const PackOutput& pack) const override { rows.make(op, pack, skip); }
+  void take_empty(size_t index) const override { rows.clear(index); }
 
   const PromptedTexts texts;
   const VectorRows rows;
@@ -121,8 +121,8 @@ struct IdsJob final : Session::Job {
     e.n_dropped = texts[index].size() - kept.size();
     e.n_invalid = 0;
   }
-  void finish(Ops& op, const Finished& pack) const override { rows.make(op, pack, 0); }
-  void finish_empty(size_t index) const override { rows.clear(index); }
+  void take(Ops& op, const PackOutput& pack) const override { rows.make(op, pack, 0); }
+  void take_empty(size_t index) const override { rows.clear(index); }
 
   const int64_t vocabulary;
   std::span<const std::span<const int32_t>> texts;
@@ -138,7 +138,7 @@ struct EncodeJob final : Session::Job {
     if (wanted.multi_vector && !model.pipeline.multi_vector) refuse_task(model, "vectors of tokens");
   }
   void tokens(size_t index, Encoding& out) const override { out = pieces[index]; }
-  void finish(Ops& op, const Finished& pack) const override {
+  void take(Ops& op, const PackOutput& pack) const override {
     if (wanted.dense)
       vectors->make(op, pack, skip, [&](size_t i, std::span<const float> vector) {
         made[pack.indices[i]].dense.assign(vector.begin(), vector.end());
@@ -156,7 +156,7 @@ struct EncodeJob final : Session::Job {
       to.states.assign(values.begin(), values.end());
     }
   }
-  void finish_empty(size_t index) const override {
+  void take_empty(size_t index) const override {
     if (wanted.dense) made[index].dense.assign(static_cast<size_t>(vectors->width), 0.0f);
   }
 

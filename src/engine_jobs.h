@@ -5,7 +5,7 @@
 namespace quern {
 
 // A pack after the model: texts that went through together.
-struct Finished {
+struct PackOutput {
   Tensor states;  // (T, D): the last hidden states
   std::span<const Sequence> texts;
   std::span<const size_t> indices;        // of the texts in the call
@@ -35,8 +35,8 @@ struct Session::Job {
   virtual ~Job() = default;
   // The tokens of text `index`, each of which the model has. Called from any thread.
   virtual void tokens(size_t index, Encoding& out) const = 0;
-  virtual void finish(Ops& op, const Finished& pack) const = 0;
-  virtual void finish_empty(size_t /*index*/) const {}  // a text without tokens
+  virtual void take(Ops& op, const PackOutput& pack) const = 0;
+  virtual void take_empty(size_t /*index*/) const {}  // a text without tokens
 
   const Limits limits;
   bool want_offsets = false;

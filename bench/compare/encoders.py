@@ -9,7 +9,7 @@ bench/compare/setup DIR installs them; PEERS=DIR says where they are. What canno
 
 Every time counts text to vector: tokenizing, padding or packing, the model, pooling, normalizing. Peers get their best: a
 process each, fused graphs, texts sorted by tokens, and for every set the fastest of several batch sizes and of one batch on all
-threads or one batch a thread; for single texts the faster of one thread and all, quern too (torch's batches are not tuned).
+threads or one batch per thread; for single texts the faster of one thread and all, quern too (torch's batches are not tuned).
 Two exceptions: llama-embedding's time is the whole process, and llama-bench, for single texts, neither tokenizes nor pools.
 
 "to int8 peer" is the speed over the fastest int8 peer's. Cosines are to torch's vectors, mean and worst. "% of limit" is the
@@ -32,7 +32,7 @@ def arguments() -> argparse.Namespace:
     a.add_argument('--hf', type=Path, required=True, metavar='FOLDER', help="the model in Hugging Face's layout")
     a.add_argument('--quern', action='append', default=[], metavar='MODEL[:ISA]', help='the same model for quern; may be repeated')
     a.add_argument('--peers', default='torch,ort,ort8,ov8,ct2,llama', help='which of them, in this order; empty: none')
-    a.add_argument('--texts', default='short,passages,mixed', help='sets of bench/texts.py, or files with a text a line')
+    a.add_argument('--texts', default='short,passages,mixed', help='sets of bench/texts.py, or files with one text per line')
     a.add_argument('--limit-texts', type=int, metavar='N', help='the first N texts of each set')
     a.add_argument('--latency', action='store_true', help='single texts of exact lengths in place of the sets')
     a.add_argument('--lengths', default='8,16,32,128,512', help='for --latency: tokens, special ones included')

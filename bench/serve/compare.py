@@ -3,7 +3,7 @@
 
 compare.py --bin build/bench/bin --embedder minilm.q8 --texts texts.txt [--decoder smollm2.gguf] [--peer LLAMA_SERVER]
 
-  embeddings  texts per second of 64 clients with a text a request, beside `quern embed`; p99 beside p50
+  embeddings  texts per second of 64 clients with one text per request, beside `quern embed`; p99 beside p50
   one         milliseconds of one request with one text, beside the call of quern_embed
   streams     tokens per second of 16 chat streams, beside 16 sequences of one generator
   beside      time to the first token of short prompts while a long one is read
@@ -175,7 +175,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bin", required=True, help="the folder with quern, serve_load and serve_direct")
     parser.add_argument("--embedder")
-    parser.add_argument("--texts", help="a text a line (bench/texts.py)")
+    parser.add_argument("--texts", help="one text per line (bench/texts.py)")
     parser.add_argument("--decoder")
     parser.add_argument("--context", type=int, default=8192, help="of the decoder, for the long prompt")
     parser.add_argument("--long-words", type=int, default=3000, help="of the long prompt: some 4,000 tokens")

@@ -168,7 +168,7 @@ void add_bench(CLI::App& app) {
   c->add_option("-r,--repetitions", a->repetitions, "runs whose median counts (default: 5)")
       ->type_name("N")
       ->check(CLI::Range(1, 1000));
-  c->add_option("-o,--output", a->format, "table or json (an array of one object a row)")
+  c->add_option("-o,--output", a->format, "table or json (an array of one object per row)")
       ->type_name("NAME")
       ->check(CLI::IsMember({"table", "json"}));
   add_machine_options(*c);

@@ -67,7 +67,7 @@ void add_convert(CLI::App& app) {
       ->type_name("TYPE")
       ->check(CLI::IsMember(written_types()));
   c->add_option("--calibration", a->calibration,
-                "texts like yours, one a line, to fit q8 and q4 to (default: built-in ones)")
+                "texts like yours, one per line, to fit q8 and q4 to (default: built-in ones)")
       ->type_name("FILE");
   c->add_option("--self-test", a->self_test, "one more text whose vector the file keeps for later checks")
       ->type_name("TEXT");

@@ -1,4 +1,4 @@
-// quern embed: texts → vectors, sparse weights, a vector a token.
+// quern embed: texts → vectors, sparse weights, one vector per token.
 #include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
@@ -194,7 +194,7 @@ void add_text_treatment(CLI::App& c, EmbedArguments& a, CLI::Option*& prompt) {
   CLI::Option* error = c.add_flag("--no-truncate", a.no_truncate, "a longer text is an error")->excludes(cut);
   c.add_option(
        "--long", a.long_texts,
-       "longer texts: error, truncate, chunk-mean (the mean of their pieces' vectors), chunks (a vector a piece)")
+       "longer texts: error, truncate, chunk-mean (the mean of their pieces' vectors), chunks (one vector per piece)")
       ->type_name("WHAT")
       ->check(CLI::IsMember({"error", "truncate", "chunk-mean", "chunks"}))
       ->excludes(cut)
@@ -208,18 +208,18 @@ void add_text_treatment(CLI::App& c, EmbedArguments& a, CLI::Option*& prompt) {
 
 void add_embed(CLI::App& app) {
   auto a = std::make_shared<EmbedArguments>();
-  CLI::App* c = app.add_subcommand("embed", "turn texts into vectors, one row a text, in the texts' order");
+  CLI::App* c = app.add_subcommand("embed", "turn texts into vectors, one row per text, in the texts' order");
   add_model_option(*c, a->model);
   add_text_arguments(*c, a->input);
   c->add_option("-o,--output", a->output,
-                "vectors.npy, .jsonl (an array a line) or .csv; - is stdout, as JSON lines (default)")
+                "vectors.npy, .jsonl (one array per line) or .csv; - is stdout, as JSON lines (default)")
       ->type_name("FILE");
   c->add_option("--format", a->format, "npy, jsonl or csv, whatever the output's name")
       ->type_name("NAME")
       ->check(CLI::IsMember({"npy", "jsonl", "csv"}));
   add_threads_option(*c, a->threads);
   c->add_flag("--sparse", a->sparse, "weights of tokens instead (SPLADE, bge-m3): {\"indices\", \"values\"} a line");
-  c->add_flag("--multi-vector", a->multi_vector, "a vector a token instead (bge-m3): an array of arrays a line");
+  c->add_flag("--multi-vector", a->multi_vector, "one vector per token instead (bge-m3): an array of arrays per line");
   c->add_option("--pooling", a->pooling,
                 "in place of the model's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, last")
       ->type_name("MODE");

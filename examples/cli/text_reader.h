@@ -1,4 +1,4 @@
-// Texts from -p, files, stdin: a text a line, or a field of each object of a JSON-lines file. Streams; holds one batch.
+// Texts from -p, files, stdin: one text per line, or a field of each object of a JSON-lines file. Streams; holds one batch.
 #pragma once
 #include <cstdint>
 #include <cstdio>

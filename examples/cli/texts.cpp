@@ -13,7 +13,7 @@ namespace cli {
 
 void add_text_arguments(CLI::App& c, TextArguments& a) {
   c.add_option("-f,--file", a.file,
-               "file of texts, one a line (empty lines are texts); - is stdin; .jsonl: one object a line")
+               "file of texts, one per line (empty lines are texts); - is stdin; .jsonl: one object per line")
       ->type_name("FILE");
   c.add_option("-p,--text", a.texts, "a text; may be repeated; comes before those of -f")
       ->type_name("TEXT")

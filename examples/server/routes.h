@@ -1,4 +1,4 @@
-// Every path that is answered: one table a file, one function an entry.
+// Every path that is answered: one table per file, one function per entry.
 #pragma once
 #include <span>
 #include <string>

@@ -47,7 +47,7 @@ struct Rows {
   std::span<const float> row(size_t i) const { return {values.data() + i * width, width}; }
 };
 struct TextOutput {
-  Rows dense;  // a vector, a vector a piece, or the scores of all labels
+  Rows dense;  // a vector, one vector per piece, or the scores of all labels
   std::vector<std::pair<int32_t, float>> sparse;
   Rows multi_vector, states;
   std::vector<quern_span> spans;

@@ -181,7 +181,7 @@ struct Portable : Tiles {
     return acc;
   }
   static Acc8 dot8(const Acc8& acc, const A8& a, const W8& w) { return dot(acc, a, w); }
-  static I finish8(const Acc8* acc) { return *acc; }
+  static I sums8(const Acc8* acc) { return *acc; }
 
   using A4 = Vector<int8_t, 4>;
   using W4 = Vector<uint8_t, 4 * N>;
@@ -205,7 +205,7 @@ struct Portable : Tiles {
   }
   static Acc4 zero4() { return set1_i32(0); }
   static Acc4 dot4(const Acc4& acc, const W4& w, const A4& a) { return dot(acc, a, w); }
-  static I finish4(const Acc4& acc) { return acc; }
+  static I sums4(const Acc4& acc) { return acc; }
 
   using ActS = int8_t;
   using AS = A4;
@@ -218,7 +218,7 @@ struct Portable : Tiles {
   static AS broadcast_s(const int8_t* p) { return broadcast4(p); }
   static AccS zero_s() { return set1_i32(0); }
   static AccS dot_s(const AccS& acc, const WS& w, const AS& a) { return dot(acc, a, w); }
-  static I finish_s(const AccS& acc) { return acc; }
+  static I sums_s(const AccS& acc) { return acc; }
 
   // The rate of plain code is no limit of the CPU: one multiply-accumulate at a time.
   using L8 = int32_t;

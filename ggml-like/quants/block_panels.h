@@ -134,7 +134,7 @@ struct BlockPanels {
       });
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         QUERN_UNROLL for (int p = 0; p < P; ++p) {
-          out[r][p] = S::finish_s(acc[r][p]);
+          out[r][p] = S::sums_s(acc[r][p]);
           if constexpr (lifted<S> != 0) out[r][p] = S::add_i32(out[r][p], begin(r));
         }
       }
@@ -165,9 +165,9 @@ struct BlockPanels {
         QUERN_UNROLL for (int r = 0; r < R; ++r) {
           QUERN_UNROLL for (int p = 0; p < P; ++p) {
             if constexpr (S::wide4)
-              out[r][p] = S::finish4(acc[r][p]);
+              out[r][p] = S::sums4(acc[r][p]);
             else
-              out[r][p] = S::add_i32(out[r][p], S::finish4(acc[r][p]));
+              out[r][p] = S::add_i32(out[r][p], S::sums4(acc[r][p]));
           }
         }
       });

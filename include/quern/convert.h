@@ -14,7 +14,7 @@ QUERN_API const char *quern_written_type(size_t i);
 typedef struct quern_convert_options {
   size_t size;
   const char *type;        /* one of quern_written_type; NULL: from the output's name (minilm.q8), else q8 */
-  const char *calibration; /* a file of texts, one a line, that smoothing and rounding are fitted to; NULL: built-in ones */
+  const char *calibration; /* a file of texts, one per line, that smoothing and rounding are fitted to; NULL: built-in ones */
   int n_threads;           /* 0: quern_usable_cpus() */
   const char *self_test;   /* NULL, or a text whose ids and vector are kept in the file besides the built-in ones */
   /* Called now and then with the work done of the whole, both in the same unit; a return of non-zero cancels. May be NULL. */

@@ -42,7 +42,7 @@ typedef struct quern_embed_options {
   const char *prompt_name; /* NULL, or the name of one of the model's prompts */
   const char *input_type;  /* NULL, or query or document: the model's prompt for such texts, where it has one */
   int64_t overlap;         /* tokens that neighbouring pieces of a long text share: 0 by default */
-  quern_text_info *info;   /* NULL, or room for one entry a text, which the call fills in */
+  quern_text_info *info;   /* NULL, or room for one entry per text, which the call fills in */
 } quern_embed_options;
 QUERN_API quern_embed_options quern_embed_options_default(void);
 
@@ -126,7 +126,7 @@ typedef struct quern_span {
 } quern_span;
 typedef struct quern_spans quern_spans;
 /* The labelled parts of n texts (named entities). grouped: 1: tokens side by side with one label are one span, where B- begins
- * another, and spans of the label "O" are left out; 0: a span a token, special tokens left out. Free with quern_spans_free. */
+ * another, and spans of the label "O" are left out; 0: one span per token, special tokens left out. Free with quern_spans_free. */
 QUERN_API quern_status quern_classify_tokens(quern_session *session, const char *const *texts, const size_t *lengths,
                                              size_t n, const quern_classify_options *options, int grouped,
                                              quern_spans **spans, quern_embed_stats *stats);

@@ -21,9 +21,9 @@ QUERN_API int64_t quern_model_width(const quern_model *model);
 QUERN_API int64_t quern_model_max_length(const quern_model *model);
 /* What it makes: QUERN_DENSE and so on, or-ed. */
 typedef enum quern_output {
-  QUERN_DENSE = 1,        /* a vector a text: quern_embed, quern_encode */
+  QUERN_DENSE = 1,        /* one vector per text: quern_embed, quern_encode */
   QUERN_SPARSE = 2,       /* a weight for each token of the vocabulary that matters to a text (SPLADE, bge-m3): quern_encode */
-  QUERN_MULTI_VECTOR = 4, /* a vector a token (ColBERT, bge-m3): quern_encode */
+  QUERN_MULTI_VECTOR = 4, /* one vector per token (ColBERT, bge-m3): quern_encode */
   QUERN_LABELS = 8,       /* scores of labels for a text or a pair of texts: quern_classify, quern_rerank */
   QUERN_TOKEN_LABELS = 16, /* scores of labels for each token: quern_classify_tokens */
   QUERN_TEXT = 32,        /* the tokens that follow a text: quern_generator_new */

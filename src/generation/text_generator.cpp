@@ -64,13 +64,13 @@ void TextGenerator::step(std::vector<TextEvent>& out) {
     const bool end = event.token.finish == Finish::end && stream.skip_end &&
                      generator_.model().end_tokens.contains(event.token.token);
     if (event.token.token >= 0 && !end) stream.decoder.push(event.token.token, piece);
-    if (event.token.finish != Finish::none) stream.decoder.finish(piece);
+    if (event.token.finish != Finish::none) stream.decoder.flush(piece);
     if (stream.stops.push(piece, event.text)) {
       event.stopped = true;
       if (event.token.finish == Finish::none) generator_.cancel(event.token.sequence);
       event.token.finish = Finish::end;
     } else if (event.token.finish != Finish::none) {
-      stream.stops.finish(event.text);
+      stream.stops.flush(event.text);
     }
     if (event.token.finish != Finish::none) streams_.erase(found);
     out.push_back(std::move(event));

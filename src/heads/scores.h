@@ -1,4 +1,4 @@
-// The heads of tasks other than a text's one vector: label scores, sparse weights, a vector a token. Thread-safe: they
+// The heads of tasks other than a text's one vector: label scores, sparse weights, one vector per token. Thread-safe: they
 // keep nothing.
 #pragma once
 #include <cstdint>

@@ -1,11 +1,11 @@
-// Vocabulary files to a tokenizer.json, by family. See hf_tokenizer.h.
+// ExternalVocabulary files to a tokenizer.json, by family. See hf_tokenizer.h.
 #include "hub/hf_tokenizer.h"
 
 #include <algorithm>
 
 #include "hub/hf_json.h"
+#include "tokenizers/external_vocabulary.h"
 #include "tokenizers/sentencepiece.h"
-#include "tokenizers/vocabulary.h"
 
 namespace quern {
 namespace {
@@ -60,26 +60,26 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-size_t id_of(const Vocabulary& v, const std::string& piece) {
+size_t id_of(const ExternalVocabulary& v, const std::string& piece) {
   const auto found = std::find(v.pieces.begin(), v.pieces.end(), piece);
   if (found == v.pieces.end())
     throw Error(Status::bad_file, v.file + ": has no token \"" + printable(piece) + "\", which the tokenizer needs");
   return static_cast<size_t>(found - v.pieces.begin());
 }
 
-void mark_special(Vocabulary& v, const std::string& piece) {
+void mark_special(ExternalVocabulary& v, const std::string& piece) {
   const auto found = std::find(v.pieces.begin(), v.pieces.end(), piece);
   if (found != v.pieces.end()) v.kinds[static_cast<size_t>(found - v.pieces.begin())] = PieceKind::control;
 }
 
-void add(Vocabulary& v, const std::string& piece, PieceKind kind, double score = 0) {
+void add(ExternalVocabulary& v, const std::string& piece, PieceKind kind, double score = 0) {
   v.pieces.push_back(piece);
   v.kinds.push_back(kind);
   v.scores.push_back(score);
 }
 
 // The settings' added_tokens_decoder: {"151643": {"content": …, "special": …}}, those behind the vocabulary in order.
-void add_tokens(const Settings& s, Vocabulary& v) {
+void add_tokens(const Settings& s, ExternalVocabulary& v) {
   const nlohmann::json* list = s.file ? s.file->find("added_tokens_decoder") : nullptr;
   if (list == nullptr) return;
   if (!list->is_object()) s.file->wrong("added_tokens_decoder", "an object");
@@ -110,7 +110,7 @@ void add_tokens(const Settings& s, Vocabulary& v) {
   }
 }
 
-std::string from_vocab_txt(const std::string& text, Vocabulary v, const Settings& s) {
+std::string from_vocab_txt(const std::string& text, ExternalVocabulary v, const Settings& s) {
   v.pieces = lines_of(text);
   v.kinds.assign(v.pieces.size(), PieceKind::normal);
   BertSettings bert;
@@ -128,7 +128,8 @@ std::string from_vocab_txt(const std::string& text, Vocabulary v, const Settings
 }
 
 // vocab.json {piece: id} and merges.txt, "a b" a line after a line "#version".
-std::string from_vocab_json(const nlohmann::json& vocab, const std::string& merges, Vocabulary v, const Settings& s) {
+std::string from_vocab_json(const nlohmann::json& vocab, const std::string& merges, ExternalVocabulary v,
+                            const Settings& s) {
   if (!vocab.is_object()) throw Error(Status::bad_file, v.file + ": no JSON object");
   v.pieces.resize(vocab.size());
   std::vector<bool> seen(vocab.size());
@@ -164,7 +165,7 @@ std::string from_vocab_json(const nlohmann::json& vocab, const std::string& merg
 
 // fairseq's order of XLM-RoBERTa's special tokens, in place of SentencePiece's three; the mask is the last.
 std::string from_xlm_roberta(SentencePieceModel m, const Settings& s) {
-  Vocabulary v;
+  ExternalVocabulary v;
   v.file = m.vocabulary.file;
   for (const char* piece : {"<s>", "<pad>", "</s>"}) add(v, piece, PieceKind::control);
   add(v, "<unk>", PieceKind::unknown);
@@ -178,7 +179,7 @@ std::string from_xlm_roberta(SentencePieceModel m, const Settings& s) {
 }
 
 std::string from_t5(SentencePieceModel m, const Settings& s) {
-  Vocabulary& v = m.vocabulary;
+  ExternalVocabulary& v = m.vocabulary;
   size_t n_extra = 100;
   if (s.file) n_extra = s.file->count("extra_ids", 0, 10000).value_or(n_extra);
   for (size_t i = n_extra; i-- > 0;) add(v, "<extra_id_" + std::to_string(i) + ">", PieceKind::control);
@@ -188,7 +189,7 @@ std::string from_t5(SentencePieceModel m, const Settings& s) {
 }
 
 std::string from_llama(SentencePieceModel m, const Settings& s) {
-  Vocabulary& v = m.vocabulary;
+  ExternalVocabulary& v = m.vocabulary;
   const bool gemma = s.family.starts_with("gemma");
   if (gemma) m.normalizer.add_space_prefix = false;
   m.normalizer.charsmap.clear();  // transformers leaves it out
@@ -236,7 +237,7 @@ std::optional<std::string> build_tokenizer_json(const HfFolder::ReadFile& read, 
     return read(join_path(folder.transformer_folder, name), max_vocabulary_bytes);
   };
   const auto named = [&](const char* name) {
-    Vocabulary v;
+    ExternalVocabulary v;
     v.file = folder.dir + "/" + join_path(folder.transformer_folder, name);
     return v;
   };
@@ -258,7 +259,7 @@ std::optional<std::string> build_tokenizer_json(const HfFolder::ReadFile& read, 
   const auto merges = file("merges.txt");
   if (!merges) throw Error(Status::not_found, folder.dir + ": there is vocab.json, but merges.txt is missing");
   decide("vocab.json and merges.txt");
-  const Vocabulary v = named("vocab.json");
+  const ExternalVocabulary v = named("vocab.json");
   return from_vocab_json(parse_json(*vocab, v.file), *merges, v, settings);
 }
 

@@ -120,14 +120,9 @@ void Decoder::layer_weights(WeightMap& map, const DecoderLayout& layout) {
   window_of.resize(static_cast<size_t>(n_layers), INT32_MAX);
   const int64_t q = H * d, k = KV * d;
   map.table(token, "token_embd", "embed_tokens", vocab, D);
-  const auto divisors = [&](Norm& to, const char* name, const std::vector<float>& made) {
-    WeightSpec& spec = map.norm(to, name, name, turned / 2, false);
-    spec.optional = true;
-    spec.made = made;
-  };
-  divisors(rope_divisors, "rope_freqs", made_divisors);
-  divisors(rope_short, "rope_factors_short", made_short);
-  divisors(rope_long, "rope_factors_long", made_long);
+  map.vector(rope_divisors, "rope_freqs", turned / 2, made_divisors);
+  map.vector(rope_short, "rope_factors_short", turned / 2, made_short);
+  map.vector(rope_long, "rope_factors_long", turned / 2, made_long);
   const auto norm = [&](Norm& to, const char* gguf, const char* hf, int64_t n) {
     map.norm(to, gguf, hf, n, false).hf_added = layout.norm_added;
   };
@@ -181,8 +176,8 @@ std::vector<float> Decoder::frequencies(const Rope& by, const float* divisors) c
 
 void Decoder::prepare(Ops& op, Batch& batch) const {
   if (local_turns) batch.rotary[1] = rotary_of(op, batch, turned, local_rope.base, local_rope.linear);
-  const std::vector<float> usual = frequencies(rope, rope_long.weight ? rope_short.weight : rope_divisors.weight);
-  const std::vector<float> longer = rope_long.weight ? frequencies(rope, rope_long.weight) : std::vector<float>();
+  const std::vector<float> usual = frequencies(rope, rope_divisors ? rope_divisors : rope_short);
+  const std::vector<float> longer = !rope_divisors && rope_long ? frequencies(rope, rope_long) : std::vector<float>();
   // By what a text may come to, and by nothing of the texts beside it.
   const auto of_text = [&](const Sequence& text) -> std::span<const float> {
     return !longer.empty() && std::max(batch.growing_to, text.length) > original_context ? longer : usual;
@@ -235,7 +230,7 @@ Tensor Decoder::layer(Ops& op, const Batch& batch, int i, const Tensor& x) const
   return step(op.gate(both.columns(0, F), both.columns(F, F), act), l.down, l.ffn_post_norm, h);
 }
 
-Tensor Decoder::finish(Ops& op, const Tensor& x) const {
+Tensor Decoder::output_norm(Ops& op, const Tensor& x) const {
   return op.rms_norm(x, final_norm, eps);
 }
 

@@ -37,7 +37,7 @@ class Decoder : public Model {
   void prepare(Ops& op, Batch& batch) const override;
   Tensor embed(Ops& op, const Batch& batch) const override;
   Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const override;
-  Tensor finish(Ops& op, const Tensor& x) const override;
+  Tensor output_norm(Ops& op, const Tensor& x) const override;
 
  protected:
   // Sizes, eps, activation and rotary positions, by the keys that all have. Throws Error{bad_file} for heads that do
@@ -76,7 +76,9 @@ class Decoder : public Model {
   Tensor attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) const;
 
   Table token;
-  Norm final_norm, rope_divisors, rope_short, rope_long;
+  Norm final_norm;
+  // What rotary frequencies are divided by, turned / 2 values each; null: nothing. short and long: of longrope.
+  const float *rope_divisors = nullptr, *rope_short = nullptr, *rope_long = nullptr;
   Linear head;
   std::vector<Layer> blocks;
   std::vector<int64_t> window_of;  // layers

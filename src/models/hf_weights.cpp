@@ -58,16 +58,12 @@ class HfBinder {
       case WeightSpec::Kind::linear:
         return linear(spec);
       case WeightSpec::Kind::norm: {
-        if (!spec.made.empty()) {
-          spec.norm->weight = static_cast<const float*>(
-              std::memcpy(store_.floats(spec.made.size()), spec.made.data(), spec.made.size() * sizeof(float)));
-          return;
-        }
+        if (!spec.made.empty())
+          return spec.bind(static_cast<const float*>(
+              std::memcpy(store_.floats(spec.made.size()), spec.made.data(), spec.made.size() * sizeof(float))));
         if (spec.optional && !file_.has(spec)) return;
         const HfTensors t = file_.find(spec, 0);
-        spec.norm->weight = vector(t.weight, spec.hf_added);
-        spec.norm->bias = t.bias ? vector(*t.bias) : nullptr;
-        return;
+        return spec.bind(vector(t.weight, spec.hf_added), t.bias ? vector(*t.bias) : nullptr);
       }
       case WeightSpec::Kind::table: {
         const StTensor weight = file_.find(spec, 0).weight;

@@ -53,16 +53,16 @@ Tensor forward(const Model& model, const Placement& placement, const Batch& batc
   Stage host(model, placement.host, batch);
   host.step(-1, after, [&] { return model.embed(host.op, host.batch); });
   host.layers(0, on_host, after);
-  const auto finish = [&](Stage& stage) {
-    stage.step(n, after, [&] { return model.finish(stage.op, stage.x); });
+  const auto end = [&](Stage& stage) {
+    stage.step(n, after, [&] { return model.output_norm(stage.op, stage.x); });
     return stage.x;
   };
-  if (!placement.device) return finish(host);
+  if (!placement.device) return end(host);
   Stage device(model, *placement.device, batch);
   std::vector<float> room;
   device.op.write(host.op.read(host.x, room), device.x);
   device.layers(on_host, n, after);
-  return finish(device);
+  return end(device);
 }
 
 }  // namespace quern

@@ -15,7 +15,7 @@
 
 namespace quern {
 
-// Texts packed end to end, without padding. ids and types have one entry a token; types are 0 for a single text.
+// Texts packed end to end, without padding. ids and types have one entry per token; types are 0 for a single text.
 struct Batch {
   std::span<const int32_t> ids, types;
   std::span<const Sequence> texts;
@@ -61,10 +61,10 @@ class Model {
 
   // What all layers of a pass share, into batch.
   virtual void prepare(Ops&, Batch&) const {}
-  // (T, D) each. The layers are the graph: embed, then layer(0) … layer(layers() - 1), then finish.
+  // (T, D) each. The layers are the graph: embed, then layer(0) … layer(layers() - 1), then output_norm.
   virtual Tensor embed(Ops& op, const Batch& batch) const = 0;
   virtual Tensor layer(Ops& op, const Batch& batch, int i, const Tensor& x) const = 0;
-  virtual Tensor finish(Ops&, const Tensor& x) const { return x; }
+  virtual Tensor output_norm(Ops&, const Tensor& x) const { return x; }
 };
 
 // Last hidden states (T, D), of placement.last(). `after`, when given, sees the states after embed (layer -1) and after

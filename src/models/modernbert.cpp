@@ -115,7 +115,7 @@ struct ModernBert final : Model {
     return op.linear(gated, l.down, Activation::none, &y);
   }
 
-  Tensor finish(Ops& op, const Tensor& x) const override { return op.layer_norm(x, final_norm, eps); }
+  Tensor output_norm(Ops& op, const Tensor& x) const override { return op.layer_norm(x, final_norm, eps); }
 };
 
 }  // namespace

@@ -106,7 +106,7 @@ struct T5Encoder final : Model {
     return op.linear(h, l.down, Activation::none, &y);
   }
 
-  Tensor finish(Ops& op, const Tensor& x) const override { return op.rms_norm(x, final_norm, eps); }
+  Tensor output_norm(Ops& op, const Tensor& x) const override { return op.rms_norm(x, final_norm, eps); }
 };
 
 }  // namespace

@@ -35,6 +35,16 @@ WeightSpec& WeightMap::norm(Norm& to, const std::string& gguf, const std::string
   return specs.emplace_back(std::move(spec));
 }
 
+WeightSpec& WeightMap::vector(const float*& to, const std::string& name, int64_t n, const std::vector<float>& made) {
+  Norm none;
+  WeightSpec& spec = norm(none, name, name, n, false);
+  spec.norm = nullptr;
+  spec.vector = &to;
+  spec.optional = true;
+  spec.made = made;
+  return spec;
+}
+
 WeightSpec& WeightMap::table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
                              bool always_f32) {
   WeightSpec spec{.kind = WeightSpec::Kind::table,

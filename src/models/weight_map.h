@@ -39,7 +39,16 @@ struct WeightSpec {
   std::string hf_folder = {};  // of the Hugging Face folder, relative; empty: the transformer's own
   Linear* linear = nullptr;
   Norm* norm = nullptr;
+  const float** vector = nullptr;  // of Kind::norm: values that no norm is made of, rotary factors
   Table* table = nullptr;
+
+  // Where values of Kind::norm go; null: the file has none.
+  void bind(const float* weight, const float* bias = nullptr) const {
+    if (vector)
+      *vector = weight;
+    else
+      *norm = {weight, bias};
+  }
 };
 
 class WeightMap {
@@ -54,6 +63,8 @@ class WeightMap {
   WeightSpec& linear(Linear& to, const std::string& gguf, std::vector<WeightSpec::Part> parts, int64_t K,
                      bool bias = true, const std::string& hf_whole = {});
   WeightSpec& norm(Norm& to, const std::string& gguf, const std::string& hf, int64_t D, bool bias = true);
+  // n values that a file need not have; made: those that config.json implies, of which it has no tensor.
+  WeightSpec& vector(const float*& to, const std::string& name, int64_t n, const std::vector<float>& made);
   // rows = 0: as many as the file has.
   WeightSpec& table(Table& to, const std::string& gguf, const std::string& hf, int64_t rows, int64_t cols,
                     bool always_f32 = false);

@@ -22,9 +22,8 @@ class GgufBinder {
         return linear(spec);
       case WeightSpec::Kind::norm:
         if (spec.optional && !file_.find(spec.name + ".weight")) return;
-        spec.norm->weight = vector(spec.name + ".weight", spec.N);
-        spec.norm->bias = spec.bias ? vector(spec.name + ".bias", spec.N) : nullptr;
-        return;
+        return spec.bind(vector(spec.name + ".weight", spec.N),
+                         spec.bias ? vector(spec.name + ".bias", spec.N) : nullptr);
       case WeightSpec::Kind::table:
         return table(spec);
     }

@@ -70,7 +70,7 @@ bool StopStrings::push(std::string_view piece, std::string& out) {
   return false;
 }
 
-void StopStrings::finish(std::string& out) {
+void StopStrings::flush(std::string& out) {
   out += held_;
   held_.clear();
 }

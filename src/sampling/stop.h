@@ -21,7 +21,7 @@ class StopStrings {
   // stopped; pieces after that are ignored. Takes time in proportion to bytes × strings.
   bool push(std::string_view piece, std::string& out);
   // No more pieces come: appends what was held back, as it is.
-  void finish(std::string& out);
+  void flush(std::string& out);
 
   bool stopped() const { return which_.has_value(); }
   // The place of the string that stopped the text, in the constructor's list.

@@ -124,7 +124,7 @@ void TokenMatcher::split(std::string_view text, std::span<const Span> plain, std
   put(done, text.size(), -1);
 }
 
-AddedTokens::AddedTokens(const std::optional<JsonField>& field, const Vocab& vocab, const Normalizer* normalizer)
+AddedTokens::AddedTokens(const std::optional<JsonField>& field, const Vocabulary& vocab, const Normalizer* normalizer)
     : vocab_size_(vocab.size()) {
   std::vector<AddedToken> specials, others;  // the reference looks for special tokens first
   std::unordered_map<std::string, int32_t> extra_ids;

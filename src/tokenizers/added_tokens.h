@@ -9,7 +9,7 @@
 
 #include "json_field.h"
 #include "normalizer.h"
-#include "vocab.h"
+#include "vocabulary.h"
 
 namespace quern {
 
@@ -49,7 +49,7 @@ class TokenMatcher {
 class AddedTokens {
  public:
   // From the array "added_tokens", if any. A token in the vocabulary has its id; others get the next free ones.
-  AddedTokens(const std::optional<JsonField>& field, const Vocab& vocab, const Normalizer* normalizer);
+  AddedTokens(const std::optional<JsonField>& field, const Vocabulary& vocab, const Normalizer* normalizer);
 
   TokenMatcher raw, normalized;
   size_t vocab_size() const { return vocab_size_ + extra_.size(); }

@@ -37,7 +37,7 @@ void BertFastPath::put_word(size_t begin, size_t size, size_t base, const Buffer
                             std::vector<Token>& out) const {
   const auto at = [base](size_t i) { return static_cast<uint32_t>(base + i); };
   const char* text = buffers.word.data();
-  const Vocab& vocab = model_.vocab();
+  const Vocabulary& vocab = model_.vocab();
   const int32_t whole = vocab.table().find(vocab, text, size, buffers.hashes[size]);  // most words are one piece
   if (whole >= 0) {
     out.push_back({whole, at(begin), at(begin + size)});

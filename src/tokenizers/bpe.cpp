@@ -47,7 +47,7 @@ class Bpe final : public TokenModel {
   }
 
   MergeTable merges_;
-  PackedTable<uint8_t> whole_;  // a bit a piece: the merges make the piece alone of its own text
+  PackedTable<uint8_t> whole_;  // one bit per piece: the merges make the piece alone of its own text
   // Bits by pairs of characters: set where a merge joins them. A long word can be cut between two others, for nothing
   // reaches over the cut: a text that is one word, as in SentencePiece's way, falls apart. Empty: no cutting.
   PackedTable<uint8_t> joined_;

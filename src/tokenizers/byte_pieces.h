@@ -4,13 +4,13 @@
 #include <iterator>
 #include <string_view>
 
-#include "vocab.h"
+#include "vocabulary.h"
 
 namespace quern {
 
 class BytePieces {
  public:
-  explicit BytePieces(const Vocab& vocab) {
+  explicit BytePieces(const Vocabulary& vocab) {
     constexpr char digits[] = "0123456789ABCDEF";
     char name[] = "<0x00>";
     for (uint32_t byte = 0; byte < 256; ++byte) {

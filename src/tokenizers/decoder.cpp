@@ -7,9 +7,9 @@ namespace {
 class Collect final : public DecodeStep {
  public:
   void token(std::string text) override { all_ += text; }
-  void finish() override {
+  void flush() override {
     next->token(std::move(all_));
-    next->finish();
+    next->flush();
   }
 
  private:

@@ -18,7 +18,7 @@ class DecodeStep {
   virtual ~DecodeStep() = default;
   virtual void token(std::string text) = 0;
   // No more tokens come: gives what was held back.
-  virtual void finish() { next->finish(); }
+  virtual void flush() { next->flush(); }
   // What a token in the middle of a text becomes, if need be as bytes that are no whole characters: for TokenBytes.
   virtual std::string middle_bytes(std::string text) const { return text; }
   DecodeStep* next = nullptr;

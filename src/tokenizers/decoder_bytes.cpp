@@ -23,9 +23,9 @@ class ByteLevelStep final : public DecodeStep {
     next->token(repaired(std::string_view(bytes_).substr(0, n_ready)));
     bytes_.erase(0, n_ready);
   }
-  void finish() override {
+  void flush() override {
     if (!bytes_.empty()) next->token(repaired(bytes_));
-    next->finish();
+    next->flush();
   }
   std::string middle_bytes(std::string text) const override {
     std::string bytes;
@@ -73,12 +73,12 @@ class ByteFallbackStep final : public DecodeStep {
       run_ += static_cast<char>(byte);
       return;
     }
-    flush();
+    give_held();
     next->token(std::move(text));
   }
-  void finish() override {
-    flush();
-    next->finish();
+  void flush() override {
+    give_held();
+    next->flush();
   }
   std::string middle_bytes(std::string text) const override {
     const int byte = byte_of(text);
@@ -86,7 +86,7 @@ class ByteFallbackStep final : public DecodeStep {
   }
 
  private:
-  void flush() {
+  void give_held() {
     if (run_.empty()) return;
     if (find_invalid_utf8(run_) == run_.size()) {
       next->token(std::move(run_));

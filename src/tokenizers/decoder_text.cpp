@@ -80,9 +80,9 @@ class BpeStep final : public DecodeStep {
     if (held_) give(" ");
     held_ = std::move(text);
   }
-  void finish() override {
+  void flush() override {
     if (held_) give("");
-    next->finish();
+    next->flush();
   }
 
   std::string middle_bytes(std::string text) const override {

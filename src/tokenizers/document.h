@@ -1,5 +1,5 @@
-// Reads the bytes of a tokenizer.json: the vocabulary goes straight into a Vocab, scores and merges into lists, and
-// the rest, which is small, becomes a JSON value. Says nothing about the stages.
+// Reads the bytes of a tokenizer.json: the vocabulary goes straight into a Vocabulary, scores and merges into lists,
+// and the rest, which is small, becomes a JSON value. Says nothing about the stages.
 #pragma once
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "json_field.h"
-#include "vocab.h"
+#include "vocabulary.h"
 
 namespace quern {
 
@@ -40,7 +40,7 @@ struct TokenizerDocument {
 
   std::string file;
   std::unique_ptr<nlohmann::json> json;  // without model.vocab and model.merges, which are null here
-  Vocab vocab;                           // of model.vocab, not finished
+  Vocabulary vocab;                      // of model.vocab, not finished
   std::vector<double> scores;            // of the pieces, where model.vocab is an array
   MergeList merges;
   enum class VocabKind { none, object, array } vocab_kind = VocabKind::none;

@@ -6,9 +6,9 @@
 #include <vector>
 
 #include "error.h"
+#include "external_vocabulary.h"
 #include "gguf/reader.h"
 #include "io/json.h"
-#include "vocabulary.h"
 #include "vocabulary_pre.h"
 
 namespace quern {
@@ -19,7 +19,8 @@ std::string key(const char* name) {
 }
 
 // The id that a key holds, or else that of the first token with this text.
-std::optional<size_t> find_id(const GgufReader& file, const Vocabulary& v, const char* name, const char* text = "") {
+std::optional<size_t> find_id(const GgufReader& file, const ExternalVocabulary& v, const char* name,
+                              const char* text = "") {
   if (file.has(key(name))) {
     const uint64_t id = file.get_uint(key(name));
     if (id >= v.pieces.size())
@@ -32,14 +33,14 @@ std::optional<size_t> find_id(const GgufReader& file, const Vocabulary& v, const
   return static_cast<size_t>(found - v.pieces.begin());
 }
 
-size_t require_id(const GgufReader& file, const Vocabulary& v, const char* name, const char* text = "") {
+size_t require_id(const GgufReader& file, const ExternalVocabulary& v, const char* name, const char* text = "") {
   const std::optional<size_t> id = find_id(file, v, name, text);
   if (!id) throw Error(Status::bad_file, file.name() + ": " + key(name) + " names no token");
   return *id;
 }
 
-Vocabulary read_vocabulary(const GgufReader& file) {
-  Vocabulary v;
+ExternalVocabulary read_vocabulary(const GgufReader& file) {
+  ExternalVocabulary v;
   v.file = file.name();
   for (const std::string_view token : file.get_strings(key("tokens"))) v.pieces.emplace_back(token);
   v.kinds.assign(v.pieces.size(), PieceKind::normal);
@@ -59,7 +60,7 @@ Vocabulary read_vocabulary(const GgufReader& file) {
   return v;
 }
 
-Surround surround_of(const GgufReader& file, const Vocabulary& v, bool add_bos, bool add_eos) {
+Surround surround_of(const GgufReader& file, const ExternalVocabulary& v, bool add_bos, bool add_eos) {
   Surround s;
   if (file.get_bool_or(key("add_bos_token"), add_bos)) s.before = {require_id(file, v, "bos_token_id", "<s>")};
   if (file.get_bool_or(key("add_eos_token"), add_eos)) s.after = {require_id(file, v, "eos_token_id", "</s>")};
@@ -78,7 +79,7 @@ SpmNormalizer normalizer_of(const GgufReader& file, bool remove_extra_spaces) {
 }
 
 std::string from_bert(const GgufReader& file) {
-  Vocabulary v = read_vocabulary(file);
+  ExternalVocabulary v = read_vocabulary(file);
   const size_t cls = require_id(file, v, "cls_token_id", "[CLS]"),
                sep = require_id(file, v, "seperator_token_id", "[SEP]"),
                unknown = require_id(file, v, "unknown_token_id", "[UNK]");
@@ -101,7 +102,7 @@ std::string from_bert(const GgufReader& file) {
 }
 
 std::string from_gpt2(const GgufReader& file) {
-  const Vocabulary v = read_vocabulary(file);
+  const ExternalVocabulary v = read_vocabulary(file);
   const std::string pre(file.get_string_or(key("pre"), "default"));
   const BytePreTokenizer& known = byte_pre_tokenizer(pre, file.name());
   Surround s = surround_of(file, v, known.add_bos, known.add_eos);
@@ -110,13 +111,13 @@ std::string from_gpt2(const GgufReader& file) {
 }
 
 std::string from_llama(const GgufReader& file) {
-  const Vocabulary v = read_vocabulary(file);
+  const ExternalVocabulary v = read_vocabulary(file);
   SpmNormalizer n = normalizer_of(file, false);
   return spm_bpe_json(v, require_id(file, v, "unknown_token_id", "<unk>"), n, surround_of(file, v, true, false));
 }
 
 std::string from_t5(const GgufReader& file) {
-  const Vocabulary v = read_vocabulary(file);
+  const ExternalVocabulary v = read_vocabulary(file);
   const bool bytes = std::find(v.kinds.begin(), v.kinds.end(), PieceKind::byte) != v.kinds.end();
   Surround s = surround_of(file, v, false, true);
   s.double_after = !s.before.empty();

@@ -42,11 +42,11 @@ std::unique_ptr<const TokenModel> make_model(TokenizerDocument& document) {
     known += (known.empty() ? "" : ", ") + std::string(t.name);
     if (type != t.name) continue;
     if (document.tables != nullptr) {
-      document.vocab = Vocab::view(*document.tables);
+      document.vocab = Vocabulary::view(*document.tables);
       return t.make(field, document);
     }
     if (document.vocab_kind != t.vocab) field.fail("has no \"vocab\" of the kind that " + type + " needs");
-    const std::string wrong = document.vocab.finish();
+    const std::string wrong = document.vocab.build();
     if (!wrong.empty()) throw Error(Status::bad_file, clip_message(document.file + ": model.vocab: " + wrong));
     return t.make(field, document);
   }
@@ -64,7 +64,7 @@ void word_bytes(const Char* word, size_t n, bool map, ModelScratch& scratch) {
   }
 }
 
-int32_t unknown_id(const JsonField& field, const char* absent, const Vocab& vocab) {
+int32_t unknown_id(const JsonField& field, const char* absent, const Vocabulary& vocab) {
   const std::string unknown = field.string_or("unk_token", absent);
   const int32_t id = vocab.find(unknown);
   if (id < 0) field.fail("has the unk_token \"" + unknown + "\", which is not in its vocab");

@@ -7,7 +7,7 @@
 
 #include "document.h"
 #include "text.h"
-#include "vocab.h"
+#include "vocabulary.h"
 
 namespace quern {
 
@@ -46,14 +46,14 @@ class TokenModel {
   virtual ~TokenModel() = default;
   // Appends the tokens of a word of n > 0 characters.
   virtual void tokenize(const Char* word, size_t n, ModelScratch& scratch, std::vector<Token>& out) const = 0;
-  const Vocab& vocab() const { return vocab_; }
+  const Vocabulary& vocab() const { return vocab_; }
   int32_t unknown() const { return unknown_; }  // the token for what the vocabulary lacks; -1: there is none
   // Gives everything that make_model would take from a TableSource.
   virtual void save(const TableSink& sink) const { vocab_.save(sink); }
 
  protected:
-  explicit TokenModel(Vocab vocab) : vocab_(std::move(vocab)) {}
-  Vocab vocab_;
+  explicit TokenModel(Vocabulary vocab) : vocab_(std::move(vocab)) {}
+  Vocabulary vocab_;
   int32_t unknown_ = -1;
 };
 
@@ -67,6 +67,6 @@ std::string model_type(const TokenizerDocument& document);
 void word_bytes(const Char* word, size_t n, bool map, ModelScratch& scratch);
 
 // The id of the token for what the vocabulary lacks: field's "unk_token". It must be in the vocabulary.
-int32_t unknown_id(const JsonField& field, const char* absent, const Vocab& vocab);
+int32_t unknown_id(const JsonField& field, const char* absent, const Vocabulary& vocab);
 
 }  // namespace quern

@@ -66,7 +66,7 @@ class Places {
 
 }  // namespace
 
-void PieceTrie::build(const Vocab& vocab) {
+void PieceTrie::build(const Vocabulary& vocab) {
   std::vector<int32_t> order(vocab.size());
   std::iota(order.begin(), order.end(), 0);
   std::sort(order.begin(), order.end(), [&](int32_t a, int32_t b) { return vocab.piece(a) < vocab.piece(b); });
@@ -107,7 +107,7 @@ void PieceTrie::build(const Vocab& vocab) {
   units_ = PackedTable<uint64_t>(std::move(units));
 }
 
-void PieceTrie::view(const Vocab& vocab, const TableSource& tables) {
+void PieceTrie::view(const Vocabulary& vocab, const TableSource& tables) {
   units_ = tables.get<uint64_t>("trie");
   const size_t n = units_.size();
   if (n == 0 || n % 256 != 0) {

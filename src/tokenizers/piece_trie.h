@@ -5,15 +5,15 @@
 #include <string_view>
 
 #include "table.h"
-#include "vocab.h"
+#include "vocabulary.h"
 
 namespace quern {
 
 class PieceTrie {
  public:
-  void build(const Vocab& vocab);  // empty pieces are left out
+  void build(const Vocabulary& vocab);  // empty pieces are left out
   // In place, as saved; checks every base and id.
-  void view(const Vocab& vocab, const TableSource& tables);
+  void view(const Vocabulary& vocab, const TableSource& tables);
   void save(const TableSink& sink) const { sink("trie", units_.bytes()); }
 
   // Calls found(size, id) for each piece that text starts with, the shortest first.

@@ -5,7 +5,7 @@
 
 #include "error.h"
 #include "utf8.h"
-#include "vocab.h"
+#include "vocabulary.h"
 
 namespace quern {
 namespace {
@@ -79,7 +79,7 @@ class Message {
   const std::string& name_;
 };
 
-void read_piece(Message m, Vocabulary& v) {
+void read_piece(Message m, ExternalVocabulary& v) {
   std::string_view piece;
   double score = 0;
   uint64_t kind = static_cast<uint64_t>(PieceKind::normal);
@@ -88,7 +88,7 @@ void read_piece(Message m, Vocabulary& v) {
     if (m.field == 2) score = static_cast<double>(m.as_float());
     if (m.field == 3) kind = m.number;
   }
-  if (v.pieces.size() == Vocab::max_pieces) m.fail("has too many pieces");
+  if (v.pieces.size() == Vocabulary::max_pieces) m.fail("has too many pieces");
   if (kind < 1 || kind > 6) m.fail("has a piece of the unknown type " + std::to_string(kind));
   if (find_invalid_utf8(piece) != piece.size()) m.fail("has a piece that is not UTF-8");
   v.pieces.emplace_back(piece);

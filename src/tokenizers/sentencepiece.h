@@ -4,13 +4,13 @@
 #include <string>
 #include <string_view>
 
-#include "vocabulary.h"
+#include "external_vocabulary.h"
 
 namespace quern {
 
 struct SentencePieceModel {
   enum class Type { unigram = 1, bpe = 2 };
-  Vocabulary vocabulary;
+  ExternalVocabulary vocabulary;
   Type type = Type::unigram;
   bool byte_fallback = false;
   size_t unknown = 0;

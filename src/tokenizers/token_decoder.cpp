@@ -7,7 +7,7 @@ std::string Tokenizer::decode(std::span<const int32_t> ids, bool skip_special) c
   TokenDecoder decoder(*this, skip_special);
   std::string text;
   for (const int32_t id : ids) decoder.push(id, text);
-  decoder.finish(text);
+  decoder.flush(text);
   return text;
 }
 
@@ -15,7 +15,7 @@ struct TokenDecoder::Work {
   class Output final : public DecodeStep {
    public:
     void token(std::string part) override { text += part; }
-    void finish() override {}
+    void flush() override {}
     std::string text;
   };
   const Tokenizer& tokenizer;
@@ -50,8 +50,8 @@ void TokenDecoder::push(int32_t id, std::string& out) {
   work_->take(out);
 }
 
-void TokenDecoder::finish(std::string& out) {
-  work_->first().finish();
+void TokenDecoder::flush(std::string& out) {
+  work_->first().flush();
   work_->take(out);
   work_->start();
 }

@@ -99,7 +99,7 @@ class Tokenizer {
   std::unique_ptr<const Pipeline> pipeline_;
 };
 
-// The text of ids that come one after the other. All that push() and finish() append together is decode() of all ids;
+// The text of ids that come one after the other. All that push() and flush() append together is decode() of all ids;
 // each part ends with a whole character.
 class TokenDecoder {
  public:
@@ -107,7 +107,7 @@ class TokenDecoder {
   ~TokenDecoder();
   void push(int32_t id, std::string& out);
   // Appends what was held back. After it a new text begins.
-  void finish(std::string& out);
+  void flush(std::string& out);
 
  private:
   struct Work;

@@ -183,7 +183,7 @@ void Tokenizer::Pipeline::assemble(const std::vector<TemplatePiece>& pieces, con
 }
 
 std::string_view Tokenizer::Pipeline::piece(int32_t id) const {
-  const Vocab& vocab = model->vocab();
+  const Vocabulary& vocab = model->vocab();
   return static_cast<size_t>(id) < vocab.size() ? vocab.piece(id) : added->piece(id);
 }
 

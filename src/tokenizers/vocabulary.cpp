@@ -1,255 +1,130 @@
-// The tokenizer.json of a vocabulary: the parts that families share. See vocabulary.h.
+// A vocabulary and its hash tables. See vocabulary.h.
 #include "vocabulary.h"
 
-#include <algorithm>
-#include <nlohmann/json.hpp>
+#include <bit>
 
-#include "error.h"
-#include "io/json.h"
 #include "utf8.h"
-#include "vocab.h"
-#include "vocabulary_pre.h"
 
 namespace quern {
-namespace {
 
-using Json = nlohmann::json;
-
-std::string dump(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-void check(const Vocabulary& v) {
-  const size_t n = v.pieces.size();
-  const auto wrong = [&](const char* what, size_t size) {
-    throw Error(Status::bad_file,
-                v.file + ": has " + std::to_string(size) + " " + what + " for " + std::to_string(n) + " tokens");
-  };
-  if (v.kinds.size() != n) wrong("token types", v.kinds.size());
-  if (!v.scores.empty() && v.scores.size() != n) wrong("scores", v.scores.size());
-}
-
-const std::string& piece(const Vocabulary& v, size_t id, const char* what) {
-  if (id >= v.pieces.size())
-    throw Error(Status::bad_file, v.file + ": the " + what + " token is " + std::to_string(id) + ", but there are " +
-                                      std::to_string(v.pieces.size()) + " tokens");
-  return v.pieces[id];
-}
-
-Json added_tokens(const Vocabulary& v) {
-  Json added = Json::array();
-  for (size_t id = 0; id < v.pieces.size(); ++id) {
-    const PieceKind kind = v.kinds[id];
-    if (kind != PieceKind::unknown && kind != PieceKind::control && kind != PieceKind::user_defined) continue;
-    added.push_back({{"id", id},
-                     {"content", v.pieces[id]},
-                     {"single_word", false},
-                     {"lstrip", std::find(v.lstrip.begin(), v.lstrip.end(), id) != v.lstrip.end()},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", kind != PieceKind::user_defined}});
+void PieceTable::build(const Vocabulary& vocab, std::string_view prefix) {
+  const auto belongs = [prefix](std::string_view piece) { return piece.starts_with(prefix); };
+  prefix_size_ = prefix.size();
+  longest_ = 0;
+  size_t n = 0;
+  const int32_t n_pieces = static_cast<int32_t>(vocab.size());
+  for (int32_t id = 0; id < n_pieces; ++id) n += belongs(vocab.piece(id));
+  shift_ = 63;
+  while ((uint64_t{1} << (64 - shift_)) < 2 * n + 2) --shift_;
+  std::vector<Slot> slots(size_t{1} << (64 - shift_), Slot{0, -1});
+  for (int32_t id = 0; id < n_pieces; ++id) {
+    if (!belongs(vocab.piece(id))) continue;
+    const std::string_view rest = vocab.piece(id).substr(prefix.size());
+    const uint64_t mixed = mix(PieceHash::of(rest));
+    size_t i = mixed >> shift_;
+    while (slots[i].id >= 0) i = (i + 1) & (slots.size() - 1);
+    slots[i] = {static_cast<uint32_t>(mixed), id};
+    longest_ = std::max(longest_, rest.size());
   }
-  return added;
+  slots_ = PackedTable<Slot>(std::move(slots));
 }
 
-// second_type: the type id of a pair's second text.
-Json template_processing(const Vocabulary& v, const Surround& s, int second_type) {
-  Json names = Json::object();
-  const auto part = [&](size_t id, int type) {
-    const std::string& name = piece(v, id, "special");
-    names[name] = {{"id", name}, {"ids", {id}}, {"tokens", {name}}};
-    return Json{{"SpecialToken", {{"id", name}, {"type_id", type}}}};
-  };
-  const auto text = [](const char* which, int type) { return Json{{"Sequence", {{"id", which}, {"type_id", type}}}}; };
-  Json single = Json::array();
-  for (const size_t id : s.before) single.push_back(part(id, 0));
-  single.push_back(text("A", 0));
-  for (const size_t id : s.after) single.push_back(part(id, 0));
-  Json pair = single;
-  if (s.double_after) {
-    for (const size_t id : s.after) pair.push_back(part(id, 0));
-  } else if (second_type == 0) {
-    for (const size_t id : s.before) pair.push_back(part(id, 0));
+void PieceTable::view(const Vocabulary& vocab, std::string_view prefix, const TableSource& tables,
+                      std::string_view name) {
+  prefix_size_ = prefix.size();
+  slots_ = tables.get<Slot>(name);
+  const size_t n = slots_.size();
+  if (n < 2 || !std::has_single_bit(n)) {
+    tables.fail(name, "should have a power of two of slots, but has " + std::to_string(n));
   }
-  pair.push_back(text("B", second_type));
-  for (const size_t id : s.after) pair.push_back(part(id, second_type));
-  return {{"type", "TemplateProcessing"}, {"single", single}, {"pair", pair}, {"special_tokens", names}};
-}
-
-// All but the model, whose vocabulary is too long for a JSON value.
-Json stages(const Vocabulary& v, Json normalizer, Json pre_tokenizer, Json post_processor, Json decoder) {
-  return {{"version", "1.0"},
-          {"truncation", nullptr},
-          {"padding", nullptr},
-          {"added_tokens", added_tokens(v)},
-          {"normalizer", std::move(normalizer)},
-          {"pre_tokenizer", std::move(pre_tokenizer)},
-          {"post_processor", std::move(post_processor)},
-          {"decoder", std::move(decoder)}};
-}
-
-std::string vocab_object(const Vocabulary& v) {
-  std::string text = "{";
-  for (size_t id = 0; id < v.pieces.size(); ++id) {
-    if (id > 0) text += ',';
-    text += dump(v.pieces[id]) + ':' + std::to_string(id);
+  shift_ = 64 - std::countr_zero(n);
+  const int32_t n_pieces = static_cast<int32_t>(vocab.size());
+  size_t n_used = 0, n_wanted = 0;
+  int32_t largest = -1;
+  for (size_t i = 0; i < n; ++i) {
+    n_used += slots_[i].id >= 0;
+    largest = std::max(largest, slots_[i].id);
   }
-  return text + '}';
-}
-
-// model: its settings; long_parts: ,"key":value… that follow them.
-std::string finished(const Json& stages, const Json& model, const std::string& long_parts) {
-  std::string text = dump(stages), settings = dump(model);
-  text.pop_back();
-  settings.pop_back();
-  return text + ",\"model\":" + settings + long_parts + "}}";
-}
-
-Json replace(const Json& pattern, std::string_view content) {
-  return {{"type", "Replace"}, {"pattern", pattern}, {"content", content}};
-}
-
-std::string base64(std::string_view bytes) {
-  constexpr char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string text;
-  for (size_t i = 0; i < bytes.size(); i += 3) {
-    const size_t n = std::min<size_t>(3, bytes.size() - i);
-    uint32_t bits = 0;
-    for (size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < n ? static_cast<uint8_t>(bytes[i + k]) : 0);
-    for (size_t k = 0; k < 4; ++k) text += k <= n ? digits[bits >> (18 - 6 * k) & 63] : '=';
+  if (largest >= n_pieces) {
+    tables.fail(name, "names the piece " + std::to_string(largest) + " of " + std::to_string(n_pieces));
   }
-  return text;
+  longest_ = 0;
+  for (int32_t id = 0; id < n_pieces; ++id) {
+    const std::string_view piece = vocab.piece(id);
+    if (!piece.starts_with(prefix)) continue;
+    ++n_wanted;
+    longest_ = std::max(longest_, piece.size() - prefix_size_);
+  }
+  if (n_used != n_wanted || n_used == n) {  // without a free slot a search for what is absent would not end
+    tables.fail(name, "holds " + std::to_string(n_used) + " pieces in " + std::to_string(n) + " slots, expected " +
+                          std::to_string(n_wanted) + " and a free slot");
+  }
 }
 
-struct ScoredMerge {
-  double score;
-  uint32_t left_chars, right_chars;
-  int32_t left, right;
-};
+void Vocabulary::add(std::string_view piece, int64_t id) {
+  entries_.push_back({static_cast<uint32_t>(bytes_.size()), static_cast<uint32_t>(piece.size()), id});
+  bytes_ += piece;
+}
 
-// Every way to make a piece of two others, those of higher scores first, as transformers orders them.
-std::vector<ScoredMerge> merges_from_scores(const Vocabulary& v) {
-  Vocab vocab;
-  for (size_t id = 0; id < v.pieces.size(); ++id) vocab.add(v.pieces[id], static_cast<int64_t>(id));
-  if (const std::string wrong = vocab.finish(); !wrong.empty())
-    throw Error(Status::bad_file, v.file + ": the vocabulary " + printable(wrong));
-  std::vector<ScoredMerge> merges;
-  std::vector<uint64_t> hashes, powers = {1};
-  for (size_t id = 0; id < v.pieces.size(); ++id) {
-    const std::string& text = v.pieces[id];
-    const size_t n = text.size(), n_before = merges.size();
-    hashes.assign(1, 0);
-    for (const char c : text) hashes.push_back(PieceHash::append(hashes.back(), c));
-    while (powers.size() <= n) powers.push_back(powers.back() * PieceHash::base);
-    uint32_t n_chars = 0, chars = 0;
-    for (const char c : text) n_chars += (static_cast<uint8_t>(c) & 0xC0) != 0x80;
-    for (size_t at = 1; at < n; ++at) {
-      chars += (static_cast<uint8_t>(text[at - 1]) & 0xC0) != 0x80;
-      if ((static_cast<uint8_t>(text[at]) & 0xC0) == 0x80) continue;
-      const int32_t left = vocab.table().find(vocab, text.data(), at, hashes[at]);
-      if (left < 0) continue;
-      const uint64_t hash = hashes[n] - hashes[at] * powers[n - at];
-      const int32_t right = vocab.table().find(vocab, text.data() + at, n - at, hash);
-      if (right >= 0) merges.push_back({v.scores[id], chars, n_chars - chars, left, right});
+std::string Vocabulary::build() {
+  n_ = entries_.size();
+  if (n_ > max_pieces) return "has more than " + std::to_string(max_pieces) + " pieces";
+  const std::string bound = " is not one of 0 … " + std::to_string(n_) + " - 1 (" + std::to_string(n_) + " pieces)";
+  std::vector<uint32_t> by_id(n_, UINT32_MAX), ends(n_);
+  for (size_t i = 0; i < n_; ++i) {
+    const int64_t id = entries_[i].id;
+    if (id < 0 || static_cast<uint64_t>(id) >= n_) return "id " + std::to_string(id) + bound;
+    uint32_t& place = by_id[static_cast<size_t>(id)];
+    if (place != UINT32_MAX) return "id " + std::to_string(id) + " is given to two pieces";
+    place = static_cast<uint32_t>(i);
+  }
+  std::vector<char> text;
+  text.reserve(bytes_.size());
+  for (size_t id = 0; id < n_; ++id) {
+    const Entry& e = entries_[by_id[id]];
+    text.insert(text.end(), bytes_.data() + e.begin, bytes_.data() + e.begin + e.size);
+    ends[id] = static_cast<uint32_t>(text.size());
+  }
+  entries_ = {};
+  bytes_ = {};
+  own_ = PackedTable<char>(std::move(text));
+  text_ = reinterpret_cast<const char*>(own_.bytes().data());
+  ends_ = PackedTable<uint32_t>(std::move(ends));
+  table_.build(*this, "");
+  for (size_t id = 0; id < n_; ++id) {
+    const std::string_view p = piece(static_cast<int32_t>(id));
+    if (find(p) != static_cast<int32_t>(id)) return "has the piece \"" + std::string(p) + "\" twice";
+  }
+  return "";
+}
+
+Vocabulary Vocabulary::view(const TableSource& tables) {
+  Vocabulary v;
+  v.own_ = tables.get<char>("pieces");
+  v.text_ = reinterpret_cast<const char*>(v.own_.bytes().data());
+  v.ends_ = tables.get<uint32_t>("piece_ends");
+  v.n_ = v.ends_.size();
+  if (v.n_ > max_pieces) tables.fail("piece_ends", "has more than " + std::to_string(max_pieces) + " entries");
+  const std::string_view text(v.text_, v.own_.size());
+  if (find_invalid_utf8(text) != text.size()) tables.fail("pieces", "is not valid UTF-8");
+  uint32_t before = 0;
+  for (size_t i = 0; i < v.n_; ++i) {
+    const uint32_t end = v.ends_[i];
+    const bool inside = end < text.size() && (static_cast<uint8_t>(text[end]) & 0xC0) == 0x80;
+    if (end < before || end > text.size() || inside) {
+      tables.fail("piece_ends", "has " + std::to_string(end) + " at " + std::to_string(i) +
+                                    ": expected the end of a character, not before the end of the last piece");
     }
-    std::sort(merges.begin() + static_cast<ptrdiff_t>(n_before), merges.end(),
-              [](const auto& a, const auto& b) { return std::pair(a.left, a.right) < std::pair(b.left, b.right); });
+    before = end;
   }
-  std::stable_sort(merges.begin(), merges.end(), [](const ScoredMerge& a, const ScoredMerge& b) {
-    return std::tuple(a.score, a.left_chars, a.right_chars) > std::tuple(b.score, b.left_chars, b.right_chars);
-  });
-  return merges;
+  v.table_.view(v, "", tables, "piece_slots");
+  return v;
 }
 
-}  // namespace
-
-std::string byte_bpe_json(const Vocabulary& v, const std::string& pre, const Surround& surround) {
-  check(v);
-  const BytePreTokenizer& split = byte_pre_tokenizer(pre, v.file);
-  const Json byte_level = {
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}, {"use_regex", true}};
-  const bool surrounds = !surround.before.empty() || !surround.after.empty();
-  Json post = byte_level;
-  post["trim_offsets"] = false;
-  if (surrounds) post = template_processing(v, surround, 0);
-  const Json all = stages(v, Json::parse(split.normalizer), Json::parse(split.pre_tokenizer), post, byte_level);
-  std::string merges = "[";
-  for (const std::string& merge : v.merges) merges += (merges.size() > 1 ? "," : "") + dump(merge);
-  const Json model = {{"type", "BPE"}, {"ignore_merges", split.ignore_merges}};
-  return finished(all, model, ",\"vocab\":" + vocab_object(v) + ",\"merges\":" + merges + ']');
-}
-
-std::string spm_bpe_json(const Vocabulary& v, size_t unknown, const SpmNormalizer& normalizer,
-                         const Surround& surround) {
-  check(v);
-  if (v.scores.empty()) throw Error(Status::bad_file, v.file + ": has no scores, from which the merges follow");
-  Json normalizers = Json::array(), decoders = Json::array();
-  if (!normalizer.charsmap.empty())
-    normalizers.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", base64(normalizer.charsmap)}});
-  if (normalizer.add_space_prefix) normalizers.push_back({{"type", "Prepend"}, {"prepend", space_mark}});
-  normalizers.push_back(replace({{"String", " "}}, space_mark));
-  decoders.push_back(replace({{"String", space_mark}}, " "));
-  decoders.push_back({{"type", "ByteFallback"}});
-  decoders.push_back({{"type", "Fuse"}});
-  if (normalizer.add_space_prefix) decoders.push_back({{"type", "Strip"}, {"content", " "}, {"start", 1}, {"stop", 0}});
-  const Json all = stages(v, {{"type", "Sequence"}, {"normalizers", normalizers}}, nullptr,
-                          template_processing(v, surround, 0), {{"type", "Sequence"}, {"decoders", decoders}});
-  const Json model = {
-      {"type", "BPE"}, {"unk_token", piece(v, unknown, "unknown")}, {"fuse_unk", true}, {"byte_fallback", true}};
-  std::string merges = "[";
-  for (const ScoredMerge& m : merges_from_scores(v)) {
-    merges += merges.size() > 1 ? ",[" : "[";
-    merges += dump(v.pieces[static_cast<size_t>(m.left)]) + ',' + dump(v.pieces[static_cast<size_t>(m.right)]) + ']';
-  }
-  return finished(all, model, ",\"vocab\":" + vocab_object(v) + ",\"merges\":" + merges + ']');
-}
-
-std::string unigram_json(const Vocabulary& v, size_t unknown, bool byte_fallback, const SpmNormalizer& normalizer,
-                         const Surround& surround) {
-  check(v);
-  if (v.scores.empty()) throw Error(Status::bad_file, v.file + ": has no scores, which Unigram needs");
-  piece(v, unknown, "unknown");
-  Json normalizers = Json::array();
-  if (!normalizer.charsmap.empty())
-    normalizers.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", base64(normalizer.charsmap)}});
-  if (normalizer.remove_extra_spaces && !normalizer.splits_at_white_space) {
-    normalizers.push_back({{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}});
-    normalizers.push_back(replace({{"Regex", " {2,}"}}, space_mark));
-  }
-  const Json metaspace = {{"type", "Metaspace"},
-                          {"replacement", space_mark},
-                          {"prepend_scheme", normalizer.add_space_prefix ? "always" : "never"},
-                          {"split", true}};
-  Json decoder = metaspace, pre_tokenizer = metaspace;
-  if (normalizer.splits_at_white_space) {
-    pre_tokenizer = {{"type", "Sequence"}, {"pretokenizers", {Json{{"type", "WhitespaceSplit"}}, metaspace}}};
-  }
-  if (byte_fallback) decoder = {{"type", "Sequence"}, {"decoders", {Json{{"type", "ByteFallback"}}, metaspace}}};
-  const Json all = stages(v, {{"type", "Sequence"}, {"normalizers", normalizers}}, pre_tokenizer,
-                          template_processing(v, surround, 0), decoder);
-  std::string vocab = "[";
-  for (size_t id = 0; id < v.pieces.size(); ++id) {
-    vocab += id > 0 ? ",[" : "[";
-    vocab += dump(v.pieces[id]) + ',' + dump(v.scores[id]) + ']';
-  }
-  const Json model = {{"type", "Unigram"}, {"unk_id", unknown}, {"byte_fallback", byte_fallback}};
-  return finished(all, model, ",\"vocab\":" + vocab + ']');
-}
-
-std::string wordpiece_json(const Vocabulary& v, const BertSettings& settings, const Surround& surround) {
-  check(v);
-  const Json normalizer = {{"type", "BertNormalizer"},
-                           {"clean_text", true},
-                           {"handle_chinese_chars", settings.chinese_chars},
-                           {"strip_accents", settings.strip_accents < 0 ? Json() : Json(settings.strip_accents != 0)},
-                           {"lowercase", settings.lowercase}};
-  const Json all = stages(v, normalizer, {{"type", "BertPreTokenizer"}}, template_processing(v, surround, 1),
-                          {{"type", "WordPiece"}, {"prefix", "##"}, {"cleanup", true}});
-  const Json model = {{"type", "WordPiece"},
-                      {"unk_token", settings.unknown},
-                      {"continuing_subword_prefix", "##"},
-                      {"max_input_chars_per_word", 100}};
-  return finished(all, model, ",\"vocab\":" + vocab_object(v));
+void Vocabulary::save(const TableSink& sink) const {
+  sink("pieces", own_.bytes());
+  sink("piece_ends", ends_.bytes());
+  table_.save(sink, "piece_slots");
 }
 
 }  // namespace quern

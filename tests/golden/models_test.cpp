@@ -220,7 +220,7 @@ TEST_CASE("every architecture: SPLADE weights, from the folder and converted") {
   }
 }
 
-TEST_CASE("bge-m3: dense, sparse and a vector a token from one pass") {
+TEST_CASE("bge-m3: dense, sparse and one vector per token from one pass") {
   const auto golden = golden_of("xlm-roberta");
   const auto texts = single_texts(golden);
   ScratchFolder scratch;
@@ -246,7 +246,7 @@ TEST_CASE("bge-m3: dense, sparse and a vector a token from one pass") {
   }
 }
 
-TEST_CASE("long texts: cut, refused, averaged, or a vector a piece") {
+TEST_CASE("long texts: cut, refused, averaged, or one vector per piece") {
   Session session(load_model(tiny_bert()), 2);
   std::string text;
   for (int i = 0; i < 40; ++i) text += "the lazy user compared embeddings of sentences ";

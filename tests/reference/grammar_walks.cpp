@@ -1,4 +1,4 @@
-// grammar_walks N: for each line of standard input, a JSON schema, writes N random texts of its grammar, one a line as
+// grammar_walks N: for each line of standard input, a JSON schema, writes N random texts of its grammar, one per line as
 // a JSON string; or the Error. For check_json_schema.py.
 #include <cstdlib>
 #include <iostream>

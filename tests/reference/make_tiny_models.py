@@ -12,7 +12,7 @@ One model.safetensors holds the encoder and all heads that the architecture's cl
   texts, ids, types   texts or pairs of texts, their token ids and segment types
   states              for the text of number `text` (tokens x width) after the embeddings, after each layer and at the
                       end, flat
-  sequence            logits of ForSequenceClassification, a row a text
+  sequence            logits of ForSequenceClassification, one row per text
   tokens              logits of ForTokenClassification, (tokens x labels) a text, flat
   spans               what TokenClassificationPipeline makes of each text (bert, aggregation "simple") under several
                       namings of the labels: begin and end in characters, entity group, score; --spans adds them alone

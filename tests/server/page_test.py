@@ -227,7 +227,7 @@ class Tabs(PageCase):
         self.tab("embed")
         self.page.type("#embed-texts", " ")
         self.page.click("#embed form .go")
-        self.assertEqual(self.page.shown("#embed .error").text, "There is no text yet. Write one a line.")
+        self.assertEqual(self.page.shown("#embed .error").text, "There is no text yet. Write one per line.")
         self.tab("chat")
         self.page.click(".settings summary")
         self.page.type("#max-tokens", "99999999999")

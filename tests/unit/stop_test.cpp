@@ -23,7 +23,7 @@ struct Shown {
 Shown show(StopStrings stop, const std::vector<std::string>& pieces) {
   std::string out;
   for (const std::string& piece : pieces) stop.push(piece, out);
-  stop.finish(out);
+  stop.flush(out);
   return {out, stop.stopped(), stop.which().value_or(99)};
 }
 

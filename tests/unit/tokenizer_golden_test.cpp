@@ -234,7 +234,7 @@ void check_decode(const Tokenizer& tokenizer, const json& ids, bool skip_special
     CHECK(find_invalid_utf8(part) == part.size());
     text += part;
   }
-  decoder.finish(text);
+  decoder.flush(text);
   CHECK(text == want.get<std::string>());
 }
 

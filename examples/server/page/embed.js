@@ -121,7 +121,7 @@ function showMap({ texts, vectors }) {
 
 async function embedTexts(panel) {
   const texts = lines($("embed-texts"));
-  if (!texts.length) throw new Refusal("There is no text yet. Write one a line.");
+  if (!texts.length) throw new Refusal("There is no text yet. Write one per line.");
   embedded.vectors = await embed(panel, texts, "document");
   embedded.texts = texts;
   embedded.model = chosen(panel);

@@ -7,7 +7,7 @@ import { Refusal, ask } from "./server.js";
 async function rerank(panel) {
   const body = { model: chosen(panel), query: $("rerank-query").value.trim(), documents: lines($("rerank-texts")) };
   if (!body.query) throw new Refusal("There is no question yet.");
-  if (!body.documents.length) throw new Refusal("There are no documents yet. Write one a line.");
+  if (!body.documents.length) throw new Refusal("There are no documents yet. Write one per line.");
   const answer = await ask("v1/rerank", body);
   const { results, usage } = await answer.json();
   const rows = results.map((r) => ({ text: body.documents[r.index], line: r.index + 1, score: r.relevance_score }));
@@ -20,7 +20,7 @@ const label_limit = 6;
 
 async function classify(panel) {
   const texts = lines($("classify-texts"));
-  if (!texts.length) throw new Refusal("There is no text yet. Write one a line.");
+  if (!texts.length) throw new Refusal("There is no text yet. Write one per line.");
   const body = { model: chosen(panel), inputs: texts.map((text) => [text]) };
   const answer = await ask("predict", body);
   const found = await answer.json();

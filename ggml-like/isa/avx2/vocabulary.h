@@ -82,7 +82,7 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   }
 
   // q8: maddubs would saturate with 8-bit weights, so both sides are widened to int16. Activations are stored as int16
-  // u - zero; a register holds four outputs × four k, whose two partial sums meet in finish8.
+  // u - zero; a register holds four outputs × four k, whose two partial sums meet in sums8.
   using Act8 = int16_t;
   using A8 = __m256i;
   using W8 = __m256i;
@@ -93,7 +93,7 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   static W8 load_w8(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
   static Acc8 zero8() { return _mm256_setzero_si256(); }
   static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return dot16(acc, a, w); }
-  static I finish8(const Acc8* acc) {  // outputs 0 1 4 5 2 3 6 7, then in order
+  static I sums8(const Acc8* acc) {  // outputs 0 1 4 5 2 3 6 7, then in order
     return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[0], acc[1]), 0xD8);
   }
 
@@ -119,7 +119,7 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   }
   static Acc4 zero4() { return _mm256_setzero_si256(); }
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, a)); }
-  static I finish4(Acc4 acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }
+  static I sums4(Acc4 acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }
 
   // Signed bytes on both sides: widened to int16, as in q8; the two halves of a register of codes apart.
   using ActS = int16_t;
@@ -138,7 +138,7 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
     return {_mm256_add_epi32(acc.low, _mm256_madd_epi16(a, w.low)),
             _mm256_add_epi32(acc.high, _mm256_madd_epi16(a, w.high))};
   }
-  static I finish_s(AccS acc) { return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc.low, acc.high), 0xD8); }
+  static I sums_s(AccS acc) { return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc.low, acc.high), 0xD8); }
 
   using L8 = __m256i;
   static constexpr int limit_macs = 32;

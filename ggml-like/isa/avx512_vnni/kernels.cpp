@@ -74,7 +74,7 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static W8 load_w8(const int8_t* p) { return _mm512_loadu_si512(p); }
   static Acc8 zero8() { return _mm512_setzero_si512(); }
   static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return pinned(_mm512_dpbusd_epi32(acc, a, w)); }
-  static I finish8(const Acc8* acc) { return *acc; }
+  static I sums8(const Acc8* acc) { return *acc; }
 
   // Small codes: they are the unsigned side, the activations the signed one.
   using A4 = __m512i;
@@ -99,7 +99,7 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   }
   static Acc4 zero4() { return _mm512_setzero_si512(); }
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm512_dpbusd_epi32(acc, w, a); }
-  static I finish4(Acc4 acc) { return acc; }
+  static I sums4(Acc4 acc) { return acc; }
 
   // Signed bytes on both sides: the weights are lifted by 128 to be the unsigned one.
   using ActS = int8_t;
@@ -111,7 +111,7 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
   static AS broadcast_s(const int8_t* p) { return broadcast4(p); }
   static AccS zero_s() { return _mm512_setzero_si512(); }
   static AccS dot_s(AccS acc, WS w, AS a) { return _mm512_dpbusd_epi32(acc, w, a); }
-  static I finish_s(AccS acc) { return acc; }
+  static I sums_s(AccS acc) { return acc; }
 
   using L8 = __m512i;
   static constexpr int limit_macs = 64;

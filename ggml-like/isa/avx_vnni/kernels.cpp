@@ -41,14 +41,14 @@ struct AvxVnni : Avx2Family<AvxVnniTiles> {
   static Acc8 dot8(Acc8 acc, A8 a, W8 w) {
     return dpbusd(acc, a, w);
   }
-  static I finish8(const Acc8* acc) {
+  static I sums8(const Acc8* acc) {
     return *acc;
   }
 
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) {
     return dpbusd(acc, w, a);
   }
-  static I finish4(Acc4 acc) {
+  static I sums4(Acc4 acc) {
     return acc;
   }
   static constexpr bool wide4 = true;
@@ -69,7 +69,7 @@ struct AvxVnni : Avx2Family<AvxVnniTiles> {
   static AccS dot_s(AccS acc, WS w, AS a) {
     return dpbusd(acc, w, a);
   }
-  static I finish_s(AccS acc) {
+  static I sums_s(AccS acc) {
     return acc;
   }
 

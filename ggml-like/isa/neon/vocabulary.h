@@ -75,7 +75,7 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static W8 load_w8(const int8_t* p) { return vld1q_s8(p); }
   static Acc8 zero8() { return vdupq_n_s32(0); }
   static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return vdotq_s32(acc, a, w); }
-  static I finish8(const Acc8* acc) { return *acc; }
+  static I sums8(const Acc8* acc) { return *acc; }
 
   // Small codes: below 128, so that sdot may take them as signed.
   static constexpr int rows4 = 3, pieces4 = 4;
@@ -96,7 +96,7 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static A4 broadcast4(const int8_t* p) { return broadcast8(p); }
   static Acc4 zero4() { return vdupq_n_s32(0); }
   static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return vdotq_s32(acc, w, a); }
-  static I finish4(Acc4 acc) { return acc; }
+  static I sums4(Acc4 acc) { return acc; }
 
   // Signed bytes on both sides.
   using ActS = int8_t;
@@ -108,7 +108,7 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static AS broadcast_s(const int8_t* p) { return broadcast4(p); }
   static AccS zero_s() { return vdupq_n_s32(0); }
   static AccS dot_s(AccS acc, WS w, AS a) { return vdotq_s32(acc, w, a); }
-  static I finish_s(AccS acc) { return acc; }
+  static I sums_s(AccS acc) { return acc; }
 
   using L8 = int32x4_t;
   static constexpr int limit_macs = 16;

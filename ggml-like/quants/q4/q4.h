@@ -80,7 +80,7 @@ struct Q4 {
       const auto z = S::load_u8(zero + p * S::lanes / 16 * K / group * 16 + p * S::lanes % 16 + g * 16);
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         const int32_t total = reinterpret_cast<const int32_t*>(x + r * x_bytes + sizeof(Header))[g];
-        out[r][p] = S::sub_i32(S::finish4(acc[r][p]), S::mul_i32(z, S::set1_i32(total)));
+        out[r][p] = S::sub_i32(S::sums4(acc[r][p]), S::mul_i32(z, S::set1_i32(total)));
       }
     }
   }

@@ -114,7 +114,7 @@ struct Q8 {
       }
     }
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::finish8(&acc[r][v * pieces]);
+      QUERN_UNROLL for (int v = 0; v < V; ++v) out[r][v] = S::sums8(&acc[r][v * pieces]);
     }
   }
 
@@ -126,15 +126,14 @@ struct Q8 {
     for_tiles<S::rows8>(M, [&]<int R>(int64_t m) {
       typename S::I acc[R][V];
       sums<S, R, V>(x + m * x_bytes, x_bytes, w, n, acc);
-      finish_sums<S, R, V>(acc, x + m * x_bytes, x_bytes, w, n, valid, e, m, y, stride);
+      end_tile<S, R, V>(acc, x + m * x_bytes, x_bytes, w, n, valid, e, m, y, stride);
     });
   }
 
   // Raw sums of a tile of rows x → y.
   template <class S, int R, int V>
-  static QUERN_INLINE void finish_sums(const typename S::I (&acc)[R][V], const char* x, size_t x_bytes, const Matrix& w,
-                                       int64_t n, int64_t valid, const Epilogue& e, int64_t m, float* y,
-                                       int64_t stride) {
+  static QUERN_INLINE void end_tile(const typename S::I (&acc)[R][V], const char* x, size_t x_bytes, const Matrix& w,
+                                    int64_t n, int64_t valid, const Epilogue& e, int64_t m, float* y, int64_t stride) {
     const float* scale = static_cast<const float*>(w.arrays[1]) + n;
     const int32_t* sum = static_cast<const int32_t*>(w.arrays[2]) + n;
     typename S::F out[R][V];
@@ -151,14 +150,14 @@ struct Q8 {
   }
 
   template <class S>
-  static void finish(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
-                     int64_t stride) noexcept {
+  static void from_sums(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
+                        int64_t stride) noexcept {
     const size_t x_bytes = row_bytes<S>(w.K);
     for (int64_t m = 0; m < M; ++m) {
       for_strips<S, 1>(w.N, [&]<int V>(int64_t n, int64_t valid) {
         const typename S::I tile[1][1] = {{S::load_i32(acc + m * w.N + n)}};
-        finish_sums<S, 1, 1>(tile, static_cast<const char*>(rows) + m * x_bytes, x_bytes, w, n, valid,
-                             from_column<S>(e, n), m, y + n, stride);
+        end_tile<S, 1, 1>(tile, static_cast<const char*>(rows) + m * x_bytes, x_bytes, w, n, valid,
+                          from_column<S>(e, n), m, y + n, stride);
       });
     }
   }
@@ -190,7 +189,7 @@ struct Q8 {
 
   template <class S>
   static constexpr TypeKernels kernels() {
-    return {row_bytes<S>, prepare<S>, multiply<S>, finish<S>, accumulate<S>};
+    return {row_bytes<S>, prepare<S>, multiply<S>, from_sums<S>, accumulate<S>};
   }
 };
 

@@ -22,7 +22,7 @@ struct ScratchCursor {
   size_t used = 0;
   template <class T>
   QUERN_INLINE T* take(int64_t n) {
-    T* p = reinterpret_cast<T*>(base + used);
+    T* p = base ? reinterpret_cast<T*>(base + used) : nullptr;
     used += (static_cast<size_t>(n) * sizeof(T) + 63) & ~size_t{63};
     return p;
   }

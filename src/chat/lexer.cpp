@@ -22,7 +22,7 @@ bool is_name_start(char c) {
 }
 
 // Of regular expressions' \s, on bytes; templates have no other white space outside of strings.
-bool is_space(char c) {
+bool is_tag_space(char c) {
   return c == ' ' || (c >= '\t' && c <= '\r') || (c >= 0x1c && c <= 0x1f);
 }
 
@@ -54,7 +54,7 @@ class Lexer {
   }
 
   size_t skip_space(size_t at) const {
-    while (at < source_.size() && is_space(source_[at])) ++at;
+    while (at < source_.size() && is_tag_space(source_[at])) ++at;
     return at;
   }
 
@@ -158,7 +158,7 @@ class Lexer {
         }
       }
       const char c = source_[at_];
-      if (is_space(c)) {
+      if (is_tag_space(c)) {
         advance_to(skip_space(at_));
       } else if (is_digit(c)) {
         number();

@@ -31,9 +31,9 @@ Tensor HostOps::attention(const Tensor& q_in, const Tensor& k_in, const Tensor& 
                 .out_stride = out.stride,
                 .before = options.before,
                 .after = options.after,
-                .softcap = options.softcap,
                 .bias = bias.data ? bias.row(head) + (bias.cols - 1) / 2 : nullptr,
-                .bias_stride = -1},
+                .bias_stride = -1,
+                .softcap = options.softcap},
                scratch.take_bytes(kernel.scratch_bytes(text.length, d)));
   });
   return result;

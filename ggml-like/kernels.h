@@ -54,9 +54,9 @@ struct AttentionHead {
   float* out;
   int64_t out_stride;
   int64_t before, after;        // 0 or more; L - 1 or more: no limit
-  float softcap = 0;            // 0: none; else scores become softcap · tanh(score / softcap), before the bias
   const float* bias = nullptr;  // of query i and key j: bias[i * bias_stride + j]; null: none
   int64_t bias_stride = 0;      // -1 for a bias that depends on j - i alone
+  float softcap = 0;            // 0: none; else scores become softcap · tanh(score / softcap), before the bias
 };
 
 struct AttentionKernel {

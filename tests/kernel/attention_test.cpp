@@ -1,5 +1,4 @@
-// Attention of one head in both precisions, against double arithmetic; the 16-bit one equal to the bit on every ISA,
-// since its sums are exact.
+// Attention of one head in both precisions, against double arithmetic, and equal to the bit on every ISA.
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -18,6 +17,7 @@ struct Head {
   int64_t L, d;
   float scale;
   int64_t before, after;
+  float softcap = 0;
   std::vector<float> bias;  // empty, or of key j and query i at L - 1 + j - i
   std::vector<float> qkv;   // rows of q, k, v and one value that belongs to nobody
 
@@ -36,7 +36,7 @@ struct Head {
     std::vector<float> out(static_cast<size_t>(L * out_stride), -777.0f);
     const Buffer scratch(kernel.scratch_bytes(L, d));
     kernel.run({row(0, 0), row(1, 0), row(2, 0), stride(), L, d, scale, out.data(), out_stride, before, after,
-                bias.empty() ? nullptr : bias.data() + L - 1, -1},
+                bias.empty() ? nullptr : bias.data() + L - 1, -1, softcap},
                scratch.get());
     std::vector<float> rows;
     for (int64_t i = 0; i < L; ++i) {
@@ -57,6 +57,8 @@ struct Head {
         double dot = 0;
         for (int64_t c = 0; c < d; ++c) dot += static_cast<double>(row(0, i)[c]) * static_cast<double>(row(1, j)[c]);
         p[static_cast<size_t>(j)] = dot * static_cast<double>(scale);
+        if (const double cap = static_cast<double>(softcap); cap > 0)
+          p[static_cast<size_t>(j)] = cap * std::tanh(p[static_cast<size_t>(j)] / cap);
         if (!bias.empty()) p[static_cast<size_t>(j)] += static_cast<double>(bias[static_cast<size_t>(L - 1 + j - i)]);
         top = std::max(top, p[static_cast<size_t>(j)]);
       }
@@ -77,17 +79,23 @@ double worst(const std::vector<float>& found, const std::vector<double>& exact) 
   return error;
 }
 
-// Every ISA's attention against double arithmetic, and the 16-bit one against the scalar one.
+// Every ISA's attention against double arithmetic, and to the bit against the scalar one.
 void check(const Head& head, double size) {
   const auto exact = head.exact();
-  const auto reference = head.run(find_kernels("scalar").attention_i16);
+  const auto reference_f32 = head.run(find_kernels("scalar").attention_f32);
+  const auto reference_i16 = head.run(find_kernels("scalar").attention_i16);
+  const auto equal = [](const std::vector<float>& a, const std::vector<float>& b) {
+    return std::memcmp(a.data(), b.data(), a.size() * sizeof(float)) == 0;
+  };
   for (const KernelTable* table : tested_kernels()) {
     INFO(table->name << ": L " << head.L << " d " << head.d << " size " << size << " before " << head.before
-                     << " after " << head.after << (head.bias.empty() ? "" : " with a bias"));
-    CHECK(worst(head.run(table->attention_f32), exact) < 2e-6 * size);
-    const auto i16 = head.run(table->attention_i16);
+                     << " after " << head.after << " softcap " << head.softcap
+                     << (head.bias.empty() ? "" : " with a bias"));
+    const auto f32 = head.run(table->attention_f32), i16 = head.run(table->attention_i16);
+    CHECK(worst(f32, exact) < 2e-6 * size);
     CHECK(worst(i16, exact) < 6e-4 * size);
-    REQUIRE(std::memcmp(i16.data(), reference.data(), i16.size() * sizeof(float)) == 0);
+    REQUIRE(equal(f32, reference_f32));
+    REQUIRE(equal(i16, reference_i16));
   }
 }
 
@@ -114,6 +122,22 @@ TEST_CASE("attention sees its window alone, and adds its bias", "[kernel]") {
         if (biased)
           for (int64_t i = 0; i < 2 * L - 1; ++i) head.bias.push_back(static_cast<float>(i % 7) - 3);
         check(head, size_of(1));
+      }
+    }
+  }
+}
+
+TEST_CASE("attention caps its scores", "[kernel]") {
+  for (const int64_t L : {1, 17, 64, 200}) {
+    for (const float cap : {0.5f, 3.0f, 50.0f}) {
+      for (const bool shaped : {false, true}) {
+        Head head(L, 32, 3, static_cast<unsigned>(L));
+        head.softcap = cap;
+        if (shaped) {
+          head.before = 20, head.after = 0;
+          for (int64_t i = 0; i < 2 * L - 1; ++i) head.bias.push_back(static_cast<float>(i % 5) - 2);
+        }
+        check(head, size_of(3));
       }
     }
   }

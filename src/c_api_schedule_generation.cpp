@@ -76,15 +76,7 @@ quern_status quern_generation_scheduler_add(quern_generation_scheduler* schedule
     made->scheduler = scheduler->rep;
     made->rep = std::make_shared<quern::ScheduledGeneration>(quern::c_api::text_request_of(options, {ids, n}), choices,
                                                              quern::c_api::request_options(request_options));
-    const std::shared_ptr<quern::ScheduledGeneration> rep = made->rep;  // on_ready may free the handle
-    *request = made.get();
-    try {
-      scheduler->rep->submit(rep);
-    } catch (...) {
-      *request = nullptr;
-      throw;
-    }
-    made.release();
+    quern::c_api::submit_request(*scheduler->rep, std::move(made), request);
   });
 }
 

@@ -90,15 +90,16 @@ void submit(quern_text_scheduler& scheduler, quern::TextWork work, std::vector<q
   made->model = scheduler.model;
   made->rep = std::make_shared<quern::ScheduledTexts>(std::move(work), std::move(texts),
                                                       quern::c_api::request_options(options));
-  const std::shared_ptr<quern::ScheduledTexts> rep = made->rep;  // on_ready may free the handle
-  *request = made.get();
-  try {
-    scheduler.rep->submit(rep);
-  } catch (...) {
-    *request = nullptr;
-    throw;
-  }
-  made.release();
+  quern::c_api::submit_request(*scheduler.rep, std::move(made), request);
+}
+
+quern::TextWork classify_work(quern::TextWork::Kind kind, const quern_classify_options* options) {
+  const quern_classify_options o = merged(options, quern_classify_options_default());
+  quern::TextWork work;
+  work.kind = kind;
+  work.options = quern::c_api::classify_options(o);
+  work.raw = o.raw != 0;
+  return work;
 }
 
 // Of a request that is done and has what was asked for. Throws Error.
@@ -133,12 +134,7 @@ quern_status quern_text_scheduler_classify(quern_text_scheduler* scheduler, cons
   return guard([&] {
     require(scheduler && request, "quern_text_scheduler_classify: scheduler and request must not be NULL");
     *request = nullptr;
-    const quern_classify_options o = merged(options, quern_classify_options_default());
-    quern::TextWork work;
-    work.kind = quern::TextWork::Kind::classify;
-    work.options = quern::c_api::classify_options(o);
-    work.raw = o.raw != 0;
-    submit(*scheduler, std::move(work),
+    submit(*scheduler, classify_work(quern::TextWork::Kind::classify, options),
            inputs_of("quern_text_scheduler_classify", texts, lengths, n, pairs, pair_lengths), request_options,
            request);
   });
@@ -152,11 +148,7 @@ quern_status quern_text_scheduler_classify_tokens(quern_text_scheduler* schedule
   return guard([&] {
     require(scheduler && request, "quern_text_scheduler_classify_tokens: scheduler and request must not be NULL");
     *request = nullptr;
-    const quern_classify_options o = merged(options, quern_classify_options_default());
-    quern::TextWork work;
-    work.kind = quern::TextWork::Kind::classify_tokens;
-    work.options = quern::c_api::classify_options(o);
-    work.raw = o.raw != 0;
+    quern::TextWork work = classify_work(quern::TextWork::Kind::classify_tokens, options);
     work.grouped = grouped != 0;
     submit(*scheduler, std::move(work),
            inputs_of("quern_text_scheduler_classify_tokens", texts, lengths, n, nullptr, nullptr), request_options,

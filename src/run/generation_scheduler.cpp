@@ -155,10 +155,7 @@ void GenerationScheduler::unqueue(ScheduledGeneration& r) noexcept {
 bool GenerationScheduler::end(ScheduledGeneration& r, const Outcome& outcome) noexcept {
   unqueue(r);
   r.over_ = true;
-  std::lock_guard lock(r.mutex_);
-  if (r.done_) return false;
-  --requests_;
-  return r.end(outcome);
+  return r.end(outcome, requests_);
 }
 
 void GenerationScheduler::finish(ScheduledGeneration& r, const Outcome& outcome) noexcept {

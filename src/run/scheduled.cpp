@@ -46,8 +46,10 @@ Outcome Scheduled::outcome() const {
   return outcome_;
 }
 
-bool Scheduled::end(const Outcome& outcome) noexcept {
+bool Scheduled::end(const Outcome& outcome, std::atomic<size_t>& unfinished) noexcept {
+  std::lock_guard lock(mutex_);
   if (done_) return false;
+  --unfinished;
   done_ = true;
   outcome_.status = outcome.status;
   try {

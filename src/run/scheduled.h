@@ -1,6 +1,7 @@
 // A request on its way through a scheduler, as all kinds have it: until when it is wanted, how it ended, and who is
 // told.
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <functional>
@@ -45,13 +46,13 @@ class Scheduled {
 
   // Calls on_ready on this thread. No lock may be held. A call within the call is left out.
   void announce() noexcept;
+  // Ends it, unless it has ended, and counts it no more among the `unfinished`; whether this call did.
+  bool end(const Outcome& outcome, std::atomic<size_t>& unfinished) noexcept;
   // After it on_ready does not run, unless this is called from within it.
   void mute();
 
  protected:
   ~Scheduled() = default;
-  // Ends it, unless it has ended; whether this call did. mutex_ is held.
-  bool end(const Outcome& outcome) noexcept;
   // Waits for `ready`, until then at most. The lock is mutex_'s.
   template <class F>
   bool wait_locked(std::unique_lock<std::mutex>& lock, Clock::time_point until, const F& ready) {

@@ -137,10 +137,7 @@ bool TextScheduler::end(ScheduledTexts& r, const Outcome& outcome) noexcept {
     waiting_tokens_ -= tokens_left(r);
     queue_.erase(r.place_);
   }
-  std::lock_guard lock(r.mutex_);
-  if (r.done_) return false;
-  --requests_;
-  return r.end(outcome);
+  return r.end(outcome, requests_);
 }
 
 void TextScheduler::finish(ScheduledTexts& r, const Outcome& outcome) noexcept {

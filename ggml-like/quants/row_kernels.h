@@ -15,42 +15,47 @@ struct RowKernels {
   using E = Elementwise<S>;
   using Stored = typename D::Stored;
 
+  // Vectors take turns: each pass over K is for the lanes of one vector, so that a tile has as many accumulators as it
+  // has results, and what the first pass has read is near for the others.
   template <int R, int C>
   static void tile(const float* x, int64_t x_stride, const Stored* w, int64_t K, float* y, int64_t stride) {
-    F acc[R][C][E::parts];
-    QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int c = 0; c < C; ++c) {
-        QUERN_UNROLL for (int p = 0; p < E::parts; ++p) acc[r][c][p] = S::zero();
-      }
-    }
+    const int64_t whole = K / 16 * 16, left = K - whole;
     alignas(64) float last_x[R * 16];  // what is left of K, padded with zeros
     alignas(64) Stored last_w[C * 16];
-    int64_t n = K / 16 * 16, w_stride = K;
-    for (const int64_t left = K - n;;) {
-      for (int64_t k = 0; k < n; k += 16) {
-        QUERN_UNROLL for (int p = 0; p < E::parts; ++p) {
+    if (left > 0) {
+      for (int i = 0; i < R * 16; ++i) last_x[i] = i % 16 < left ? x[i / 16 * x_stride + whole + i % 16] : 0.0f;
+      for (int i = 0; i < C * 16; ++i) last_w[i] = i % 16 < left ? w[i / 16 * K + whole + i % 16] : Stored{};
+    }
+    F sums[R][C][E::parts];
+#pragma GCC unroll 1
+    for (int p = 0; p < E::parts; ++p) {
+      F acc[R][C];
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        QUERN_UNROLL for (int c = 0; c < C; ++c) acc[r][c] = S::zero();
+      }
+      const auto run = [&](const float* from, int64_t from_stride, const Stored* by, int64_t by_stride, int64_t n) {
+        for (int64_t k = p * S::lanes; k < n; k += 16) {
           F weights[C];
-          QUERN_UNROLL for (int c = 0; c < C; ++c) weights[c] =
-              D::template decode_lanes<S>(w + c * w_stride + k + p * S::lanes);
+          QUERN_UNROLL for (int c = 0; c < C; ++c) weights[c] = D::template decode_lanes<S>(by + c * by_stride + k);
           QUERN_UNROLL for (int r = 0; r < R; ++r) {
-            const F values = S::load(x + r * x_stride + k + p * S::lanes);
-            QUERN_UNROLL for (int c = 0; c < C; ++c) acc[r][c][p] = S::fma(values, weights[c], acc[r][c][p]);
+            const F values = S::load(from + r * from_stride + k);
+            QUERN_UNROLL for (int c = 0; c < C; ++c) acc[r][c] = S::fma(values, weights[c], acc[r][c]);
           }
         }
+      };
+      run(x, x_stride, w, K, whole);
+      if (left > 0) run(last_x, 16, last_w, 16, 16);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        QUERN_UNROLL for (int c = 0; c < C; ++c) sums[r][c][p] = acc[r][c];
       }
-      if (left == 0 || w == last_w) break;
-      for (int i = 0; i < R * 16; ++i) last_x[i] = i % 16 < left ? x[i / 16 * x_stride + n + i % 16] : 0.0f;
-      for (int i = 0; i < C * 16; ++i) last_w[i] = i % 16 < left ? w[i / 16 * K + n + i % 16] : Stored{};
-      x = last_x, x_stride = 16;
-      w = last_w, w_stride = 16;
-      n = 16;
     }
-    QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int c = 0; c < C; ++c) y[r * stride + c] = E::fold(acc[r][c]);
-    }
+    for (int r = 0; r < R; ++r)
+      for (int c = 0; c < C; ++c) y[r * stride + c] = E::fold(sums[r][c]);
   }
 
-  static size_t row_bytes(int64_t K) noexcept { return static_cast<size_t>(round_up(K * 4, 64)); }
+  static size_t row_bytes(int64_t K) noexcept {
+    return static_cast<size_t>(round_up(K * 4, 64));
+  }
 
   static void prepare(const float* x, const float* smooth, int64_t K, void* row) noexcept {
     float* out = static_cast<float*>(row);

@@ -11,7 +11,7 @@ struct Avx2Tiles {
   static constexpr bool act8_centered = true, matrix8 = false;
   static constexpr int act8_offset = 0, cols8 = 4, rows8 = 6, vectors8 = 1;
   static constexpr int rows4 = 3, pieces4 = 2;
-  static constexpr int row_tile_rows = 3, row_tile_cols = 2, gemm_rows = 6, gemm_cols = 2;
+  static constexpr int row_tile_rows = 4, row_tile_cols = 3, gemm_rows = 6, gemm_cols = 2;
 };
 
 }  // namespace

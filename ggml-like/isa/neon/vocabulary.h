@@ -118,7 +118,7 @@ struct Neon : XsimdFloats<xsimd::neon64> {
     return acc;
   }
 
-  static constexpr int row_tile_rows = 3, row_tile_cols = 2, gemm_rows = 4, gemm_cols = 4;
+  static constexpr int row_tile_rows = 4, row_tile_cols = 4, gemm_rows = 4, gemm_cols = 4;
 };
 
 }  // namespace

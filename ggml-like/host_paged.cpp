@@ -1,4 +1,4 @@
-// Attention over kept keys and values.
+// Attention over the KV cache.
 #include <algorithm>
 #include <cassert>
 #include <cmath>

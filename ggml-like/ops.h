@@ -70,7 +70,7 @@ struct AttentionOptions {
   Tensor bias = {};
 };
 
-// Of attention over kept keys and values: a token sees itself and those before it.
+// Of attention over the KV cache: a token sees itself and those before it.
 struct PagedOptions {
   int heads = 1, kv_heads = 1;
   float scale = 1;

@@ -17,7 +17,7 @@ struct quern_tokens {
   std::vector<std::string> pieces;
   std::vector<quern_token> all;
 };
-struct quern_decoder {
+struct quern_detokenizer {
   std::shared_ptr<const quern::LoadedModel> model;
   quern::TokenDecoder rep;
   std::string text;
@@ -215,39 +215,39 @@ quern_status quern_detokenize(const quern_model* model, const int32_t* ids, size
   });
 }
 
-quern_status quern_decoder_new(const quern_model* model, const quern_detokenize_options* options,
-                               quern_decoder** decoder) {
+quern_status quern_detokenizer_new(const quern_model* model, const quern_detokenize_options* options,
+                                   quern_detokenizer** detokenizer) {
   return guard([&] {
-    require(model && decoder, "quern_decoder_new: model and decoder must not be NULL");
-    *decoder = nullptr;
+    require(model && detokenizer, "quern_detokenizer_new: model and detokenizer must not be NULL");
+    *detokenizer = nullptr;
     const quern_detokenize_options o = merged(options, quern_detokenize_options_default());
-    *decoder = new quern_decoder{model->rep, {*model->rep->tokenizer, o.skip_special != 0}, {}};
+    *detokenizer = new quern_detokenizer{model->rep, {*model->rep->tokenizer, o.skip_special != 0}, {}};
   });
 }
 
-void quern_decoder_free(quern_decoder* decoder) {
-  delete decoder;
+void quern_detokenizer_free(quern_detokenizer* detokenizer) {
+  delete detokenizer;
 }
 
-quern_status quern_decoder_push(quern_decoder* decoder, const int32_t* ids, size_t n, const char** text,
-                                size_t* length) {
+quern_status quern_detokenizer_push(quern_detokenizer* detokenizer, const int32_t* ids, size_t n, const char** text,
+                                    size_t* length) {
   return guard([&] {
-    require(decoder && (ids || n == 0) && text && length,
-            "quern_decoder_push: decoder, ids, text and length must not be NULL");
-    decoder->text.clear();
-    for (size_t i = 0; i < n; ++i) decoder->rep.push(ids[i], decoder->text);
-    *text = decoder->text.c_str();
-    *length = decoder->text.size();
+    require(detokenizer && (ids || n == 0) && text && length,
+            "quern_detokenizer_push: detokenizer, ids, text and length must not be NULL");
+    detokenizer->text.clear();
+    for (size_t i = 0; i < n; ++i) detokenizer->rep.push(ids[i], detokenizer->text);
+    *text = detokenizer->text.c_str();
+    *length = detokenizer->text.size();
   });
 }
 
-quern_status quern_decoder_finish(quern_decoder* decoder, const char** text, size_t* length) {
+quern_status quern_detokenizer_flush(quern_detokenizer* detokenizer, const char** text, size_t* length) {
   return guard([&] {
-    require(decoder && text && length, "quern_decoder_finish: decoder, text and length must not be NULL");
-    decoder->text.clear();
-    decoder->rep.flush(decoder->text);
-    *text = decoder->text.c_str();
-    *length = decoder->text.size();
+    require(detokenizer && text && length, "quern_detokenizer_flush: detokenizer, text and length must not be NULL");
+    detokenizer->text.clear();
+    detokenizer->rep.flush(detokenizer->text);
+    *text = detokenizer->text.c_str();
+    *length = detokenizer->text.size();
   });
 }
 

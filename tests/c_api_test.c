@@ -38,20 +38,20 @@ static void tokens(const quern_model *model) {
   n = 0;
   EXPECT(quern_tokenize(model, "hello world", 11, NULL, ids, 64, &n) == QUERN_OK);
   EXPECT(quern_detokenize(model, ids, n, NULL, &text, &length) == QUERN_OK && length == strlen(text));
-  quern_decoder *decoder = NULL;
+  quern_detokenizer *detokenizer = NULL;
   char parts[256] = "";
   const char *part = NULL;
   size_t part_length = 0;
-  EXPECT(quern_decoder_new(model, NULL, &decoder) == QUERN_OK);
+  EXPECT(quern_detokenizer_new(model, NULL, &detokenizer) == QUERN_OK);
   for (size_t i = 0; i < n; ++i) {
-    EXPECT(quern_decoder_push(decoder, ids + i, 1, &part, &part_length) == QUERN_OK);
+    EXPECT(quern_detokenizer_push(detokenizer, ids + i, 1, &part, &part_length) == QUERN_OK);
     strcat(parts, part);
   }
-  EXPECT(quern_decoder_finish(decoder, &part, &part_length) == QUERN_OK);
+  EXPECT(quern_detokenizer_flush(detokenizer, &part, &part_length) == QUERN_OK);
   strcat(parts, part);
   EXPECT(strcmp(parts, text) == 0 && length > 0);
-  quern_decoder_free(decoder);
-  quern_decoder_free(NULL);
+  quern_detokenizer_free(detokenizer);
+  quern_detokenizer_free(NULL);
   quern_string_free(text);
   EXPECT(quern_detokenize(NULL, ids, n, NULL, &text, &length) == QUERN_BAD_ARGUMENT);
   EXPECT(quern_tokenize(NULL, "x", 1, NULL, ids, 64, &n) == QUERN_BAD_ARGUMENT && *quern_last_error());

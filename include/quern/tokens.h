@@ -45,16 +45,16 @@ QUERN_API quern_status quern_detokenize(const quern_model *model, const int32_t 
                                         const quern_detokenize_options *options, char **text, size_t *length);
 
 /* The same while ids are still coming. All parts together are what quern_detokenize makes of all ids; each part is whole
- * characters and may be empty. A decoder keeps its model alive and belongs to one caller at a time. */
-typedef struct quern_decoder quern_decoder;
-QUERN_API quern_status quern_decoder_new(const quern_model *model, const quern_detokenize_options *options,
-                                         quern_decoder **decoder);
-QUERN_API void quern_decoder_free(quern_decoder *decoder);
-/* *text: `length` bytes and a terminator, valid until the decoder's next call. */
-QUERN_API quern_status quern_decoder_push(quern_decoder *decoder, const int32_t *ids, size_t n, const char **text,
+ * characters and may be empty. A detokenizer keeps its model alive and belongs to one caller at a time. */
+typedef struct quern_detokenizer quern_detokenizer;
+QUERN_API quern_status quern_detokenizer_new(const quern_model *model, const quern_detokenize_options *options,
+                                         quern_detokenizer **detokenizer);
+QUERN_API void quern_detokenizer_free(quern_detokenizer *detokenizer);
+/* *text: `length` bytes and a terminator, valid until the detokenizer's next call. */
+QUERN_API quern_status quern_detokenizer_push(quern_detokenizer *detokenizer, const int32_t *ids, size_t n, const char **text,
                                           size_t *length);
-/* What was held back. After it the decoder begins a new text. */
-QUERN_API quern_status quern_decoder_finish(quern_decoder *decoder, const char **text, size_t *length);
+/* What was held back. After it the detokenizer begins a new text. */
+QUERN_API quern_status quern_detokenizer_flush(quern_detokenizer *detokenizer, const char **text, size_t *length);
 
 #ifdef __cplusplus
 }

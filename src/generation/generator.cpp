@@ -83,11 +83,11 @@ struct Generator::Running {
         place(PagePool::root(request.prefix_key)),
         sampler(request.sampling, n_vocab, std::move(request.grammar_state)),
         ignore_end(request.ignore_end),
-        speculate(request.speculate),
-        drafter(std::move(request.drafter)) {
+        speculate(request.speculate) {
     sampler.accept_prompt(tokens);
-    if (speculate > 0 && !drafter) drafter = std::make_unique<PromptLookup>();
-    if (speculate > 0) drafter->add(tokens);
+    if (speculate == 0) return;
+    drafter = request.make_drafter ? request.make_drafter() : std::make_unique<PromptLookup>();
+    drafter->add(tokens);
   }
   size_t pending() const { return tokens.size() - kept; }
   bool reading() const { return pending() > 1; }

@@ -45,10 +45,10 @@ struct Request {
   std::vector<int32_t> prompt;  // not empty
   int64_t max_tokens = -1;      // to generate; -1: until the context is full
   SamplingOptions sampling;
-  std::unique_ptr<GrammarState> grammar_state;  // null: anything may come
-  bool ignore_end = false;                      // end-of-generation tokens do not end it
-  int speculate = 0;                            // draft tokens in a pass; never changes what is generated
-  std::unique_ptr<Drafter> drafter;             // proposes them; null: prompt lookup
+  std::unique_ptr<GrammarState> grammar_state;             // null: anything may come
+  bool ignore_end = false;                                 // end-of-generation tokens do not end it
+  int speculate = 0;                                       // draft tokens in a pass; never changes what is generated
+  std::function<std::unique_ptr<Drafter>()> make_drafter;  // what proposes them; null: prompt lookup
   // Kept prefixes are shared between sequences of one key alone: what else than tokens keys and values depend on, or
   // whose they are.
   uint64_t prefix_key = 0;

@@ -19,6 +19,8 @@ TextRequest copy_of(const TextRequest& r) {
   copy.sampling = r.sampling;
   copy.ignore_end = r.ignore_end;
   copy.speculate = r.speculate;
+  copy.make_drafter = r.make_drafter;
+  copy.prefix_key = r.prefix_key;
   copy.stop = r.stop;
   copy.include_stop = r.include_stop;
   copy.grammar = r.grammar;

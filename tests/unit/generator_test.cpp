@@ -177,22 +177,22 @@ TEST_CASE("generator: any drafter, and it may be wrong in any way") {
   const auto model = decoder("llama");
   const auto prompt = some_tokens(40, 3);
   const Ending expected = alone(model, request(prompt, 30, 0.7f, 9));
-  const auto with = [&](std::unique_ptr<Drafter> drafter, Generator& generator) {
+  const auto with = [&](const std::function<std::unique_ptr<Drafter>()>& drafter, Generator& generator) {
     Request r = request(prompt, 30, 0.7f, 9);
     r.speculate = 4;
-    r.drafter = std::move(drafter);
+    r.make_drafter = drafter;
     const int64_t id = generator.add(std::move(r));
     return run(generator).at(id);
   };
   for (const std::vector<int32_t>& says :
        {std::vector<int32_t>{}, {5}, {-1, 3}, {7, 1 << 30, 8}, std::vector<int32_t>(500, 9)}) {
     Generator generator(model, {.threads = 1, .context = 128});
-    CHECK(equal(with(std::make_unique<Stubborn>(says), generator), expected));
+    CHECK(equal(with([&] { return std::make_unique<Stubborn>(says); }, generator), expected));
   }
   std::vector<int32_t> all = prompt;
   all.insert(all.end(), expected.tokens.begin(), expected.tokens.end());
   Generator generator(model, {.threads = 1, .context = 128});
-  CHECK(equal(with(std::make_unique<Prophet>(all), generator), expected));
+  CHECK(equal(with([&] { return std::make_unique<Prophet>(all); }, generator), expected));
   CHECK(generator.stats().accepted_tokens >= 22);  // four of five
 }
 

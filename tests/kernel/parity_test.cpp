@@ -410,6 +410,12 @@ TEST_CASE("exp and tanh are near everywhere, and keep what is no number", "[kern
     REQUIRE(std::fabs(static_cast<double>(x) - exact) <= 3.5e-7 * std::fabs(exact));
     REQUIRE(std::fabs(x) <= 1);
   }
+  for (const float far : {8.9f, 20.0f, 1e30f, INFINITY}) {
+    float ends[] = {far, -far};
+    table.softcap(ends, 2, 1);
+    CHECK(ends[0] == 1);
+    CHECK(ends[1] == -1);
+  }
   CHECK(table.exp(-INFINITY) == 0);
   CHECK(table.exp(-1000.0f) == 0);
   CHECK(table.exp(0.0f) == 1);

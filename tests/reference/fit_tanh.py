@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
 """The rational fit of tanh that ggml-like/isa/elementwise.h uses: prints its coefficients and its largest errors in f32.
 
-tanh(x) = x P(x^2) / Q(x^2) on [-LIMIT, LIMIT], beyond which it is 1 in f32, by iteratively reweighted least squares of the
-relative error. Needs numpy.
+tanh(x) = x P(x^2) / Q(x^2) on [-LIMIT, LIMIT], by iteratively reweighted least squares of the relative error; evaluated up to
+END, where it must be 1 or more, and cut at 1. Needs numpy.
 """
 import numpy as np
 
-LIMIT, N, M = 8.3, 4, 4
+LIMIT, END, N, M = 8.3, 8.85, 4, 4
 k = np.arange(6000)
 x = LIMIT / 2 * (1 + np.cos(np.pi * (k + 0.5) / 6000))
 u, f, s = x * x / LIMIT**2, np.tanh(x) / x, LIMIT**2
@@ -24,7 +24,7 @@ c = best[1]
 P = (c[:N + 1] / s ** np.arange(N + 1)).astype(np.float32)
 Q = np.r_[1, c[N + 1:] / s ** np.arange(1, M + 1)].astype(np.float32)
 full = np.linspace(-12, 12, 4000000).astype(np.float32)
-v = np.clip(full, np.float32(-LIMIT), np.float32(LIMIT))
+v = np.clip(full, np.float32(-END), np.float32(END))
 t = v * v
 
 
@@ -35,7 +35,8 @@ def horner(a):
     return r
 
 
-y, exact = v * horner(P) / horner(Q), np.tanh(full.astype(np.float64))
+y, exact = np.clip(v * horner(P) / horner(Q), -1, 1), np.tanh(full.astype(np.float64))
 print('P =', ', '.join(f'{a!r}' for a in P.tolist()))
 print('Q =', ', '.join(f'{a!r}' for a in Q.tolist()))
 print('largest error in f32:', np.abs(y - exact).max(), 'relative:', np.abs(y / exact - 1).max())
+print('at END:', y[-1])

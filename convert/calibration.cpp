@@ -5,6 +5,7 @@
 
 #include "dispatch.h"
 #include "error.h"
+#include "io/mapped_file.h"
 
 namespace quern {
 namespace {

@@ -18,9 +18,9 @@ struct InputStats {
   int64_t tokens = 0;
 };
 
-// Keeps the calibration texts' hidden states and moves them through the source model one layer at a time. A layer's Gram
-// matrices take at most `gram_bytes` together, or one matrix: where they need more (many experts), the layer runs again
-// for those that are asked for next.
+// Keeps the calibration texts' hidden states and moves them through the source model one layer at a time. A layer's
+// Gram matrices take at most `gram_bytes` together, or one matrix: where they need more (many experts), the layer runs
+// again for those that are asked for next.
 class Calibration final : public LinearObserver {
  public:
   // texts: bounded here to kMaxTokens tokens in all. Throws Error{bad_argument} when none has tokens.

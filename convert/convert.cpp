@@ -28,9 +28,9 @@ class Converter {
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
         file_(output) {
     for (const WeightSpec& spec : source.weights.specs) {
-      const bool there = source.hf->holds(spec) || !spec.made.empty();
+      const bool there = source.source->weights().holds(spec) || !spec.made.empty();
       stored_.push_back(there ? storage_of(spec, type, spec.table ? spec.table->rows : 0) : Storage{});
-      for (const HfTensors& t : tensors(spec)) total_ += source_bytes(t);
+      for (const WeightTensors& t : tensors(spec)) total_ += source_bytes(t);
     }
     total_ *= 2;  // once to hash, once to convert
   }
@@ -46,8 +46,8 @@ class Converter {
     }
     file_.begin();
     if (!type_.rows)
-      calibration_ = std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_,
-                                                   options_.gram_bytes);
+      calibration_ =
+          std::make_unique<Calibration>(source_, calibration_texts(options_.calibration), pool_, options_.gram_bytes);
     const WeightMap& map = source_.weights;
     size_t next = 0;
     for (size_t i = 0; i < map.layers.size(); ++i) {
@@ -62,12 +62,13 @@ class Converter {
 
  private:
   // Of each part; none where the folder has none.
-  std::vector<HfTensors> tensors(const WeightSpec& spec) const {
-    std::vector<HfTensors> all;
-    for (size_t i = 0; i < spec.parts.size() && source_.hf->holds(spec); ++i) all.push_back(source_.hf->find(spec, i));
+  std::vector<WeightTensors> tensors(const WeightSpec& spec) const {
+    const WeightSource& weights = source_.source->weights();
+    std::vector<WeightTensors> all;
+    for (size_t i = 0; i < spec.parts.size() && weights.holds(spec); ++i) all.push_back(*weights.find(spec, i));
     return all;
   }
-  static double source_bytes(const HfTensors& t) { return static_cast<double>(t.weight.data.size()); }
+  static double source_bytes(const WeightTensors& t) { return static_cast<double>(t.weight.data.size()); }
 
   void report(double bytes, const std::string& what) {
     done_ = what == "done" ? total_ : done_ + bytes;
@@ -81,10 +82,8 @@ class Converter {
     if (spec.linear && calibration_ && spec.calibrated) fit(spec, *stored_[index].matrices[0].type, smooth, U);
     for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U);
     for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
-    for (const HfTensors& t : tensors(spec)) {
-      source_.hf->release(t);
-      report(source_bytes(t), "writing " + spec.name);
-    }
+    source_.source->weights().done_with(spec);
+    for (const WeightTensors& t : tensors(spec)) report(source_bytes(t), "writing " + spec.name);
   }
 
   // Smoothing factors and rounding matrix of a linear from what its inputs looked like. Its weights are in
@@ -92,7 +91,7 @@ class Converter {
   void fit(const WeightSpec& spec, const TypeInfo& type, std::vector<float>& smooth, std::vector<float>& U) {
     std::vector<float> weights(static_cast<size_t>(spec.N * spec.K));
     float* to = weights.data();
-    for (const HfTensors& t : tensors(spec)) {
+    for (const WeightTensors& t : tensors(spec)) {
       read_floats(t.weight, 0, t.weight.elements(), to);
       to += t.weight.elements();
     }
@@ -115,7 +114,7 @@ class Converter {
       const uintptr_t begin = reinterpret_cast<uintptr_t>(buffers.back().data());
       arrays[i] = buffers.back().data() + (round_up(static_cast<int64_t>(begin), 64) - static_cast<int64_t>(begin));
     }
-    const std::vector<HfTensors> parts = tensors(spec);
+    const std::vector<WeightTensors> parts = tensors(spec);
     pool_.run((m.N + kSlice - 1) / kSlice, [&](int64_t task, Arena& scratch) {
       Arena::Scope scope(scratch);
       const int64_t n0 = task * kSlice, n1 = std::min(m.N, n0 + kSlice);
@@ -136,7 +135,7 @@ class Converter {
   }
 
   // Rows [from, to) of a matrix in the order of the file that is written; see WeightSpec::Part::pair_heads.
-  static void read_rows(const StTensor& tensor, int64_t pair_heads, int64_t from, int64_t to, float* out) {
+  static void read_rows(const WeightTensor& tensor, int64_t pair_heads, int64_t from, int64_t to, float* out) {
     const int64_t K = tensor.elements() / tensor.shape[0];
     if (pair_heads == 0) return read_floats(tensor, from * K, (to - from) * K, out);
     const int64_t d = tensor.shape[0] / pair_heads;
@@ -152,12 +151,12 @@ class Converter {
       return;
     }
     std::vector<float> values = spec.made;
-    const std::vector<HfTensors> all = tensors(spec);
+    const std::vector<WeightTensors> all = tensors(spec);
     for (size_t i = 0; i < all.size(); ++i) {
       if (v.name != spec.name + ".bias" && v.name != spec.name + ".weight" && v.name != spec.parts[i].gguf + ".bias")
         continue;
-      const HfTensors& t = all[i];
-      const StTensor& tensor = v.name.ends_with(".bias") ? *t.bias : t.weight;
+      const WeightTensors& t = all[i];
+      const WeightTensor& tensor = v.name.ends_with(".bias") ? *t.bias : t.weight;
       values.resize(values.size() + static_cast<size_t>(tensor.elements()));
       read_floats(tensor, 0, tensor.elements(), values.data() + values.size() - tensor.elements());
     }
@@ -192,7 +191,7 @@ const TypeInfo& choose_type(const std::string& wanted, const std::string& output
 void convert(const std::string& folder, const std::string& output, const ConvertOptions& options) {
   const TypeInfo& type = choose_type(options.type, output);
   const std::unique_ptr<LoadedModel> source = load_model(folder);
-  if (!source->hf)
+  if (!source->source->weights().as_trained())
     throw Error(Status::unsupported, source->path +
                                          ": expected a Hugging Face folder with safetensors weights, found a model "
                                          "file; convert the folder that it came from");

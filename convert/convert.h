@@ -7,10 +7,10 @@
 namespace quern {
 
 struct ConvertOptions {
-  std::string type;         // a name of quants/list.h; empty: from the output's extension, else q8
-  std::string calibration;  // file of texts, one per line; empty: the built-in ones
-  std::string self_test;    // one more text for the stored self-test
-  int threads = 0;          // 0: all usable
+  std::string type;                     // a name of quants/list.h; empty: from the output's extension, else q8
+  std::string calibration;              // file of texts, one per line; empty: the built-in ones
+  std::string self_test;                // one more text for the stored self-test
+  int threads = 0;                      // 0: all usable
   size_t gram_bytes = size_t{1} << 30;  // for what calibration keeps of a layer's inputs; see calibration.h
   // done of total, in the same unit; false cancels (Error{bad_argument}).
   std::function<bool(double done, double total, const char* what)> progress;

@@ -7,7 +7,10 @@
 #include "dispatch.h"
 #include "error.h"
 #include "fingerprint.h"
+#include "gguf/weight_types.h"
+#include "heads/pooling.h"
 #include "self_test.h"
+#include "sources/gguf_layout.h"
 
 namespace quern {
 namespace {
@@ -30,9 +33,7 @@ nlohmann::json make_self_test(const LoadedModel& source, const std::vector<std::
   const auto release = [&](int layer, Ops&, const Tensor&) {
     if (layer < 0) return;
     const WeightMap::Range range = map.layers[static_cast<size_t>(layer)];
-    for (size_t s = range.begin; s < range.end; ++s)
-      for (size_t part = 0; part < map.specs[s].parts.size(); ++part)
-        source.hf->release(source.hf->find(map.specs[s], part));
+    for (size_t s = range.begin; s < range.end; ++s) source.source->weights().done_with(map.specs[s]);
   };
   const Tensor states = forward(*source.model, {*op}, {ids, types, packed}, release);
   for (size_t i = 0; i < texts.size(); ++i) {
@@ -55,9 +56,8 @@ void write_tokenizer(GgufWriter& file, const LoadedModel& source) {
 // llama.cpp's number for a single pooling mode; 0 (none) for what it cannot say.
 uint32_t pooling_type(const Pipeline& pipeline) {
   for (const Pipeline::Module& m : pipeline.modules) {
-    if (m.type != "Pooling" || m.pooling.modes.size() != 1) continue;
-    const std::string& mode = m.pooling.modes[0];
-    return mode == "mean" ? 1 : mode == "cls" ? 2 : mode == "lasttoken" ? 3 : 0;
+    const PoolingMode* mode = m.pooling.modes.size() == 1 ? find_pooling_mode(m.pooling.modes[0]) : nullptr;
+    if (mode) return mode->llama;
   }
   return 0;
 }
@@ -79,7 +79,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   std::string name = source.repo.empty() ? source.path : source.repo;
   while (name.ends_with('/')) name.pop_back();
   file.set_string("general.name", name.substr(name.rfind('/') + 1));
-  file.set_u32("general.file_type", type.file_type);
+  file.set_u32("general.file_type", gguf_file_type_of(type));
   file.set_u32("general.quantization_version", 2);
   GgufConfigWriter config(file, architecture);
   source.model->config(config);

@@ -3,6 +3,8 @@
 #include <cassert>
 
 #include "dispatch.h"
+#include "gguf/types.h"
+#include "gguf/weight_types.h"
 
 namespace quern {
 namespace {
@@ -13,6 +15,8 @@ const TypeInfo& named(const char* name) {
   return *type;
 }
 
+// A type that does not fit gives way to one that does: no shape keeps a model from being converted. What the conversion
+// sees no inputs of has no smoothing factors and is rounded without compensation: q8 loses little by that, q4 would.
 const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted) {
   const int64_t K = spec.K;
   if (spec.always_f32) return named("f32");
@@ -21,6 +25,8 @@ const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted) {
   return wanted.rows ? named("f16") : named("q8");
 }
 
+// Rows are looked up one by one, which panels do not allow. Coarser blocks than q8_0 would save no time: a text reads
+// few rows.
 const TypeInfo& table_type(const WeightSpec& spec, const TypeInfo& wanted) {
   if (spec.always_f32) return named("f32");
   if (wanted.rows && wanted.k_multiple == 1) return wanted;
@@ -32,10 +38,10 @@ StoredMatrix matrix(std::string name, const TypeInfo& type, size_t first_part, s
   for (int i = 0; i < type.n_arrays; ++i) {
     int64_t ne[4] = {1, 1, 1, 1};
     type.arrays[i].shape(N, K, ne);
-    size_t dims = 4;
+    size_t dims = 4;  // GGUF counts extents; a matrix of one row is still a matrix
     while (dims > 1 && ne[dims - 1] == 1) --dims;
     if (type.rows) dims = 2;
-    m.tensors.push_back({m.name + '.' + type.arrays[i].suffix, type.arrays[i].gguf_type, {ne, ne + dims}});
+    m.tensors.push_back({m.name + '.' + type.arrays[i].suffix, gguf_type_of(type, type.arrays[i]), {ne, ne + dims}});
   }
   return m;
 }
@@ -44,7 +50,7 @@ StoredMatrix matrix(std::string name, const TypeInfo& type, size_t first_part, s
 
 Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t rows) {
   Storage s;
-  const auto vector = [&](const std::string& name, int64_t n) { s.vectors.push_back({name, 0, {n}}); };
+  const auto vector = [&](const std::string& name, int64_t n) { s.vectors.push_back({name, ggml_type::f32, {n}}); };
   switch (spec.kind) {
     case WeightSpec::Kind::table:
       s.matrices.push_back(matrix(spec.name, table_type(spec, type), 0, 1, rows, spec.K));
@@ -61,6 +67,8 @@ Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t rows) {
         if (spec.bias) vector(spec.name + ".bias", spec.N);
         break;
       }
+      // Row types keep the parts apart, under the names that llama.cpp looks for; panels are quern's own, and one
+      // product.
       for (size_t i = 0; i < spec.parts.size(); ++i) {
         s.matrices.push_back(matrix(spec.parts[i].gguf, stored, i, 1, spec.parts[i].N, spec.K));
         if (spec.bias) vector(spec.parts[i].gguf + ".bias", spec.parts[i].N);

@@ -7,6 +7,7 @@
 #include "cpu.h"
 #include "dispatch.h"
 #include "fingerprint.h"
+#include "heads/pooling.h"
 #include "model_cost.h"
 #include "self_test.h"
 
@@ -272,6 +273,11 @@ const char* quern_written_type(size_t i) {
   for (const quern::TypeInfo* type : quern::all_types())
     if (type->pack && i-- == 0) return type->name;
   return nullptr;
+}
+
+const char* quern_pooling_mode(size_t i) {
+  const auto modes = quern::pooling_modes();
+  return i < modes.size() ? modes[i].option : nullptr;
 }
 
 quern_convert_options quern_convert_options_default(void) {

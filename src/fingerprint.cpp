@@ -3,41 +3,24 @@
 #include "io/sha256.h"
 
 namespace quern {
-namespace {
 
-void add_tensor(Sha256& hash, const std::string& head, std::span<const std::byte> data) {
-  hash.update(head.data(), head.size() + 1);
-  hash.update(data.data(), data.size());
-}
-
-}  // namespace
-
+// Over the source's own bytes, each tensor under a heading that ends in a zero: equal data under another name, or cut
+// elsewhere, is another hash. A model that was converted keeps the hash of what it was made from.
 std::string hash_weights(const LoadedModel& m, const std::function<void(const std::string&, double)>& after) {
   Sha256 hash;
-  if (m.gguf) {
-    for (const TensorInfo& t : m.gguf->tensors()) {
-      add_tensor(hash, std::string(t.name) + ' ' + std::to_string(t.type), t.data);
-      if (after) after(std::string(t.name), static_cast<double>(t.data.size()));
+  m.source->weights().each(m.weights, [&](const HashedWeight& weight) {
+    for (const auto& [heading, data] : weight.pieces) {
+      hash.update(heading.data(), heading.size() + 1);
+      hash.update(data.data(), data.size());
     }
-    return hash.hex();
-  }
-  for (const WeightSpec& spec : m.weights.specs) {
-    for (size_t i = 0; i < spec.parts.size() && m.hf->holds(spec); ++i) {
-      const HfTensors t = m.hf->find(spec, i);
-      for (const StTensor* tensor : {&t.weight, t.bias ? &*t.bias : nullptr})
-        if (tensor)
-          add_tensor(
-              hash,
-              spec.parts[i].gguf + ' ' + tensor->dtype + ' ' + shape_text(tensor->shape.data(), tensor->shape.size()),
-              tensor->data);
-      m.hf->release(t);
-      if (after) after(spec.name, static_cast<double>(t.weight.data.size()));
-    }
-  }
+    if (after) after(weight.name, static_cast<double>(weight.pieces[0].second.size()));
+  });
   return hash.hex();
 }
 
-std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const LoadedModel& s) {
+// Each part with its length before it, so that no two lists of parts read alike. The type is among them because
+// rounding decides vectors; what changes none of them (similarity, decisions, where the model came from) is not.
+std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const ModelSettings& s) {
   const std::string parts[] = {weights_sha256,
                                type,
                                sha256_hex(s.tokenizer_json),

@@ -12,7 +12,7 @@ std::string hash_weights(const LoadedModel& model,
                          const std::function<void(const std::string& name, double bytes)>& after = {});
 
 // 32 hexadecimal digits of a hash over weights, type, tokenizer, pipeline, length and prompts.
-std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const LoadedModel& settings);
+std::string make_fingerprint(const std::string& weights_sha256, const std::string& type, const ModelSettings& settings);
 
 // The one that a model file keeps; other sources' weights are read through once.
 std::string fingerprint_of(const LoadedModel& model);

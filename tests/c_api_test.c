@@ -184,6 +184,9 @@ static void embeddings(const quern_model *model) {
   o.dimensions = width + 1;
   EXPECT(quern_embed_width(session, &o, &width) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "dimensions"));
   o = quern_embed_options_default();
+  for (i = 0; (o.pooling = quern_pooling_mode((size_t)i)) != NULL; ++i)
+    EXPECT(quern_embed(session, texts, lengths, 1, &o, all, (size_t)width, NULL) == QUERN_OK);
+  EXPECT(i > 0 && !quern_pooling_mode((size_t)i + 1) && !quern_pooling_mode((size_t)-1));
   o.pooling = "sideways";
   EXPECT(quern_embed_width(session, &o, &width) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "sideways"));
   o = quern_embed_options_default();

@@ -1,6 +1,7 @@
 #!/bin/sh
 # structure_test.sh ROOT: who may include what (docs/architecture.md): tensors' memory and the host's implementations are
-# ggml-like's own; ggml-like knows nothing of models, files or texts; examples use the public header alone.
+# ggml-like's own; ggml-like knows nothing of models, files or texts; formats are known where they are read and to their
+# source; examples use the public header alone.
 set -eu
 cd "$1"
 failed=0
@@ -17,4 +18,17 @@ forbid "only the loader chooses the device" "src convert examples" "host_device\
 forbid "only ggml-like includes kernels' templates" "src convert examples" "isa/"
 forbid "ggml-like includes nothing of src" "ggml-like" "models/|hub/|heads/|gguf/|io/|tokenizers/|generation/|engine"
 forbid "examples use the public header alone" "examples" "models/|hub/|heads/|gguf/|io/|tokenizers/|generation/|engine|ops\.h|kernels\.h"
+forbid "heads run what hub's readers describe" "src/heads" "hub/|sources/|generation/|gguf/|safetensors/"
+forbid "a folder's readers know of no other format" "src/hub" "sources/|generation/|gguf/|safetensors/"
+forbid "sources lie below what runs a model" "src/sources" "generation/|run/|engine|loaded_model\.h|c_api"
+forbid "models and what they come from lie below generation" "src/loaded_model.h src/loaded_model.cpp src/models" "generation/|run/|engine"
+forbid "a loaded model does not ask which format it came from" "src/loaded_model.h src/loaded_model.cpp src/fingerprint.cpp \
+  src/describe.cpp src/self_test.cpp src/engine.h" "gguf/|hub/|safetensors/|models/(gguf|hf)_|sources/(gguf|folder)"
+forbid "the converter reads any source" "convert" "hub/|safetensors/|models/(gguf|hf)_|gguf/reader|sources/(gguf_s|folder)"
+found=$(grep -rniE "gguf" ggml-like --include=*.h --include=*.cpp || true)
+if [ -n "$found" ]; then
+  echo "ggml-like mentions a file format:"
+  echo "$found"
+  failed=1
+fi
 exit $failed

@@ -58,4 +58,10 @@ bool stderr_is_terminal() {
   return isatty(STDERR_FILENO) == 1;
 }
 
+std::vector<std::string> names_of(const char* (*name)(size_t i)) {
+  std::vector<std::string> names;
+  while (const char* one = name(names.size())) names.push_back(one);
+  return names;
+}
+
 }  // namespace cli

@@ -29,6 +29,9 @@ Session open_session(const Model& model, int threads);
 
 bool stderr_is_terminal();
 
+// What one of the library's lists has: quern_written_type, quern_pooling_mode.
+std::vector<std::string> names_of(const char* (*name)(size_t i));
+
 // Each adds its subcommand; what it does runs when it is parsed.
 void add_embed(CLI::App& app);
 void add_tokenize(CLI::App& app);

@@ -45,27 +45,22 @@ void convert(const ConvertArguments& a) {
                  seconds.count());
 }
 
-std::vector<std::string> written_types() {
-  std::vector<std::string> names;
-  while (const char* name = quern_written_type(names.size())) names.push_back(name);
-  return names;
-}
-
 }  // namespace
 
 void add_convert(CLI::App& app) {
   auto a = std::make_shared<ConvertArguments>();
+  const std::vector<std::string> types = names_of(quern_written_type);
   CLI::App* c = app.add_subcommand("convert", "make a model file from a Hugging Face folder with safetensors weights");
   c->add_option("folder", a->folder, "Hugging Face folder, or repo id in the local Hub cache")
       ->required()
       ->type_name("FOLDER");
   c->add_option("-o,--output", a->output, "the file to write, e.g. minilm.q8")->required()->type_name("FILE");
   c->add_option("--type", a->type,
-                "one of " + CLI::detail::join(written_types(), ", ") +
+                "one of " + CLI::detail::join(types, ", ") +
                     "; q8 (int8) is near-lossless and fastest, q4 (int4) smallest, and all others llama.cpp reads as "
                     "well; default: the output's extension, else q8")
       ->type_name("TYPE")
-      ->check(CLI::IsMember(written_types()));
+      ->check(CLI::IsMember(types));
   c->add_option("--calibration", a->calibration,
                 "texts like yours, one per line, to fit q8 and q4 to (default: built-in ones)")
       ->type_name("FILE");

@@ -221,7 +221,7 @@ void add_embed(CLI::App& app) {
   c->add_flag("--sparse", a->sparse, "weights of tokens instead (SPLADE, bge-m3): {\"indices\", \"values\"} a line");
   c->add_flag("--multi-vector", a->multi_vector, "one vector per token instead (bge-m3): an array of arrays per line");
   c->add_option("--pooling", a->pooling,
-                "in place of the model's: cls, max, mean, mean_sqrt_len_tokens, weightedmean, last")
+                "in place of the model's: " + CLI::detail::join(names_of(quern_pooling_mode), ", "))
       ->type_name("MODE");
   add_machine_options(*c);
   CLI::Option* yes = c->add_flag("--normalize", a->normalize, "scale vectors to length 1, whatever the model says");

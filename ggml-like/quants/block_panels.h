@@ -1,4 +1,4 @@
-// Products by the panels of GGUF's block types (block_type.h). Activations become int8 with one f32 scale for every 32
+// Products by the panels of ggml's block types (block_type.h). Activations become int8 with one f32 scale for every 32
 // (amax / 127). With a = scale_x · v and w = scale · (code - zero) + min,
 //   y = sum over subs of scale · scale_x · (sum code · v - zero · sum v)  +  min · scale_x · sum v.
 // The sums in the inner bracket are exact: 32 · 255 · 127 < 2^31. Included by ISA-flagged files only.

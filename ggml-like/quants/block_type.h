@@ -1,4 +1,4 @@
-// GGUF's block types as data: what one says of itself, and what follows from it: its rows decoded, and the panels that
+// ggml's block types as data: what one says of itself, and what follows from it: its rows decoded, and the panels that
 // its products run from. A file keeps rows; panels are made when it is loaded.
 //
 // A weight is scale · (code - zero) + min. The blocks of 32 have one scale, as f16; those of 256 have an f16 and an
@@ -170,14 +170,13 @@ struct BlockType : BlockDefaults {
 
   using Encode = void (*)(const float*, void*, int64_t) noexcept;
   // encode: null where quern only reads the type.
-  static constexpr TypeInfo describe(const char* name, uint32_t gguf_type, uint32_t file_type, Encode encode) {
+  static constexpr TypeInfo describe(const char* name, Encode encode) {
     return {.name = name,
             .k_multiple = T::block,
             .int8_activations = true,
             .rows = true,
             .n_arrays = 1,
-            .arrays = {{"weight", gguf_type, file_bytes, file_shape}},
-            .file_type = file_type,
+            .arrays = {{"weight", Element::rows, file_bytes, file_shape}},
             .pack = encode ? pack_rows<T> : nullptr,
             .unpack = unpack_row<T>,
             .decode = decode,

@@ -1,4 +1,4 @@
-// What GGUF's blocks of 32 share: how codes of four and five bits lie in a block, and how floats become codes. For the
+// What ggml's blocks of 32 share: how codes of four and five bits lie in a block, and how floats become codes. For the
 // types' own .cpp files.
 #pragma once
 #include <algorithm>

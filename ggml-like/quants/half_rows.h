@@ -18,21 +18,20 @@ void half_encode(const float* x, void* row, int64_t K) noexcept {
 }
 
 template <class T>
-constexpr TypeInfo half_type_info(const char* name, uint32_t gguf_type, uint32_t file_type,
-                                  void (*decode)(const void*, float*, int64_t) noexcept,
+constexpr TypeInfo half_type_info(const char* name, void (*decode)(const void*, float*, int64_t) noexcept,
                                   void (*encode)(const float*, void*, int64_t) noexcept) {
-  return {.name = name,
-          .k_multiple = 1,
-          .int8_activations = false,
-          .rows = true,
-          .n_arrays = 1,
-          .arrays = {{"weight", gguf_type, [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(N * K) * 2; },
-                      [](int64_t N, int64_t K, int64_t* ne) noexcept { ne[0] = K, ne[1] = N; }}},
-          .file_type = file_type,
-          .pack = pack_rows<T>,
-          .unpack = unpack_row<T>,
-          .decode = decode,
-          .encode = encode};
+  return {
+      .name = name,
+      .k_multiple = 1,
+      .int8_activations = false,
+      .rows = true,
+      .n_arrays = 1,
+      .arrays = {{"weight", Element::rows, [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(N * K) * 2; },
+                  [](int64_t N, int64_t K, int64_t* ne) noexcept { ne[0] = K, ne[1] = N; }}},
+      .pack = pack_rows<T>,
+      .unpack = unpack_row<T>,
+      .decode = decode,
+      .encode = encode};
 }
 
 }  // namespace quern

@@ -6,12 +6,15 @@
 
 namespace quern {
 
+// What an array is made of: numbers, or rows as the type codes them.
+enum class Element : uint8_t { f32, f16, i8, i32, rows };
+
 // One array of a matrix: its tensor's name ends in ".<suffix>".
 struct ArraySpec {
   const char* suffix;
-  uint32_t gguf_type;  // element type in a GGUF file
+  Element element;
   size_t (*bytes)(int64_t N, int64_t K) noexcept;
-  void (*shape)(int64_t N, int64_t K, int64_t ne[4]) noexcept;  // GGUF order: ne[0] is contiguous; unused ones are 1
+  void (*shape)(int64_t N, int64_t K, int64_t ne[4]) noexcept;  // ne[0] is contiguous; unused ones stay 1
 };
 
 struct TypeInfo {
@@ -21,7 +24,6 @@ struct TypeInfo {
   bool rows;              // true: row-major and row-coded, also good for look-up tables; false: panels of 16 outputs
   int n_arrays;
   ArraySpec arrays[4];
-  uint32_t file_type;  // general.file_type of a GGUF file in which it is the main type
 
   // w: outputs [n0, n1) of an N × K matrix, row-major, w pointing at row n0; n0 is a multiple of 16 and n1 too or N.
   // Fills those outputs' part of the arrays (64-byte aligned, as arrays[].bytes sizes them). U: see

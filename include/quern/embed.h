@@ -30,9 +30,12 @@ typedef struct quern_text_info {
   int repaired;     /* 1: it had invalid UTF-8, read as U+FFFD */
 } quern_text_info;
 
+/* The poolings that options may name: the name of one, NULL out of range. */
+QUERN_API const char *quern_pooling_mode(size_t i);
+
 typedef struct quern_embed_options {
   size_t size;
-  const char *pooling;  /* NULL: the model's; else cls, max, mean, mean_sqrt_len_tokens, weightedmean or last */
+  const char *pooling;  /* NULL: the model's; else one of quern_pooling_mode */
   int normalize;        /* -1: the model's; 0: never; 1: to length 1 */
   int64_t dimensions;   /* 0: all; else vectors are cut to so many, and normalized again if they were */
   const char *prompt;   /* put before every text ("": nothing); NULL: what the next two say, else the model's default prompt */

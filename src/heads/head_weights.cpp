@@ -1,18 +1,13 @@
 #include "heads/head_weights.h"
 
+#include "heads/vector_modules.h"
+
 namespace quern {
 namespace {
 
-// Heads are small beside the transformer and see few rows: they stay exact.
-void exact(WeightSpec& spec, const std::string& folder = {}) {
-  spec.always_f32 = true;
-  spec.calibrated = false;
-  spec.hf_folder = folder;
-}
-
 void declare_layers(WeightMap& map, HeadWeights::Layers& to, const HeadLayers& layers, const std::string& name,
                     int64_t D, int64_t N) {
-  if (layers.dense) exact(map.linear(to.dense, name, layers.hf.dense, D, D, layers.dense_bias));
+  if (layers.dense) keep_exact(map.linear(to.dense, name, layers.hf.dense, D, D, layers.dense_bias));
   if (layers.norm) map.norm(to.norm, name + ".norm", layers.hf.norm, D, layers.norm_bias);
   WeightSpec& out = map.linear(to.out, name + ".output", layers.hf.out, N, D, layers.out_bias);
   out.hf_bias = layers.hf.out_bias;
@@ -21,28 +16,30 @@ void declare_layers(WeightMap& map, HeadWeights::Layers& to, const HeadLayers& l
 
 }  // namespace
 
+void keep_exact(WeightSpec& spec, const std::string& folder) {
+  spec.always_f32 = true;
+  spec.calibrated = false;
+  spec.hf_folder = folder;
+}
+
 void HeadWeights::declare(WeightMap& map, const Pipeline& pipeline, int64_t D, int64_t vocabulary) {
   modules.resize(pipeline.modules.size());
   for (size_t i = 0; i < modules.size(); ++i) {
     const Pipeline::Module& module = pipeline.modules[i];
     const std::string number = std::to_string(i + 1);  // as sentence-transformers numbers their folders
-    if (module.type == "Dense")
-      exact(map.linear(modules[i].dense, "dense_" + number, "linear", module.dense.out_features,
-                       module.dense.in_features, module.dense.bias),
-            module.folder);
-    if (module.type == "LayerNorm")
-      map.norm(modules[i].norm, "layer_norm_" + number, "norm", module.dense.in_features).hf_folder = module.folder;
+    const VectorModule* row = find_vector_module(module.type);
+    if (row && row->declare) row->declare(map, modules[i], module, number);
   }
   if (const auto& c = pipeline.classifier) {
     declare_layers(map, classifier, c->layers, "cls", D, static_cast<int64_t>(c->labels.size()));
-    exact(map.specs.back());
+    keep_exact(map.specs.back());
   }
   if (const auto& s = pipeline.sparse; s && s->over_vocabulary)
     declare_layers(map, sparse, s->layers, "mlm", D, vocabulary);
   else if (s)
-    exact(map.linear(sparse.out, "sparse", "linear", 1, D), s->hf_folder);
+    keep_exact(map.linear(sparse.out, "sparse", "linear", 1, D), s->hf_folder);
   if (const auto& m = pipeline.multi_vector)
-    exact(map.linear(multi_vector, "colbert", "linear", m->width, D), m->hf_folder);
+    keep_exact(map.linear(multi_vector, "colbert", "linear", m->width, D), m->hf_folder);
 }
 
 }  // namespace quern

@@ -1,8 +1,9 @@
 // The weights of everything that follows the transformer.
 #pragma once
+#include <string>
 #include <vector>
 
-#include "hub/pipeline.h"
+#include "heads/pipeline.h"
 #include "models/weight_map.h"
 
 namespace quern {
@@ -23,5 +24,9 @@ struct HeadWeights {
   // Adds what the pipeline needs to the map, which points into this afterwards. D: the model's width.
   void declare(WeightMap& map, const Pipeline& pipeline, int64_t D, int64_t vocabulary);
 };
+
+// Heads are small beside the transformer and see few rows: they stay exact. folder: of the Hugging Face folder, where
+// the weight's file is.
+void keep_exact(WeightSpec& spec, const std::string& folder = {});
 
 }  // namespace quern

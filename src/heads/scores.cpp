@@ -4,6 +4,7 @@
 #include <map>
 
 #include "exact_math.h"
+#include "heads/score_activation.h"
 
 namespace quern {
 namespace {
@@ -14,22 +15,13 @@ Tensor run_layers(Ops& op, const HeadLayers& layers, const HeadWeights::Layers& 
   return op.linear(x, weights.out);
 }
 
-void activate(const std::string& activation, float* x, int64_t n) {
-  if (activation == "sigmoid")
-    for (int64_t i = 0; i < n; ++i) x[i] = sigmoid(x[i]);
-  if (activation != "softmax") return;
-  const float top = *std::max_element(x, x + n);
-  float total = 0;
-  for (int64_t i = 0; i < n; ++i) total += x[i] = static_cast<float>(exponential(x[i] - top));
-  for (int64_t i = 0; i < n; ++i) x[i] /= total;
-}
-
 std::vector<float> scores_of(Ops& op, const ClassifierConfig& config, const Tensor& logits, bool raw) {
   std::vector<float> room;
   const std::span<const float> values = op.read(logits, room);
   std::vector<float> scores(values.begin(), values.end());
-  for (int64_t t = 0; !raw && t < logits.rows; ++t)
-    activate(config.activation, scores.data() + t * logits.cols, logits.cols);
+  const ScoreActivation* activation = raw ? nullptr : find_score_activation(config.activation);
+  for (int64_t t = 0; activation && activation->apply && t < logits.rows; ++t)
+    activation->apply(scores.data() + t * logits.cols, logits.cols);
   return scores;
 }
 

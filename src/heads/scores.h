@@ -1,5 +1,5 @@
-// The heads of tasks other than a text's one vector: label scores, sparse weights, one vector per token. Thread-safe: they
-// keep nothing.
+// The heads of tasks other than a text's one vector: label scores, sparse weights, one vector per token. Thread-safe:
+// they keep nothing.
 #pragma once
 #include <cstdint>
 #include <span>

@@ -3,28 +3,9 @@
 #include <algorithm>
 
 #include "error.h"
-#include "models/config_map.h"
+#include "heads/vector_modules.h"
 
 namespace quern {
-namespace {
-
-constexpr float kNormEps = 1e-5f;  // torch.nn.LayerNorm's
-
-Tensor dense(Ops& op, const Pipeline::Module& module, const HeadWeights::Module& weights, const Tensor& rows) {
-  const std::string& name = module.dense.activation;
-  return op.linear(rows, weights.dense, name == "identity" ? Activation::none : activation_named(name, ""));
-}
-
-Tensor layer_norm(Ops& op, const Pipeline::Module&, const HeadWeights::Module& weights, const Tensor& rows) {
-  return op.layer_norm(rows, weights.norm, kNormEps);
-}
-
-Tensor unit_length(Ops& op, const Pipeline::Module&, const HeadWeights::Module&, const Tensor& rows) {
-  op.normalize(rows);
-  return rows;
-}
-
-}  // namespace
 
 VectorHead::VectorHead(std::span<const Pipeline::Module> modules, std::span<const HeadWeights::Module> weights,
                        int64_t D, const std::string& name)
@@ -37,22 +18,21 @@ VectorHead::VectorHead(std::span<const Pipeline::Module> modules, std::span<cons
 
 void VectorHead::add(const Pipeline::Module& module, const HeadWeights::Module& weights, int64_t D,
                      const std::string& name) {
-  if (module.type == "Pooling") {
+  const VectorModule* row = find_vector_module(module.type);
+  if (!row) throw Error(Status::bad_argument, name + ": quern does not run the module " + module.type);
+  if (!row->run) {
     for (const std::string& mode : module.pooling.modes) pools_.push_back(find_pooling(mode, name));
     width_ = D * static_cast<int64_t>(pools_.size());
     skips_prompt_ = !module.pooling.include_prompt;
     return;
   }
-  normalizes_ = module.type == "Normalize";  // the last one decides what cut vectors need
-  if (module.type == "Normalize") {
-    steps_.push_back({unit_length, &module, &weights});
-    return;
-  }
+  normalizes_ = row->normalizes;  // the last one decides what cut vectors need
+  steps_.push_back({row->run, &module, &weights});
+  if (!row->declare) return;
   if (module.dense.in_features != width_)
     throw Error(Status::bad_argument, name + ": the " + module.type + " module takes " +
                                           std::to_string(module.dense.in_features) + " values, pooling gives " +
                                           std::to_string(width_));
-  steps_.push_back({module.type == "Dense" ? dense : layer_norm, &module, &weights});
   width_ = module.dense.out_features;
 }
 

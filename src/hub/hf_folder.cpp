@@ -197,6 +197,7 @@ void identify(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& 
 
 // eos_token_id: a number or a list of them.
 void read_end_tokens(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
+  std::vector<int32_t> ids;
   const auto take = [&](const JsonFile& file) {
     const nlohmann::json* found = file.find("eos_token_id");
     if (!found || found->is_null()) return;
@@ -205,12 +206,13 @@ void read_end_tokens(const HfFolder::ReadFile& read, const JsonFile& config, HfF
     for (const nlohmann::json& id : list) {
       if (!id.is_number_integer() || id < 0 || id > INT32_MAX)
         file.wrong("eos_token_id", "a token id or a list of them");
-      folder.end_tokens.push_back(id.get<int32_t>());
+      ids.push_back(id.get<int32_t>());
     }
     folder.decisions.push_back({"end_tokens", list.dump(), file.name() + ": eos_token_id"});
   };
   if (const auto file = read_json(folder.dir, read, "generation_config.json")) take(*file);
-  if (folder.end_tokens.empty()) take(config);
+  if (ids.empty()) take(config);
+  folder.end_tokens.insert(ids.begin(), ids.end());
 }
 
 // No file of settings says whether vectors may be cut; the model card does.

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "heads/score_activation.h"
+
 namespace quern {
 namespace {
 
@@ -39,10 +41,14 @@ std::string stated_activation(const JsonFile& config) {
 Decision score_activation(const JsonFile& config, const ClassifierConfig& classifier) {
   const std::string stated = stated_activation(config), last = stated.substr(stated.rfind('.') + 1);
   if (!stated.empty()) {
-    const std::string value = last == "Sigmoid" ? "sigmoid" : last == "Identity" ? "none" : "";
-    if (!value.empty()) return {"activation", value, "config.json: " + stated};
+    std::string known;
+    for (const ScoreActivation& row : score_activations()) {
+      if (!row.torch) continue;
+      if (last == row.torch) return {"activation", row.name, "config.json: " + stated};
+      known = row.torch + (known.empty() ? "" : " nor " + known);
+    }
     throw Error(Status::unsupported, config.name() + ": the activation function '" + printable(stated) +
-                                         "' of the scores is neither torch's Sigmoid nor Identity");
+                                         "' of the scores is neither torch's " + known);
   }
   const std::string problem = config.string("problem_type").value_or("");
   if (problem == "regression" && classifier.labels.size() > 1)

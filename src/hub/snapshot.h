@@ -19,7 +19,4 @@ bool is_repo_id(std::string_view text) noexcept;   // [namespace/]name, by the H
 bool is_commit(std::string_view text) noexcept;    // 40 lower-case hex digits
 bool is_revision(std::string_view text) noexcept;  // safe as a path below refs/
 
-// True for a relative path without empty, "." or ".." parts, back slashes, drive letters or control bytes.
-bool is_safe_relative_path(std::string_view path) noexcept;
-
 }  // namespace quern

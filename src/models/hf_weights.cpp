@@ -7,27 +7,16 @@
 
 #include "dispatch.h"
 #include "error.h"
-#include "quants/half.h"
 #include "safetensors/torch_file.h"
 
 namespace quern {
 namespace {
 
-struct FloatDtype {
-  const char* dtype;
-  const char* type;
-  size_t bytes;
-};
-constexpr FloatDtype kFloats[] = {{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16", "bf16", 2}};
-
-const FloatDtype& float_dtype(const StTensor& tensor) {
-  for (const FloatDtype& d : kFloats)
-    if (tensor.dtype == d.dtype) return d;
-  throw Error(Status::unsupported, *tensor.file + ": tensor " + tensor.name + " has dtype " + tensor.dtype +
-                                       "; quern reads F32, F16 and BF16");
+WeightTensor view_of(const StTensor& t) {
+  return {t.name, t.dtype, t.shape, t.data, t.file};
 }
 
-void check_shape(const StTensor& tensor, const std::vector<int64_t>& shape) {
+void check_shape(const WeightTensor& tensor, const std::vector<int64_t>& shape) {
   if (tensor.shape != shape)
     throw Error(Status::bad_file, *tensor.file + ": tensor " + tensor.name + ": expected shape " +
                                       shape_text(shape.data(), shape.size()) + ", found " +
@@ -35,18 +24,13 @@ void check_shape(const StTensor& tensor, const std::vector<int64_t>& shape) {
   float_dtype(tensor);
 }
 
-bool usable_in_place(const StTensor& t) {
+bool usable_in_place(const WeightTensor& t) {
   return reinterpret_cast<uintptr_t>(t.data.data()) % float_dtype(t).bytes == 0;
 }
 
-// Rows [first, first + n) of a matrix, or as many elements of a vector.
-StTensor rows_of(const StTensor& tensor, int64_t first, int64_t n) {
-  StTensor part = tensor;
+size_t row_bytes_of(const WeightTensor& tensor) {
   const int64_t row = tensor.shape[0] > 0 ? tensor.elements() / tensor.shape[0] : 0;
-  const size_t bytes = static_cast<size_t>(row) * float_dtype(tensor).bytes;
-  part.shape[0] = n;
-  part.data = tensor.data.subspan(static_cast<size_t>(first) * bytes, static_cast<size_t>(n) * bytes);
-  return part;
+  return static_cast<size_t>(row) * float_dtype(tensor).bytes;
 }
 
 class HfBinder {
@@ -62,11 +46,11 @@ class HfBinder {
           return spec.bind(static_cast<const float*>(
               std::memcpy(store_.floats(spec.made.size()), spec.made.data(), spec.made.size() * sizeof(float))));
         if (spec.optional && !file_.has(spec)) return;
-        const HfTensors t = file_.find(spec, 0);
+        const WeightTensors t = file_.tensors(spec, 0);
         return spec.bind(vector(t.weight, spec.hf_added), t.bias ? vector(*t.bias) : nullptr);
       }
       case WeightSpec::Kind::table: {
-        const StTensor weight = file_.find(spec, 0).weight;
+        const WeightTensor weight = file_.tensors(spec, 0).weight;
         const int64_t rows = weight.shape[0];
         const Matrix m = matrix(weight, rows, spec.K, spec.always_f32);
         *spec.table = {m.type, m.arrays[0], rows, spec.K};
@@ -76,7 +60,7 @@ class HfBinder {
   }
 
  private:
-  const float* vector(const StTensor& tensor, float added = 0) {
+  const float* vector(const WeightTensor& tensor, float added = 0) {
     float* out = store_.floats(static_cast<size_t>(tensor.elements()));
     read_floats(tensor, 0, tensor.elements(), out);
     if (added != 0)
@@ -84,7 +68,7 @@ class HfBinder {
     return out;
   }
 
-  Matrix matrix(const StTensor& tensor, int64_t N, int64_t K, bool as_f32) {
+  Matrix matrix(const WeightTensor& tensor, int64_t N, int64_t K, bool as_f32) {
     Matrix m{.type = find_type(float_dtype(tensor).type), .N = N, .K = K, .arrays = {tensor.data.data()}};
     if (as_f32 || !usable_in_place(tensor)) {
       m.type = find_type("f32");
@@ -96,10 +80,10 @@ class HfBinder {
   void linear(const WeightSpec& spec) {
     Linear& to = *spec.linear;
     to = {.N = spec.N, .K = spec.K, .parts = {}, .bias = nullptr, .smooth = nullptr};
-    std::vector<HfTensors> tensors;
-    for (size_t i = 0; i < spec.parts.size(); ++i) tensors.push_back(file_.find(spec, i));
+    std::vector<WeightTensors> tensors;
+    for (size_t i = 0; i < spec.parts.size(); ++i) tensors.push_back(file_.tensors(spec, i));
     bool as_f32 = spec.always_f32;  // parts of different dtypes, or not all aligned: then all as f32
-    for (const HfTensors& t : tensors)
+    for (const WeightTensors& t : tensors)
       as_f32 =
           as_f32 || t.weight.dtype != tensors[0].weight.dtype || (!usable_in_place(t.weight) && tensors.size() > 1);
     float* bias = spec.bias ? store_.floats(static_cast<size_t>(spec.N)) : nullptr;
@@ -135,8 +119,8 @@ HfWeights::HfWeights(std::string dir, const std::string& transformer, std::vecto
       prefix_(prefixes_[0]),
       transformer_(Safetensors::open_folder(transformer.empty() ? dir_ : dir_ + '/' + transformer)) {}
 
-const StTensor* HfWeights::find(const Safetensors& file, const std::string& spellings,
-                                std::initializer_list<const char*> suffixes) const {
+const StTensor* HfWeights::spelled(const Safetensors& file, const std::string& spellings,
+                                   std::initializer_list<const char*> suffixes) const {
   return first_of(spellings, [&](const std::string& name) -> const StTensor* {
     for (const std::string& prefix : prefixes_)
       for (const char* suffix : suffixes)
@@ -165,17 +149,17 @@ const Safetensors& HfWeights::file_of(const WeightSpec& spec) const {
 
 bool HfWeights::has(const WeightSpec& spec) const {
   const std::string& hf = spec.parts[0].hf;
-  return find(file_of(spec), hf.substr(0, hf.find('|')), {".weight"}) != nullptr;
+  return spelled(file_of(spec), hf.substr(0, hf.find('|')), {".weight"}) != nullptr;
 }
 
-HfTensors HfWeights::find(const WeightSpec& spec, size_t index) const {
+WeightTensors HfWeights::tensors(const WeightSpec& spec, size_t index) const {
   const Safetensors& file = file_of(spec);
   const WeightSpec::Part& part = spec.parts[index];
   const std::string first_name = part.hf.substr(0, part.hf.find('|'));
   int64_t first = spec.hf_skip;
-  const StTensor* whole = spec.hf_whole.empty() ? nullptr : find(file, spec.hf_whole, {".weight"});
+  const StTensor* whole = spec.hf_whole.empty() ? nullptr : spelled(file, spec.hf_whole, {".weight"});
   for (size_t i = 0; whole && i < index; ++i) first += spec.parts[i].N;
-  const StTensor* weight = whole ? whole : find(file, part.hf, {".weight", ".gamma"});
+  const StTensor* weight = whole ? whole : spelled(file, part.hf, {".weight", ".gamma"});
   if (!weight) weight = &file.tensor(prefix_ + first_name + ".weight");  // throws, naming the present spelling
   const int64_t file_rows = weight->shape.empty() ? 0 : weight->shape[0];
   if (file_rows < first || (part.N == 0 && file_rows == first))
@@ -183,16 +167,22 @@ HfTensors HfWeights::find(const WeightSpec& spec, size_t index) const {
                                       std::to_string(first) + " rows, found " + std::to_string(file_rows));
   const int64_t n = part.N == 0 ? file_rows - first : part.N;
   const int64_t rows = whole ? spec.N : first + n;
-  check_shape(*weight, spec.kind == WeightSpec::Kind::norm ? std::vector{rows} : std::vector{rows, spec.K});
-  HfTensors found{rows_of(*weight, first, n), {}};
+  const WeightTensor weights = view_of(*weight);
+  check_shape(weights, spec.kind == WeightSpec::Kind::norm ? std::vector{rows} : std::vector{rows, spec.K});
+  WeightTensors found{rows_of(weights, first, n, row_bytes_of(weights)), {}};
   if (!spec.bias) return found;
-  const StTensor* bias = !spec.hf_bias.empty() ? find(file, spec.hf_bias, {""})
-                         : whole               ? find(file, spec.hf_whole, {".bias"})
-                                               : find(file, part.hf, {".bias", ".beta"});
+  const StTensor* bias = !spec.hf_bias.empty() ? spelled(file, spec.hf_bias, {""})
+                         : whole               ? spelled(file, spec.hf_whole, {".bias"})
+                                               : spelled(file, part.hf, {".bias", ".beta"});
   if (!bias) bias = &file.tensor(prefix_ + (spec.hf_bias.empty() ? first_name + ".bias" : spec.hf_bias));
-  check_shape(*bias, {rows});
-  found.bias = rows_of(*bias, first, n);
+  const WeightTensor biases = view_of(*bias);
+  check_shape(biases, {rows});
+  found.bias = rows_of(biases, first, n, row_bytes_of(biases));
   return found;
+}
+
+std::optional<WeightTensors> HfWeights::find(const WeightSpec& spec, size_t part) const {
+  return tensors(spec, part);
 }
 
 void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
@@ -204,23 +194,34 @@ void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
   for (const WeightSpec& spec : specs) binder.bind(spec);
 }
 
-void HfWeights::release(const HfTensors& tensors) const noexcept {
-  transformer_.release(tensors.weight);
+void HfWeights::done_with(const WeightSpec& spec) const {
+  if (!holds(spec)) return;
+  for (size_t i = 0; i < spec.parts.size(); ++i) transformer_.release(tensors(spec, i).weight.data);
 }
 
-void read_floats(const StTensor& tensor, int64_t first, int64_t n, float* out) {
-  const FloatDtype& dtype = float_dtype(tensor);
-  const std::byte* in = tensor.data.data() + static_cast<size_t>(first) * dtype.bytes;
-  if (dtype.bytes == 4) {
-    std::memcpy(out, in, static_cast<size_t>(n) * 4);
-    return;
+void HfWeights::each(const WeightMap& map, const std::function<void(const HashedWeight&)>& f) const {
+  for (const WeightSpec& spec : map.specs) {
+    for (size_t i = 0; i < spec.parts.size() && holds(spec); ++i) {
+      const WeightTensors t = tensors(spec, i);
+      HashedWeight weight{spec.name, {}};
+      for (const WeightTensor* tensor : {&t.weight, t.bias ? &*t.bias : nullptr})
+        if (tensor)
+          weight.pieces.emplace_back(
+              spec.parts[i].gguf + ' ' + tensor->dtype + ' ' + shape_text(tensor->shape.data(), tensor->shape.size()),
+              tensor->data);
+      f(weight);
+      transformer_.release(t.weight.data);
+    }
   }
-  const bool bf16 = tensor.dtype == "BF16";
-  for (int64_t i = 0; i < n; ++i) {
-    uint16_t half;
-    std::memcpy(&half, in + i * 2, 2);
-    out[i] = bf16 ? bf16_to_f32(half) : f16_to_f32(half);
+}
+
+SourceContents HfWeights::contents() const {
+  SourceContents contents;
+  for (const StTensor& t : transformer_.tensors()) {
+    contents.tensors.push_back({t.name, t.dtype, t.shape, t.data.size()});
+    contents.bytes += t.data.size();
   }
+  return contents;
 }
 
 }  // namespace quern

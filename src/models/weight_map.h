@@ -1,10 +1,9 @@
 // A model's weights, each named once: its GGUF name, its Hugging Face name, its shape, and where the model keeps it.
-// The loaders (weights_gguf.cpp, hf_weights.cpp) bind these, the converter writes them.
+// The loaders (gguf_weights.cpp, hf_weights.cpp) bind these, the converter writes them.
 #pragma once
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -100,13 +99,6 @@ class WeightStore {
   char* free_ = nullptr;  // of the last chunk
   size_t left_ = 0;
 };
-
-class GgufReader;
-
-// Bind specs to a GGUF file's tensors; the file must outlive the model. Matrices of types that run from panels get them
-// here, on all CPUs, and their rows' pages are released. Throw Error{bad_file} naming tensor, expected
-// and found shape or type; {unsupported} for a type that quern does not run.
-void bind_weights(const GgufReader& file, std::span<const WeightSpec> specs, WeightStore& store);
 
 std::string shape_text(const int64_t* extents, size_t n);  // "[384, 1536]"
 

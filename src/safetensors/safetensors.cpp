@@ -11,8 +11,8 @@
 #include <utility>
 
 #include "error.h"
-#include "hub/snapshot.h"
 #include "io/json.h"
+#include "io/safe_path.h"
 
 namespace quern {
 namespace {
@@ -375,11 +375,11 @@ const StTensor& Safetensors::tensor(std::string_view name) const {
   return *found;
 }
 
-void Safetensors::release(const StTensor& tensor) const noexcept {
+void Safetensors::release(std::span<const std::byte> data) const noexcept {
   for (const MappedFile& map : maps_) {
     const std::byte *begin = map.bytes().data(), *end = begin + map.bytes().size();
-    if (tensor.data.data() < begin || tensor.data.data() >= end) continue;
-    map.dont_need(static_cast<size_t>(tensor.data.data() - begin), tensor.data.size());
+    if (data.data() < begin || data.data() >= end) continue;
+    map.dont_need(static_cast<size_t>(data.data() - begin), data.size());
   }
 }
 

@@ -45,8 +45,8 @@ class Safetensors {
   const std::string& name() const { return name_; }                                 // the path given, for messages
   std::span<const std::string> files() const { return *paths_; }
 
-  // Tells the system that a tensor's pages will not be used again. Only a hint.
-  void release(const StTensor& tensor) const noexcept;
+  // Tells the system that the pages of a tensor's bytes, or of a part of them, will not be used again. Only a hint.
+  void release(std::span<const std::byte> data) const noexcept;
 
  private:
   static Safetensors open_shards(const std::string& dir, const std::string& index);

@@ -1,7 +1,6 @@
 // Admission, deadlines, cancellation and failures of the scheduler for generation.
 #include "generating.h"
 #include "generation/kv_types.h"
-#include "host_kv_cache.h"
 #include "scheduling.h"
 
 namespace quern::test {
@@ -171,7 +170,7 @@ TEST_CASE("generation scheduler: 8-bit keys and values let in twice as many") {
                        static_cast<double>(kv_token_bytes(*model, KvType::i8));
   CHECK(at_once(KvType::i8) == static_cast<int64_t>(8 * ratio));
   // These heads are small beside their scales; of the usual size, 8 bits are nearly half.
-  const auto bytes = [](KvType type) { return HostKvCache::page_bytes(default_kernels(), {type, 1, 1, 128}); };
+  const auto bytes = [&](KvType type) { return model->device->kv_page_bytes({type, 1, 1, 128}); };
   CHECK(bytes(KvType::f16) > 1.9 * static_cast<double>(bytes(KvType::i8)));
 }
 

@@ -7,6 +7,7 @@
 
 #include "format_bytes.h"
 #include "hub/snapshot.h"
+#include "io/safe_path.h"
 
 using namespace quern;
 using namespace quern::test;

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "../golden/tiny_bert.h"
+#include "hub/hf_folder.h"
 
 namespace quern::test {
 namespace {

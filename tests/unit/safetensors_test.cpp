@@ -53,7 +53,7 @@ TEST_CASE("safetensors: a file of the reference writer") {
   CHECK(st.tensor("empty").data.empty());
   CHECK(st.find("none") == nullptr);
   CHECK(*f32.file == fixtures + "/all.safetensors");
-  for (const StTensor& tensor : st.tensors()) st.release(tensor);
+  for (const StTensor& tensor : st.tensors()) st.release(tensor.data);
   CHECK(at<float>(f32, 0) == -3);
 }
 

@@ -4,7 +4,6 @@
 
 namespace quern {
 
-constinit const TypeInfo BF16::info =
-    half_type_info<BF16>("bf16", 30, 32, half_decode<bf16_to_f32>, half_encode<f32_to_bf16>);
+constinit const TypeInfo BF16::info = half_type_info<BF16>("bf16", half_decode<bf16_to_f32>, half_encode<f32_to_bf16>);
 
 }  // namespace quern

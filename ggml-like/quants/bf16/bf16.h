@@ -1,4 +1,4 @@
-// bf16: GGUF type 30, row-major; the upper half of an f32.
+// bf16: row-major; the upper half of an f32.
 #pragma once
 #include "quants/row_kernels.h"
 #include "quants/type_info.h"

@@ -1,4 +1,4 @@
-// f16: GGUF type 1, row-major; five bits of exponent: weights above 65504 do not fit.
+// f16: row-major; five bits of exponent: weights above 65504 do not fit.
 #pragma once
 #include "quants/row_kernels.h"
 #include "quants/type_info.h"

@@ -1,4 +1,4 @@
-// f32: GGUF type 0, row-major.
+// f32: row-major.
 #pragma once
 #include "quants/row_kernels.h"
 #include "quants/type_info.h"

@@ -9,6 +9,6 @@ void IQ4_NL::take_apart(const uint8_t* block, BlockParts& p) {
   take_nibbles(block + 2, p.code);
 }
 
-constinit const TypeInfo IQ4_NL::info = describe("iq4_nl", 20, 25, nullptr);
+constinit const TypeInfo IQ4_NL::info = describe("iq4_nl", nullptr);
 
 }  // namespace quern

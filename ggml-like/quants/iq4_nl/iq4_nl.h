@@ -1,4 +1,4 @@
-// iq4_nl: GGUF type 20, blocks of 32: {f16 d; u4 q[32]}, w = d·values[q]: steps that are finer near zero.
+// iq4_nl: blocks of 32: {f16 d; u4 q[32]}, w = d·values[q]: steps that are finer near zero.
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

@@ -10,6 +10,6 @@ void MXFP4::take_apart(const uint8_t* block, BlockParts& p) {
   take_nibbles(block + 1, p.code);
 }
 
-constinit const TypeInfo MXFP4::info = describe("mxfp4", 39, 38, nullptr);
+constinit const TypeInfo MXFP4::info = describe("mxfp4", nullptr);
 
 }  // namespace quern

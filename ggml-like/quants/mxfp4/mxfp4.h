@@ -1,4 +1,4 @@
-// mxfp4: GGUF type 39 (OCP Microscaling Formats 1.0), blocks of 32: {u8 e; u4 q[32]}, w = 2^(e - 128)·v, v twice the
+// mxfp4 (OCP Microscaling Formats 1.0): blocks of 32: {u8 e; u4 q[32]}, w = 2^(e - 128)·v, v twice the
 // value of the 4-bit float q: 0, 1, 2, 3, 4, 6, 8, 12 and their negatives.
 #pragma once
 #include "quants/block_panels.h"

@@ -12,6 +12,6 @@ void Q2_K::take_apart(const uint8_t* block, BlockParts& p) {
   for (int i = 0; i < 256; ++i) p.code[i] = block[16 + i / 128 * 32 + i % 32] >> (i % 128 / 32 * 2) & 3;
 }
 
-constinit const TypeInfo Q2_K::info = describe("q2_k", 10, 10, nullptr);
+constinit const TypeInfo Q2_K::info = describe("q2_k", nullptr);
 
 }  // namespace quern

@@ -1,4 +1,4 @@
-// q2_k: GGUF type 10, blocks of 256: {u4 scale and u4 min [16]; u2 q[256]; f16 d, m}, w = d·scale·q - m·min.
+// q2_k: blocks of 256: {u4 scale and u4 min [16]; u2 q[256]; f16 d, m}, w = d·scale·q - m·min.
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

@@ -15,6 +15,6 @@ void Q3_K::take_apart(const uint8_t* block, BlockParts& p) {
   }
 }
 
-constinit const TypeInfo Q3_K::info = describe("q3_k", 11, 12, nullptr);
+constinit const TypeInfo Q3_K::info = describe("q3_k", nullptr);
 
 }  // namespace quern

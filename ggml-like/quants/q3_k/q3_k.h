@@ -1,4 +1,4 @@
-// q3_k: GGUF type 11, blocks of 256: {3rd bits [256]; u2 q[256]; u6 scale[16]; f16 d}, w = d·(scale - 32)·(q - 4).
+// q3_k: blocks of 256: {3rd bits [256]; u2 q[256]; u6 scale[16]; f16 d}, w = d·(scale - 32)·(q - 4).
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

@@ -21,6 +21,6 @@ void Q4_0::take_apart(const uint8_t* block, BlockParts& p) {
   take_nibbles(block + 2, p.code);
 }
 
-constinit const TypeInfo Q4_0::info = describe("q4_0", 2, 2, encode);
+constinit const TypeInfo Q4_0::info = describe("q4_0", encode);
 
 }  // namespace quern

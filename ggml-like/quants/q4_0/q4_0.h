@@ -1,4 +1,4 @@
-// q4_0: GGUF type 2, blocks of 32: {f16 d; u4 q[32]}, w = d·(q - 8).
+// q4_0: blocks of 32: {f16 d; u4 q[32]}, w = d·(q - 8).
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

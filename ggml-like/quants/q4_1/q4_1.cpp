@@ -22,6 +22,6 @@ void Q4_1::take_apart(const uint8_t* block, BlockParts& p) {
   take_nibbles(block + 4, p.code);
 }
 
-constinit const TypeInfo Q4_1::info = describe("q4_1", 3, 3, encode);
+constinit const TypeInfo Q4_1::info = describe("q4_1", encode);
 
 }  // namespace quern

@@ -1,4 +1,4 @@
-// q4_1: GGUF type 3, blocks of 32: {f16 d, m; u4 q[32]}, w = d·q + m.
+// q4_1: blocks of 32: {f16 d, m; u4 q[32]}, w = d·q + m.
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

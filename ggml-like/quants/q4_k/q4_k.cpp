@@ -11,6 +11,6 @@ void Q4_K::take_apart(const uint8_t* block, BlockParts& p) {
   for (int i = 0; i < 256; ++i) p.code[i] = block[16 + i / 64 * 32 + i % 32] >> (i % 64 / 32 * 4) & 15;
 }
 
-constinit const TypeInfo Q4_K::info = describe("q4_k", 12, 15, nullptr);
+constinit const TypeInfo Q4_K::info = describe("q4_k", nullptr);
 
 }  // namespace quern

@@ -1,4 +1,4 @@
-// q4_k: GGUF type 12, blocks of 256: {f16 d, m; u6 scale and u6 min [8]; u4 q[256]}, w = d·scale·q - m·min.
+// q4_k: blocks of 256: {f16 d, m; u6 scale and u6 min [8]; u4 q[256]}, w = d·scale·q - m·min.
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

@@ -21,6 +21,6 @@ void Q5_0::take_apart(const uint8_t* block, BlockParts& p) {
   take_five_bits(block + 2, p.code);
 }
 
-constinit const TypeInfo Q5_0::info = describe("q5_0", 6, 8, encode);
+constinit const TypeInfo Q5_0::info = describe("q5_0", encode);
 
 }  // namespace quern

@@ -1,4 +1,4 @@
-// q5_0: GGUF type 6, blocks of 32: {f16 d; 5th bits u32; u4 q[32]}, w = d·(q - 16).
+// q5_0: blocks of 32: {f16 d; 5th bits u32; u4 q[32]}, w = d·(q - 16).
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

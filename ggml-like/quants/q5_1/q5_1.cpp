@@ -22,6 +22,6 @@ void Q5_1::take_apart(const uint8_t* block, BlockParts& p) {
   take_five_bits(block + 4, p.code);
 }
 
-constinit const TypeInfo Q5_1::info = describe("q5_1", 7, 9, encode);
+constinit const TypeInfo Q5_1::info = describe("q5_1", encode);
 
 }  // namespace quern

@@ -1,4 +1,4 @@
-// q5_1: GGUF type 7, blocks of 32: {f16 d, m; 5th bits u32; u4 q[32]}, w = d·q + m.
+// q5_1: blocks of 32: {f16 d, m; 5th bits u32; u4 q[32]}, w = d·q + m.
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

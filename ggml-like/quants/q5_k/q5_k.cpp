@@ -15,6 +15,6 @@ void Q5_K::take_apart(const uint8_t* block, BlockParts& p) {
   }
 }
 
-constinit const TypeInfo Q5_K::info = describe("q5_k", 13, 17, nullptr);
+constinit const TypeInfo Q5_K::info = describe("q5_k", nullptr);
 
 }  // namespace quern

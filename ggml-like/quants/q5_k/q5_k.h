@@ -1,4 +1,4 @@
-// q5_k: GGUF type 13, blocks of 256: {f16 d, m; u6 scale and u6 min [8]; 5th bits [256]; u4 q[256]},
+// q5_k: blocks of 256: {f16 d, m; u6 scale and u6 min [8]; 5th bits [256]; u4 q[256]},
 // w = d·scale·q - m·min.
 #pragma once
 #include "quants/block_panels.h"

@@ -12,6 +12,6 @@ void Q6_K::take_apart(const uint8_t* block, BlockParts& p) {
   }
 }
 
-constinit const TypeInfo Q6_K::info = describe("q6_k", 14, 18, nullptr);
+constinit const TypeInfo Q6_K::info = describe("q6_k", nullptr);
 
 }  // namespace quern

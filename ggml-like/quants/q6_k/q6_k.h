@@ -1,4 +1,4 @@
-// q6_k: GGUF type 14, blocks of 256: {u4 low bits [256]; u2 high bits [256]; s8 scale[16]; f16 d}, w = d·scale·(q -
+// q6_k: blocks of 256: {u4 low bits [256]; u2 high bits [256]; s8 scale[16]; f16 d}, w = d·scale·(q -
 // 32).
 #pragma once
 #include "quants/block_panels.h"

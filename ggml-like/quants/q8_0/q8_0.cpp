@@ -27,6 +27,6 @@ void Q8_0::take_apart(const uint8_t* block, BlockParts& p) {
   __builtin_memcpy(p.code, block + 2, 32);
 }
 
-constinit const TypeInfo Q8_0::info = describe("q8_0", 8, 7, encode);
+constinit const TypeInfo Q8_0::info = describe("q8_0", encode);
 
 }  // namespace quern

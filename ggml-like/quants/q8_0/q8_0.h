@@ -1,4 +1,4 @@
-// q8_0: GGUF type 8, blocks of 32: {f16 d; s8 q[32]}, w = d·q.
+// q8_0: blocks of 32: {f16 d; s8 q[32]}, w = d·q.
 #pragma once
 #include "quants/block_panels.h"
 #include "quants/type_info.h"

@@ -1,16 +1,24 @@
 // Binds a model's weights to the tensors of a GGUF file, in place.
+#include "models/gguf_weights.h"
+
 #include <algorithm>
 #include <cstring>
 
 #include "cpu.h"
 #include "dispatch.h"
 #include "error.h"
-#include "gguf/reader.h"
-#include "models/weight_map.h"
+#include "gguf/weight_types.h"
 #include "parallel.h"
 
 namespace quern {
 namespace {
+
+// The panel type that the file holds `name` in; null: none.
+const TypeInfo* panel_type_of(const GgufReader& file, const std::string& name) {
+  for (const TypeInfo* type : all_types())
+    if (!type->rows && file.find(name + '.' + type->arrays[0].suffix)) return type;
+  return nullptr;
+}
 
 class GgufBinder {
  public:
@@ -49,6 +57,13 @@ class GgufBinder {
     });
   }
 
+  // f(rows) of each matrix that got panels.
+  template <class F>
+  void each_rows(const F& f) const {
+    for (const PanelJob& job : jobs_)
+      f({static_cast<const std::byte*>(job.rows), job.type->arrays[0].bytes(job.N, job.K)});
+  }
+
  private:
   [[noreturn]] void wrong(const TensorInfo& tensor, const std::string& expected, const std::string& found) const {
     throw Error(Status::bad_file,
@@ -56,8 +71,7 @@ class GgufBinder {
   }
 
   const TypeInfo& row_type(const TensorInfo& tensor) const {
-    for (const TypeInfo* type : all_types())
-      if (type->rows && type->arrays[0].gguf_type == tensor.type) return *type;
+    if (const TypeInfo* type = row_type_of_gguf(tensor.type)) return *type;
     std::string known;
     for (const TypeInfo* type : all_types()) known += (known.empty() ? "" : ", ") + std::string(type->name);
     throw Error(Status::unsupported, file_.name() + ": tensor " + std::string(tensor.name) + " has type " +
@@ -69,8 +83,9 @@ class GgufBinder {
   const void* array(const std::string& name, const TypeInfo& type, int i, int64_t N, int64_t K) const {
     const ArraySpec& spec = type.arrays[i];
     const TensorInfo& tensor = file_.tensor(name + '.' + spec.suffix);
-    if (tensor.type != spec.gguf_type)
-      wrong(tensor, "type " + std::string(find_ggml_type(spec.gguf_type)->name),
+    const uint32_t expected = gguf_type_of(type, spec);
+    if (tensor.type != expected)
+      wrong(tensor, "type " + std::string(find_ggml_type(expected)->name),
             std::string(find_ggml_type(tensor.type)->name));
     int64_t ne[4] = {1, 1, 1, 1};
     spec.shape(N, K, ne);
@@ -83,7 +98,7 @@ class GgufBinder {
   const float* vector(const std::string& name, int64_t n) const {
     const TensorInfo& tensor = file_.tensor(name);
     const int64_t ne[4] = {n, 1, 1, 1};
-    if (tensor.type != 0) wrong(tensor, "type F32", std::string(find_ggml_type(tensor.type)->name));
+    if (tensor.type != ggml_type::f32) wrong(tensor, "type F32", std::string(find_ggml_type(tensor.type)->name));
     if (!std::equal(ne, ne + 4, tensor.ne.begin()))
       wrong(tensor, shape_text(ne, 1), shape_text(tensor.ne.data(), tensor.n_dims));
     return reinterpret_cast<const float*>(tensor.data.data());
@@ -98,8 +113,7 @@ class GgufBinder {
 
   // The panel type that the file holds `name` in, else its row type; null when it is not there.
   const TypeInfo* type_of(const std::string& name) const {
-    for (const TypeInfo* type : all_types())
-      if (!type->rows && file_.find(name + '.' + type->arrays[0].suffix)) return type;
+    if (const TypeInfo* panels = panel_type_of(file_, name)) return panels;
     const TensorInfo* tensor = file_.find(name + ".weight");
     return tensor ? &row_type(*tensor) : nullptr;
   }
@@ -155,12 +169,87 @@ class GgufBinder {
   std::vector<PanelJob> jobs_;
 };
 
+// f(tensor) for each tensor of a spec that the file has: of the whole, or of its parts.
+template <class F>
+void each_tensor(const GgufReader& file, const WeightSpec& spec, const F& f) {
+  const auto visit = [&](const std::string& name) {
+    const TypeInfo* panels = panel_type_of(file, name);
+    for (int i = 0; panels && i < panels->n_arrays; ++i)
+      if (const TensorInfo* tensor = file.find(name + '.' + panels->arrays[i].suffix)) f(*tensor);
+    for (const char* suffix : {".weight", ".bias", ".smooth"})
+      if (const TensorInfo* tensor = file.find(name + suffix)) f(*tensor);
+  };
+  visit(spec.name);
+  for (const WeightSpec::Part& part : spec.parts)
+    if (part.gguf != spec.name) visit(part.gguf);
+}
+
+// Of a tensor's outermost extent; all of a vector's elements are rows.
+size_t bytes_of_row(const TensorInfo& tensor) {
+  const int64_t rows = tensor.n_dims < 2 ? tensor.ne[0] : tensor.ne[1];
+  return static_cast<size_t>(tensor.size) / static_cast<size_t>(rows);
+}
+
 }  // namespace
 
-void bind_weights(const GgufReader& file, std::span<const WeightSpec> specs, WeightStore& store) {
-  GgufBinder binder(file, store);
+void GgufWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
+  GgufBinder binder(file_, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
   binder.make_panels();
+  binder.each_rows([&](std::span<const std::byte> rows) { release(rows); });
+}
+
+bool GgufWeights::holds(const WeightSpec& spec) const {
+  bool any = false;
+  each_tensor(file_, spec, [&](const TensorInfo&) { any = true; });
+  return any;
+}
+
+std::optional<WeightTensors> GgufWeights::find(const WeightSpec& spec, size_t index) const {
+  const WeightSpec::Part& part = spec.parts[index];
+  if (panel_type_of(file_, spec.name) || panel_type_of(file_, part.gguf)) return {};
+  const TensorInfo* whole = part.gguf == spec.name ? nullptr : file_.find(spec.name + ".weight");
+  int64_t first = 0;
+  for (size_t i = 0; whole && i < index; ++i) first += spec.parts[i].N;
+  const auto rows = [&](const TensorInfo& tensor) {
+    const int64_t n = whole ? part.N : tensor.n_dims < 2 ? tensor.ne[0] : tensor.ne[1];
+    return rows_of(view_of(tensor), first, n, bytes_of_row(tensor));
+  };
+  WeightTensors found{rows(whole ? *whole : file_.tensor(part.gguf + ".weight")), {}};
+  if (spec.bias) found.bias = rows(file_.tensor((whole ? spec.name : part.gguf) + ".bias"));
+  return found;
+}
+
+void GgufWeights::done_with(const WeightSpec& spec) const {
+  each_tensor(file_, spec, [&](const TensorInfo& tensor) { release(tensor.data); });
+}
+
+void GgufWeights::each(const WeightMap&, const std::function<void(const HashedWeight&)>& f) const {
+  for (const TensorInfo& t : file_.tensors())
+    f({std::string(t.name), {{std::string(t.name) + ' ' + std::to_string(t.type), t.data}}});
+}
+
+SourceContents GgufWeights::contents() const {
+  SourceContents contents{file_.bytes().size(), std::vector<SourceContents::Key>(), {}};
+  for (const GgufKey& key : file_.keys())
+    contents.keys->push_back({std::string(key.name), gguf_type_text(key), gguf_value_text(key)});
+  for (const TensorInfo& t : file_.tensors())
+    contents.tensors.push_back({std::string(t.name),
+                                std::string(find_ggml_type(t.type)->name),
+                                {t.ne.begin(), t.ne.begin() + t.n_dims},
+                                t.size});
+  return contents;
+}
+
+WeightTensor GgufWeights::view_of(const TensorInfo& tensor) const {
+  std::vector<int64_t> shape(tensor.ne.begin(), tensor.ne.begin() + std::max(tensor.n_dims, 1u));
+  std::reverse(shape.begin(), shape.end());
+  return {std::string(tensor.name), std::string(find_ggml_type(tensor.type)->name), std::move(shape), tensor.data,
+          &file_.name()};
+}
+
+void GgufWeights::release(std::span<const std::byte> data) const noexcept {
+  map_.dont_need(static_cast<size_t>(data.data() - map_.bytes().data()), data.size());
 }
 
 }  // namespace quern

@@ -3,7 +3,6 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
-#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -96,8 +95,5 @@ void check_pipeline(const Pipeline& pipeline, const std::string& name);
 // The JSON form. name is for messages; from_json throws Error bad_file or unsupported.
 std::string to_json(const Pipeline& pipeline);
 Pipeline pipeline_from_json(std::string_view json, const std::string& name);
-
-std::string prompts_to_json(const std::map<std::string, std::string>& prompts);
-std::map<std::string, std::string> prompts_from_json(std::string_view json, const std::string& name);
 
 }  // namespace quern

@@ -1,4 +1,4 @@
-#include "generation/end_tokens.h"
+#include "sources/end_tokens.h"
 
 namespace quern {
 

@@ -1,0 +1,43 @@
+// What a model's source says of how it is used, whatever its format: all but hyper-parameters and weights.
+#pragma once
+#include <cstdint>
+#include <map>
+#include <string>
+#include <string_view>
+#include <unordered_set>
+#include <vector>
+
+#include "chat/chat_format.h"
+#include "heads/pipeline.h"
+
+namespace quern {
+
+struct Decision {
+  std::string what;    // "max_length"
+  std::string value;   // "256"
+  std::string source;  // "sentence_bert_config.json: max_seq_length (tokenizer.json says 128)"
+};
+
+struct ModelSettings {
+  std::string type;            // of the linear layers: "q8", "f32", …; empty: the source says nothing, they show it
+  std::string tokenizer_json;  // verbatim, or rebuilt, or without the vocabulary, which lies in a model file's tables
+  Pipeline pipeline;
+  size_t max_length = 0;                       // tokens of a text, special ones included; 0: the source does not say
+  std::map<std::string, std::string> prompts;  // name -> text
+  std::string default_prompt;                  // a name in prompts, or empty
+  std::string similarity = "cosine";           // cosine dot euclidean manhattan
+  bool matryoshka = false;                     // its source says that vectors may be cut
+  std::unordered_set<int32_t> end_tokens;      // that end a generated text
+  ChatFormat chat;                             // no templates for what is no chat model
+  std::string repo, revision;                  // empty when unknown
+  std::string fingerprint, self_test;          // that a model file keeps
+  std::vector<Decision> decisions;
+};
+
+// Their JSON forms in a model file. name is for messages; from_json throws Error{bad_file}.
+std::string prompts_to_json(const std::map<std::string, std::string>& prompts);
+std::map<std::string, std::string> prompts_from_json(std::string_view json, const std::string& name);
+std::string decisions_to_json(const std::vector<Decision>& decisions);
+std::vector<Decision> decisions_from_json(std::string_view json, const std::string& name);
+
+}  // namespace quern

@@ -1,0 +1,27 @@
+#include "sources/folder_source.h"
+
+namespace quern {
+
+FolderSource::FolderSource(std::string path)
+    : ModelSource(std::move(path)),
+      folder_(HfFolder::open(this->path())),
+      architecture_(architecture_of_hf(folder_.model_type, this->path() + "/config.json")),
+      weights_(folder_.dir, folder_.transformer_folder, architecture_.prefixes),
+      config_(folder_.config_json, folder_.weights_dir() + "/config.json") {}
+
+// The folder's own, and the layers of its heads, which its architecture knows and its tensors complete.
+ModelSettings FolderSource::settings(const Model& model) {
+  Pipeline& p = folder_.pipeline;
+  if (p.classifier)
+    p.classifier->layers =
+        model.head(p.classifier->per_token ? Task::token_classification : Task::sequence_classification);
+  if (p.sparse && p.sparse->over_vocabulary) p.sparse->layers = model.head(Task::masked_lm);
+  if (p.multi_vector) p.multi_vector->width = weights_.rows(p.multi_vector->hf_folder, "linear");
+  return std::move(static_cast<ModelSettings&>(folder_));
+}
+
+std::unique_ptr<const Tokenizer> FolderSource::tokenizer(const ModelSettings& settings) const {
+  return Tokenizer::parse(settings.tokenizer_json, path() + ": tokenizer.json");
+}
+
+}  // namespace quern

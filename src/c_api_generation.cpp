@@ -69,7 +69,7 @@ TextRequest text_request_of(const quern_generation_options* given, std::span<con
 }
 
 quern_generator_stats stats_of(const GeneratorStats& s) {
-  return {s.prompt_tokens,  s.reused_tokens,  s.generated_tokens,
+  return {s.prompt_tokens,   s.reused_tokens,  s.generated_tokens,
           s.accepted_tokens, s.prompt_seconds, s.generation_seconds};
 }
 

@@ -154,7 +154,8 @@ void add_classify(CLI::App& app) {
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   c->add_flag("--each-token", a->each_token, "token classifiers: every token, not the spans that they make together");
-  c->add_flag("--json", a->json, "one line per text: an array of {\"label\", \"score\"}, or of labelled spans (in bytes)");
+  c->add_flag("--json", a->json,
+              "one line per text: an array of {\"label\", \"score\"}, or of labelled spans (in bytes)");
   c->add_flag("--raw", a->raw, "scores as the model's last layer gives them, without softmax or sigmoid");
   c->add_option("--max-length", a->max_length, "tokens of a text, special ones included (default: the model's)")
       ->type_name("N")

@@ -1,4 +1,5 @@
-// Texts from -p, files, stdin: one text per line, or a field of each object of a JSON-lines file. Streams; holds one batch.
+// Texts from -p, files, stdin: one text per line, or a field of each object of a JSON-lines file. Streams; holds one
+// batch.
 #pragma once
 #include <cstdint>
 #include <cstdio>

@@ -1,5 +1,5 @@
-// Every weight type × every ISA that this CPU runs, against the scalar reference: equal to the bit, the integer sums and
-// all results. New types and ISAs need no edit here.
+// Every weight type × every ISA that this CPU runs, against the scalar reference: equal to the bit, the integer sums
+// and all results. New types and ISAs need no edit here.
 #include <array>
 #include <catch2/catch.hpp>
 #include <cmath>

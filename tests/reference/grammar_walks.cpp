@@ -1,5 +1,5 @@
-// grammar_walks N: for each line of standard input, a JSON schema, writes N random texts of its grammar, one per line as
-// a JSON string; or the Error. For check_json_schema.py.
+// grammar_walks N: for each line of standard input, a JSON schema, writes N random texts of its grammar, one per line
+// as a JSON string; or the Error. For check_json_schema.py.
 #include <cstdlib>
 #include <iostream>
 #include <nlohmann/json.hpp>

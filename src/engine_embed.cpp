@@ -14,7 +14,7 @@ std::vector<Pipeline::Module> effective_modules(const LoadedModel& model, const 
   if (modules.empty()) refuse_task(model, "vectors");
   if (!options.pooling.empty())
     for (Pipeline::Module& module : modules)
-      if (module.type == "Pooling") module.pooling.modes = {options.pooling == "last" ? "lasttoken" : options.pooling};
+      if (module.type == "Pooling") module.pooling.modes = {options.pooling};
   if (options.normalize) {
     while (!modules.empty() && modules.back().type == "Normalize") modules.pop_back();
     if (*options.normalize) modules.push_back({.type = "Normalize", .folder = {}, .pooling = {}, .dense = {}});

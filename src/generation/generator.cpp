@@ -15,7 +15,7 @@ namespace quern {
 namespace {
 
 constexpr int64_t kDefaultContext = 4096, kMostSequences = 4096;
-constexpr double kAttentionSlowness = 3.5;  // time of its multiply-accumulates, of that of the weights': 8-bit products
+constexpr double kAttentionSlowness = 2.8;  // time of its multiply-accumulates, of that of the weights': 8-bit products
 constexpr int64_t kLeastRoom = 32;          // for prompts beside generating sequences
 constexpr int64_t kLogitRows = 64;          // computed together: bounds their memory
 

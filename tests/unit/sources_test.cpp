@@ -74,7 +74,7 @@ TEST_CASE("sources: a file of panels holds weights that have no parts") {
 
 TEST_CASE("sources: what is hashed is every tensor once, in the same order") {
   ScratchFolder scratch;
-  for (const std::string path : {tiny_bert(), convert_to(scratch, "q8")}) {
+  for (const std::string& path : {tiny_bert(), convert_to(scratch, "q8")}) {
     const auto model = load_model(path);
     INFO(model->format);
     std::vector<std::string> headings;

@@ -33,9 +33,9 @@ double longest(const WorkPlan& plan, const std::vector<double>& costs) {
 }  // namespace
 
 TEST_CASE("work plan: a text that would leave threads idle is split") {
-  const WorkPlan one = plan_work(std::vector<double>{512, 8}, 2, 1);
+  const WorkPlan one = plan_work(std::vector<double>{512, 8}, 2, 10);
   CHECK(one.split == Texts{0});
-  CHECK(plan_work(std::vector<double>{8, 512, 9, 7}, 2, 1).split == Texts{1});
+  CHECK(plan_work(std::vector<double>{8, 512, 9, 7}, 2, 10).split == Texts{1});
   CHECK(plan_work(std::vector<double>{100}, 4, 1).split == Texts{0});
   const WorkPlan three = plan_work(std::vector<double>{100, 100, 100}, 2, 1);
   CHECK(three.split.size() == 1);

@@ -5,6 +5,7 @@ import os
 import random
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import unittest
@@ -317,12 +318,14 @@ class Ends(OwnServers):
         return "".join(e["choices"][0]["text"] for e in events[:-1])
 
     def test_the_end_does_not_wait_for_who_does_not_read(self):
-        server = self.own_server(models.generator(), args=["--deadline", 2])
+        server = self.own_server(models.generator(), args=["--deadline", 20])  # slow builds too have to fill the buffers
         socks = []
         data = json.dumps({"prompt": "fox", "max_tokens": 3000, "logprobs": 20, "stream": True, **ENDLESS}).encode()
         for _ in range(8):
-            sock = server.connect()
+            sock = socket.socket()
             self.addCleanup(sock.close)
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+            sock.connect((server.host, server.port))
             sock.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(data) + data)
             socks.append(sock)
         server.wait_for(lambda: server.metric("quern_unsent_bytes") > 0, "their clients do not read")

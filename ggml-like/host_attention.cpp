@@ -39,16 +39,20 @@ Tensor HostOps::attention(const Tensor& q_in, const Tensor& k_in, const Tensor& 
   return result;
 }
 
-void HostOps::rotary_row(const Sequence& text, int64_t t, std::span<const float> frequencies, float factor,
-                         float* row) const {
+namespace {
+
+// Cosines, then sines, of a position.
+void rotary_row(int64_t position, std::span<const float> frequencies, float factor, float* row) {
   const size_t n = frequencies.size();
   for (size_t i = 0; i < n; ++i) {
-    const double angle = static_cast<double>(static_cast<float>(text.past + t) * frequencies[i]);
+    const double angle = static_cast<double>(static_cast<float>(position) * frequencies[i]);
     const Turn turn = turn_of(angle);
     row[i] = static_cast<float>(turn.cos) * factor;
     row[n + i] = static_cast<float>(turn.sin) * factor;
   }
 }
+
+}  // namespace
 
 Rotary HostOps::rotary(std::span<const Sequence> texts, const Frequencies& frequencies, float factor) {
   // Texts that begin at the same position and turn alike share rows, so that a pack of short texts costs as many as the
@@ -84,7 +88,7 @@ Rotary HostOps::rotary(std::span<const Sequence> texts, const Frequencies& frequ
   const HostTensor out(angles);
   for (int64_t s = 0; s < n_shared; ++s)
     for_each_row(shared[s].text.length, [&](int64_t t) {
-      rotary_row(shared[s].text, t, shared[s].frequencies, factor, out.row(shared[s].first + t));
+      rotary_row(shared[s].text.past + t, shared[s].frequencies, factor, out.row(shared[s].first + t));
     });
   for (int64_t i = 0; i < n_texts; ++i) {
     const Sequence& text = texts[static_cast<size_t>(i)];

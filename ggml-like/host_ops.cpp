@@ -116,13 +116,6 @@ void HostOps::softcap(Tensor in, float cap) {
   for_each_row(x.rows, [&](int64_t t) { kernels_.softcap(x.row(t), x.cols, cap); });
 }
 
-void HostOps::activate(Tensor in, Activation activation) {
-  const HostTensor x(in);
-  for_each_row(x.rows, [&](int64_t t) {
-    kernels_.epilogue(x.row(t), 1, x.cols, x.stride, {.bias = nullptr, .activation = activation});
-  });
-}
-
 Tensor HostOps::gate(const Tensor& gate, const Tensor& up, Activation activation) {
   assert(gate.rows == up.rows && gate.cols == up.cols);
   const HostTensor g(gate), u(up);

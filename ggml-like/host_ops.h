@@ -33,7 +33,6 @@ class HostOps final : public Ops {
   void scale(Tensor x, float factor) override;
   void add(Tensor x, const Tensor& y) override;
   void softcap(Tensor x, float cap) override;
-  void activate(Tensor x, Activation activation) override;
   Tensor gate(const Tensor& gate, const Tensor& up, Activation activation) override;
   void normalize(Tensor x) override;
   void norm_heads(Tensor x, int heads, const Norm& norm, float eps) override;
@@ -65,7 +64,6 @@ class HostOps final : public Ops {
     else
       for (int64_t i = 0; i < n; ++i) f(i, arena_);
   }
-  void rotary_row(const Sequence& text, int64_t t, std::span<const float> frequencies, float factor, float* row) const;
 
   const KernelTable& kernels_;
   Arena arena_;

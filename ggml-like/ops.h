@@ -148,7 +148,6 @@ class Ops {
   virtual void scale(Tensor x, float factor) = 0;
   virtual void add(Tensor x, const Tensor& y) = 0;  // x += y
   virtual void softcap(Tensor x, float cap) = 0;    // cap · tanh(x / cap)
-  virtual void activate(Tensor x, Activation activation) = 0;
   // activation(gate) · up, into gate's place, which is the result.
   virtual Tensor gate(const Tensor& gate, const Tensor& up, Activation activation) = 0;
   // In place, row by row: x / max(|x|, 1e-12), as torch's normalize.

@@ -18,7 +18,8 @@ namespace {
 
 // Tokens of a pack: enough rows to amortize reading a layer's weights, few enough for its activations to stay in L2.
 constexpr size_t kPackTokens = 128;
-constexpr size_t kPlannedTexts = 16;  // for each thread: with more, taking turns leaves little idle
+// Texts for each thread, and in all: with more, taking turns leaves little idle, and planning costs their square.
+constexpr size_t kPlannedTexts = 16, kMostPlanned = 128;
 // What threads lose in a layer that they share, waiting for one another eight times for some 2 µs.
 constexpr double kSplitMacs = 2e6;
 
@@ -144,12 +145,13 @@ void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
 // Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.
 void Session::run_in_order(const Job& job, size_t n) {
   std::atomic<size_t> next{0};
+  const size_t share = (n + packs_.size() - 1) / packs_.size();
   pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena&) {
     Pack& pack = packs_[static_cast<size_t>(worker)];
     bool more = true;
     while (more) {
       pack.clear();
-      while (pack.ids.size() < kPackTokens) {
+      for (size_t taken = 0; taken < share && pack.ids.size() < kPackTokens; ++taken) {
         const size_t index = next.fetch_add(1, std::memory_order_relaxed);
         more = index < n;
         if (!more) break;
@@ -193,7 +195,7 @@ void Session::run_planned(const Job& job, size_t n) {
 void Session::run(const Job& job, size_t n, EmbedStats& stats) {
   if (n == 0) return;
   for (Pack& pack : packs_) pack.stats = {};
-  if (packs_.size() > 1 && n <= kPlannedTexts * packs_.size())
+  if (packs_.size() > 1 && n <= std::min(kPlannedTexts * packs_.size(), kMostPlanned))
     run_planned(job, n);
   else
     run_in_order(job, n);

@@ -7,14 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures = 0;
-#define EXPECT(condition)                                                                            \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      printf("line %d: %s; last error: %s\n", __LINE__, #condition, quern_last_error());             \
-      ++failures;                                                                                    \
-    }                                                                                                \
-  } while (0)
+#include "c_api_expect.h"
 
 static const char *const texts[] = {"hello world", "the quick brown fox", "", "vectors of texts"};
 static const size_t lengths[] = {11, 19, 0, 16};

@@ -6,14 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static int failures = 0;
-#define EXPECT(condition)                                                                            \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      printf("line %d: %s; last error: %s\n", __LINE__, #condition, quern_last_error());             \
-      ++failures;                                                                                    \
-    }                                                                                                \
-  } while (0)
+#include "c_api_expect.h"
 
 static int count_calls(void *user, double done, double total, const char *what) {
   ++*(int *)user;

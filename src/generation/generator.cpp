@@ -129,8 +129,7 @@ int64_t Generator::add(Request request) {
     throw Error(Status::bad_argument, "speculate: expected 0 to 16, found " + std::to_string(request.speculate));
   if (static_cast<int64_t>(running_.size()) >= options_.sequences)
     throw Error(Status::bad_argument, "all " + std::to_string(options_.sequences) + " sequences are running");
-  auto r = std::make_unique<Running>(next_, std::move(request), plan_.context,
-                                     static_cast<size_t>(model_->model->vocabulary()));
+  auto r = std::make_unique<Running>(next_, std::move(request), plan_.context, vocabulary_);
   running_.reserve(running_.size() + 1);  // nothing may be thrown once pages are taken
   r->pages.reserve(static_cast<size_t>(pages_of(r->most)));
   if (options_.reuse_prefixes) reuse(*r);
@@ -350,7 +349,7 @@ void Generator::score(std::span<const int32_t> tokens, size_t first,
                                           " tokens, found " + std::to_string(tokens.size()));
   Request request;
   request.prompt.assign(tokens.begin(), tokens.end());
-  Running r(0, std::move(request), plan_.context, static_cast<size_t>(model_->model->vocabulary()));
+  Running r(0, std::move(request), plan_.context, vocabulary_);
   struct Release {
     Generator& generator;
     Running& running;

@@ -54,10 +54,13 @@ std::vector<int32_t> positions_of(const Batch& batch) {
 }
 
 std::vector<float> rotary_frequencies(int64_t n, float base, float factor) {
+  const double log_base = logarithm(static_cast<double>(base));
   std::vector<float> out(static_cast<size_t>(n));
-  for (int64_t i = 0; i < n; ++i)
+  for (int64_t i = 0; i < n; ++i) {
+    const float exponent = static_cast<float>(2 * i) / static_cast<float>(2 * n);
     out[static_cast<size_t>(i)] =
-        1.0f / static_cast<float>(power(base, static_cast<float>(2 * i) / static_cast<float>(2 * n))) / factor;
+        1.0f / static_cast<float>(exponential(static_cast<double>(exponent) * log_base)) / factor;
+  }
   return out;
 }
 

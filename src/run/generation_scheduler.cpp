@@ -93,11 +93,7 @@ void GenerationScheduler::submit(const Shared& request) {
   Queue node{request};
   {
     std::lock_guard lock(mutex_);
-    if (ending_) throw Error(Status::cancelled, "the scheduler was freed");
-    if (requests_ >= options_.max_requests)
-      throw Error(Status::overloaded,
-                  "the model is overloaded: " + std::to_string(requests_) + " requests are waiting");
-    ++requests_;
+    enter(ending_, requests_, options_.max_requests);
     waiting_tokens_ += r.prompt_tokens;
     r.queued_at_ = Clock::now();
     r.queued_ = true;

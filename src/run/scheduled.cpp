@@ -80,6 +80,13 @@ void Scheduled::mute() {
   changed_.wait(lock, [&] { return calls_ == (announcing == this ? 1 : 0); });
 }
 
+void enter(bool ending, std::atomic<size_t>& unfinished, size_t most) {
+  if (ending) throw Error(kFreed.status, kFreed.message);
+  if (unfinished >= most)
+    throw Error(Status::overloaded, "the model is overloaded: " + std::to_string(unfinished) + " requests are waiting");
+  ++unfinished;
+}
+
 Clock::time_point after_ms(int64_t ms) {
   constexpr int64_t kMost = int64_t{1000} * 3600 * 24 * 365;
   if (ms < 0) return Clock::time_point::max();

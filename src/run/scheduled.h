@@ -75,6 +75,10 @@ class Scheduled {
   bool muted_ = false;
 };
 
+// Counts a request among the `unfinished`; Scheduled::end counts it no more. Throws Error{cancelled} where the
+// scheduler is ending, {overloaded} where there are as many as it takes.
+void enter(bool ending, std::atomic<size_t>& unfinished, size_t most);
+
 // In so many milliseconds; below 0: never.
 Clock::time_point after_ms(int64_t ms);
 

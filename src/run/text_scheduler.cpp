@@ -98,11 +98,7 @@ void TextScheduler::submit(const std::shared_ptr<ScheduledTexts>& request) {
   Queue node{request};
   {
     std::lock_guard lock(mutex_);
-    if (ending_) throw Error(Status::cancelled, "the scheduler was freed");
-    if (requests_ >= options_.max_requests)
-      throw Error(Status::overloaded,
-                  "the model is overloaded: " + std::to_string(requests_) + " requests are waiting");
-    ++requests_;
+    enter(ending_, requests_, options_.max_requests);
     if (!r.texts.empty()) {
       r.queued_at_ = Clock::now();
       r.queued_ = true;

@@ -4,19 +4,13 @@ relative error in f32. 1 + r + r^2 q(r) with q of degree 4, by iteratively rewei
 """
 import numpy as np
 
+from fitting import polynomial
+
 DEGREE = 4
 k = np.arange(4000)
 x = np.log(2) / 2 * np.cos(np.pi * (k + 0.5) / 4000)
 target = np.where(np.abs(x) < 1e-3, 0.5 + x / 6 + x * x / 24, (np.expm1(x) - x) / np.where(x == 0, 1, x * x))
-basis, w, best = np.vander(x, DEGREE + 1, increasing=True), np.ones_like(x), (np.inf, None)
-for _ in range(300):
-    scale = w * x * x / np.exp(x)
-    c, *_ = np.linalg.lstsq(basis * scale[:, None], target * scale, rcond=None)
-    error = np.abs((basis @ c - target) * x * x / np.exp(x))
-    best = min(best, (error.max(), c), key=lambda b: b[0])
-    w *= (error / error.max() + 0.02) ** 0.3
-    w /= w.max()
-c = [np.float32(1), np.float32(1)] + list(best[1].astype(np.float32))
+c = [np.float32(1), np.float32(1)] + list(polynomial(x, target, DEGREE, x * x / np.exp(x)).astype(np.float32))
 
 
 def fma(a, b, d):

@@ -4,18 +4,12 @@ relative error in f32. Degree 4, by iteratively reweighted least squares. Needs 
 """
 import numpy as np
 
+from fitting import polynomial
+
 DEGREE = 4
 k = np.arange(4000)
 x = 0.5 * np.cos(np.pi * (k + 0.5) / 4000)
-basis, w, best = np.vander(x, DEGREE + 1, increasing=True), np.ones_like(x), (np.inf, None)
-for _ in range(300):
-    scale = w / 2**x
-    c, *_ = np.linalg.lstsq(basis * scale[:, None], w, rcond=None)
-    error = np.abs(basis @ c / 2**x - 1)
-    best = min(best, (error.max(), c), key=lambda b: b[0])
-    w *= (error / error.max() + 0.02) ** 0.3
-    w /= w.max()
-c = best[1].astype(np.float32)
+c = polynomial(x, 2**x, DEGREE, 1 / 2**x).astype(np.float32)
 v = np.linspace(-0.5, 0.5, 2000001).astype(np.float32)
 r = np.full_like(v, c[-1])
 for b in c[-2::-1]:

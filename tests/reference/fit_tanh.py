@@ -6,23 +6,13 @@ END, where it must be 1 or more, and cut at 1. Needs numpy.
 """
 import numpy as np
 
+from fitting import rational
+
 LIMIT, END, N, M = 8.3, 8.85, 4, 4
 k = np.arange(6000)
 x = LIMIT / 2 * (1 + np.cos(np.pi * (k + 0.5) / 6000))
-u, f, s = x * x / LIMIT**2, np.tanh(x) / x, LIMIT**2
-p_basis, q_basis = np.vander(u, N + 1, increasing=True), np.vander(u, M + 1, increasing=True)
-w, q, best = np.ones_like(u), np.ones_like(u), (np.inf, None)
-for _ in range(400):
-    scale = (w / f / q)[:, None]
-    c, *_ = np.linalg.lstsq(np.hstack([p_basis, -f[:, None] * q_basis[:, 1:]]) * scale, f * scale[:, 0], rcond=None)
-    q = 1 + q_basis[:, 1:] @ c[N + 1:]
-    error = np.abs((p_basis @ c[:N + 1]) / q / f - 1)
-    best = min(best, (error.max(), c), key=lambda b: b[0])
-    w *= (error / error.max() + 0.02) ** 0.3
-    w /= w.max()
-c = best[1]
-P = (c[:N + 1] / s ** np.arange(N + 1)).astype(np.float32)
-Q = np.r_[1, c[N + 1:] / s ** np.arange(1, M + 1)].astype(np.float32)
+f = np.tanh(x) / x
+P, Q = rational(x * x / LIMIT**2, f, LIMIT**2, N, M, 1 / f, 400)
 full = np.linspace(-12, 12, 4000000).astype(np.float32)
 v = np.clip(full, np.float32(-END), np.float32(END))
 t = v * v

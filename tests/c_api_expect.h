@@ -6,12 +6,12 @@
 #include <stdio.h>
 
 static int failures = 0;
-#define EXPECT(condition)                                                                            \
-  do {                                                                                               \
-    if (!(condition)) {                                                                              \
-      printf("line %d: %s; last error: %s\n", __LINE__, #condition, quern_last_error());             \
-      ++failures;                                                                                    \
-    }                                                                                                \
+#define EXPECT(condition)                                                                \
+  do {                                                                                   \
+    if (!(condition)) {                                                                  \
+      printf("line %d: %s; last error: %s\n", __LINE__, #condition, quern_last_error()); \
+      ++failures;                                                                        \
+    }                                                                                    \
   } while (0)
 
 #endif

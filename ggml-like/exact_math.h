@@ -6,6 +6,7 @@
 #include <bit>
 #include <cmath>
 #include <cstdint>
+#include <limits>
 
 namespace quern {
 
@@ -65,11 +66,13 @@ inline float sigmoid(float x) noexcept {
   return static_cast<float>((x < 0 ? e : 1) / (1 + e));
 }
 
-// cos and sin of |x| < 2^30. Absolute error below 1e-15 for |x| < 2^20.
+// cos and sin: absolute error below 1e-15 for |x| < 2^20. Not a number from 2^30 on, which only damaged settings reach.
 struct Turn {
   double cos, sin;
 };
 inline Turn turn_of(double x) noexcept {
+  if (!(std::fabs(x) < 0x1p30))
+    return {std::numeric_limits<double>::quiet_NaN(), std::numeric_limits<double>::quiet_NaN()};
   constexpr double two_by_pi = 0.63661977236758134308;
   // π / 2 in three parts, the first two of 33 bits, so that their products with k are exact.
   constexpr double high = 0x1.921fb544p+0, middle = 0x1.0b4611a6p-34, low = 0x1.3198a2e037073p-69;

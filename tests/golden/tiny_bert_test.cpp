@@ -85,7 +85,7 @@ TEST_CASE("tiny bert: vectors from the folder") {
   CHECK(difference(f32(golden_texts()), golden_vectors()) < 2e-6);
 }
 
-TEST_CASE("tiny bert: vectors of every type, converted") {
+TEST_CASE("tiny bert: vectors of every type, converted", "[every_type]") {
   CHECK(std::size(kExpected) == written_types().size());  // a new type wants a line
   ScratchFolder scratch;
   for (const Expected& expected : kExpected) {
@@ -101,7 +101,7 @@ TEST_CASE("tiny bert: vectors of every type, converted") {
   }
 }
 
-TEST_CASE("tiny bert: every ISA gives close vectors") {
+TEST_CASE("tiny bert: every ISA gives close vectors", "[every_isa]") {
   ScratchFolder scratch;
   for (const TypeInfo* type : written_types()) {
     const std::string path = convert_to(scratch, type->name);

@@ -3,9 +3,10 @@
 
 soak.py [--minutes 30 | --seconds N] [--clients 8]      needs QUERN (the program) and QUERN_TEST_DIR (tests/) in the environment
 
-Every answer is compared with the one that an idle server gave: none may be lost, wrong, or somebody else's. After a warm-up of half
-the time (a minute at most) the server's resident memory must stay within 5 % (and 16 MiB, which count on small models). Keys and values get
-little room, which fills up soon. Prints a line now and then and a JSON object at the end; exit code 1 if anything was wrong.
+Every answer is compared with the one that an idle server gave: none may be lost, wrong, or somebody else's. First four times as many
+clients send every request, so that every thread has worked and keys and values fill the little room that they get. After half of the
+time (a minute at most) the server's resident memory must stay within 5 % (and 16 MiB, which count on small models). Prints a line now
+and then and a JSON object at the end; exit code 1 if anything was wrong.
 """
 import argparse
 import json
@@ -47,23 +48,31 @@ class Soak:
             value = {k: v for k, v in value.items() if k not in ("id", "created", "usage")}
         return answer.status, value
 
+    def warm_up(self, number):
+        """One of many clients that send every request, each in an order of its own."""
+        dice = random.Random(-number)
+        for i in dice.sample(range(len(self.requests)), len(self.requests)):
+            self.one(i, dice)
+
     def client(self, number):
         dice = random.Random(number)
         while not self.end.is_set():
-            i = dice.randrange(len(self.requests))
-            kind, path, body = self.requests[i]
-            try:
-                if dice.random() < 0.05:
-                    kind = "left"
-                    self.leave(path, body, dice)
-                else:
-                    found = self.ask(path, body)
-                    assert found == self.expected[i], f"{path} {json.dumps(body)[:200]}: {str(found)[:300]}"
-            except Exception as e:
-                with self.lock:
-                    self.failures.append(f"{kind}: {type(e).__name__}: {e}")
+            self.one(dice.randrange(len(self.requests)), dice)
+
+    def one(self, i, dice):
+        kind, path, body = self.requests[i]
+        try:
+            if dice.random() < 0.05:
+                kind = "left"
+                self.leave(path, body, dice)
+            else:
+                found = self.ask(path, body)
+                assert found == self.expected[i], f"{path} {json.dumps(body)[:200]}: {str(found)[:300]}"
+        except Exception as e:
             with self.lock:
-                self.counts[kind] = self.counts.get(kind, 0) + 1
+                self.failures.append(f"{kind}: {type(e).__name__}: {e}")
+        with self.lock:
+            self.counts[kind] = self.counts.get(kind, 0) + 1
 
     def leave(self, path, body, dice):
         """Sends a request, or half of one, and goes."""
@@ -73,11 +82,17 @@ class Soak:
             sock.sendall(data[:dice.choice((len(data) // 2, len(data)))])
             time.sleep(dice.choice((0, 0.01)))
 
-    def run(self, minutes, clients):
-        threads = [threading.Thread(target=self.client, args=(i,), daemon=True) for i in range(clients)]
-        begin, seconds, said = time.monotonic(), minutes * 60, 0
+    def start(self, work, clients):
+        threads = [threading.Thread(target=work, args=(i,), daemon=True) for i in range(clients)]
         for t in threads:
             t.start()
+        return threads
+
+    def run(self, minutes, clients):
+        for t in self.start(self.warm_up, 4 * clients):
+            t.join()
+        begin, seconds, said = time.monotonic(), minutes * 60, 0
+        threads = self.start(self.client, clients)
         warm, most = None, 0
         while (passed := time.monotonic() - begin) < seconds and not self.failures:
             time.sleep(0.5)

@@ -10,7 +10,8 @@
 namespace quern {
 namespace {
 
-constexpr size_t long_text = size_t{256} << 10;  // bytes; the buffers take some 100 times as much at worst
+constexpr size_t long_text =
+    size_t{16} << 10;  // bytes; the buffers of each thread take some 100 times as much at worst
 
 TokenizerScratch& thread_scratch() {
   static thread_local TokenizerScratch scratch;

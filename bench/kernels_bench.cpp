@@ -58,8 +58,11 @@ void product(benchmark::State& state, const KernelTable& table, const TypeInfo& 
   for (int64_t m = 0; m < M; ++m)
     kernels.prepare(x.data() + m * K, nullptr, K, static_cast<char*>(rows.get()) + static_cast<size_t>(m) * row);
   std::vector<float> y(static_cast<size_t>(M * N));
+  const std::shared_ptr<const void> own = kernels.adopt ? kernels.adopt(w) : nullptr;
+  w.adopted = own.get();
+  const Buffer scratch = aligned(kernels.scratch_bytes ? kernels.scratch_bytes(w) : 0);
   for (auto _ : state) {
-    kernels.multiply(rows.get(), M, w, 0, N, {}, y.data(), N);
+    kernels.multiply(rows.get(), M, w, 0, N, {}, y.data(), N, scratch.get());
     benchmark::DoNotOptimize(y.data());
     benchmark::ClobberMemory();
   }

@@ -8,7 +8,12 @@ namespace quern {
 void HostDevice::adopt(Linear& linear) const {
   for (Linear::Part& part : linear.parts) {
     part.backend = find_backend(*part.w.type);
-    if (part.backend && part.backend->adopt) part.adopted = part.backend->adopt(part.w);
+    if (part.backend) {
+      if (part.backend->adopt) part.adopted = part.backend->adopt(part.w);
+    } else if (const auto adopt = kernels_.types[type_index(*part.w.type)].adopt) {
+      part.adopted = adopt(part.w);
+      part.w.adopted = part.adopted.get();
+    }
   }
 }
 

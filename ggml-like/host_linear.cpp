@@ -73,7 +73,7 @@ Tensor HostOps::linear(const Tensor& in, const Linear& w, Activation activation,
   const std::optional<HostTensor> residual = added ? std::optional<HostTensor>(*added) : std::nullopt;
   Arena::Scope scope(arena_);
   const PreparedInput input(kernels_, arena_, w, x.rows);
-  const auto multiply = [&](const Tile& t) {
+  const auto multiply = [&](const Tile& t, Arena& scratch) {
     const Linear::Part& part = w.parts[t.part];
     const int64_t column = part.first + t.n;
     const Epilogue e{.bias = w.bias ? w.bias + column : nullptr,
@@ -85,14 +85,17 @@ Tensor HostOps::linear(const Tensor& in, const Linear& w, Activation activation,
     if (part.backend)
       part.backend->multiply(kernels_, rows.row(t.m), rows.bytes, t.M, part.w, part.adopted.get(), t.n, t.N, e, to,
                              y.stride);
-    else
-      rows.type->multiply(rows.row(t.m), t.M, part.w, t.n, t.N, e, to, y.stride);
+    else {
+      Arena::Scope scope(scratch);
+      const size_t room = rows.type->scratch_bytes ? rows.type->scratch_bytes(part.w) : 0;
+      rows.type->multiply(rows.row(t.m), t.M, part.w, t.n, t.N, e, to, y.stride, scratch.take_bytes(room));
+    }
   };
   if (!pool_) {  // block by block, so that prepared rows are still near when they are multiplied
     for (int64_t m = 0; m < x.rows; m += kRowBlock) {
       const int64_t M = std::min(kRowBlock, x.rows - m);
       for (int64_t i = m; i < m + M; ++i) input.prepare(x, w, i);
-      for (size_t part = 0; part < w.parts.size(); ++part) multiply({part, m, M, 0, w.parts[part].w.N});
+      for (size_t part = 0; part < w.parts.size(); ++part) multiply({part, m, M, 0, w.parts[part].w.N}, arena_);
     }
     return out;
   }
@@ -113,7 +116,7 @@ Tensor HostOps::linear(const Tensor& in, const Linear& w, Activation activation,
   Tile* const tiles = arena_.take<Tile>(n_tiles);
   n_tiles = 0;
   for_tiles([&](const Tile& t) { tiles[n_tiles++] = t; });
-  for_each(n_tiles, [&](int64_t task, Arena&) { multiply(tiles[task]); });
+  for_each(n_tiles, [&](int64_t task, Arena& scratch) { multiply(tiles[task], scratch); });
   return out;
 }
 

@@ -10,6 +10,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 
 #include "tensor.h"
 
@@ -34,8 +35,9 @@ struct TypeKernels {
   // x: K floats; smooth: K factors that x is multiplied by first, or null; row: 64-byte aligned.
   void (*prepare)(const float* x, const float* smooth, int64_t K, void* row) noexcept;
   // y[m * stride + n - n0] = epilogue(dot(x_m, w_n)) for m < M and n0 <= n < n0 + N. Panel types want n0 % 16 == 0.
+  // scratch: scratch_bytes(w), 64-byte aligned.
   void (*multiply)(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
-                   int64_t stride) noexcept;
+                   int64_t stride, void* scratch) noexcept;
   // What multiply does once it has q8's raw integer sums, acc: M rows of w.N and 64 bytes more that may be read. For
   // back ends; null for other types.
   void (*from_sums)(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
@@ -43,6 +45,10 @@ struct TypeKernels {
   // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 (q8) or
   // K / 32. Null for float types.
   void (*accumulate)(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept;
+  // What this ISA's products run from in place of the file's arrays, for Matrix::adopted: made once when a model is
+  // loaded. Throws std::bad_alloc. Null: they run from the arrays.
+  std::shared_ptr<const void> (*adopt)(const Matrix& w) = nullptr;
+  size_t (*scratch_bytes)(const Matrix& w) noexcept = nullptr;  // null: none
 };
 
 // One head of one text: q, k, v and out have L rows of d values, row strides `stride` and `out_stride`.

@@ -22,7 +22,7 @@ struct Linear {
     Matrix w;
     int64_t first = 0;                    // its first output
     const Backend* backend = nullptr;     // null: the native kernels
-    std::shared_ptr<const void> adopted;  // the back end's own copy of w, see backend.h
+    std::shared_ptr<const void> adopted;  // the back end's or the kernels' own copy of w
   };
   int64_t N = 0, K = 0;
   std::vector<Part> parts;        // one or more

@@ -37,6 +37,7 @@ struct Matrix {
   const TypeInfo* type = nullptr;
   int64_t N = 0, K = 0;
   const void* arrays[4] = {};
+  const void* adopted = nullptr;  // the kernels' own copy (TypeKernels::adopt) or null; results are the same
 };
 
 constexpr int64_t round_up(int64_t n, int64_t multiple) {

@@ -279,7 +279,7 @@ struct BlockPanels {
 
   template <class S>
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
-                       int64_t stride) noexcept {
+                       int64_t stride, void*) noexcept {
     const auto strip = [&]<int P>(int64_t n, int64_t valid) {
       columns<S, P>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
     };

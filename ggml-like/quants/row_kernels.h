@@ -63,7 +63,7 @@ struct RowKernels {
   }
 
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
-                       int64_t stride) noexcept {
+                       int64_t stride, void*) noexcept {
     const int64_t x_stride = static_cast<int64_t>(row_bytes(w.K) / sizeof(float));
     const float* const first = static_cast<const float*>(rows);
     const Stored* const weights = static_cast<const Stored*>(w.arrays[0]) + n0 * w.K;

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "adopted.h"
 #include "buffer.h"
 #include "tables.h"
 #include "values.h"
@@ -66,6 +67,7 @@ struct Result {
   std::vector<int32_t> sums;
 };
 
+// On what the kernels make of the weights, where they make something.
 Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& x, const float* smooth, int64_t M,
            const Epilogue& e = {}) {
   const TypeKernels& k = table.types[type_index(*w.type)];
@@ -77,7 +79,7 @@ Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& 
   Result r;
   const int64_t stride = w.N + 3;
   r.y.assign(static_cast<size_t>(M * stride), -777.0f);
-  k.multiply(rows.get(), M, w, 0, w.N, e, r.y.data(), stride);
+  Adopted(k, w).multiply(rows.get(), M, 0, w.N, e, r.y.data(), stride);
   for (int64_t m = 0; m < M; ++m)
     for (int64_t n = w.N; n < stride; ++n) REQUIRE(r.y[static_cast<size_t>(m * stride + n)] == -777.0f);  // not overrun
   if (k.accumulate) {
@@ -176,11 +178,11 @@ TEST_CASE("a row's result depends neither on the other rows nor on how columns a
       for (int64_t m = 0; m < M; ++m)
         k.prepare(x.data() + m * K, nullptr, K, rows.get() + static_cast<size_t>(m) * bytes);
       std::vector<float> whole(static_cast<size_t>(M * N)), piece(whole.size());
-      k.multiply(rows.get(), M, packed.matrix, 0, N, {}, whole.data(), N);
+      const Adopted adopted(k, packed.matrix);
+      adopted.multiply(rows.get(), M, 0, N, {}, whole.data(), N);
       for (int64_t m = 0; m < M; ++m)
         for (int64_t n = 0; n < N; n += 48)
-          k.multiply(rows.get() + static_cast<size_t>(m) * bytes, 1, packed.matrix, n, 48, {}, piece.data() + m * N + n,
-                     N);
+          adopted.multiply(rows.get() + static_cast<size_t>(m) * bytes, 1, n, 48, {}, piece.data() + m * N + n, N);
       REQUIRE(std::memcmp(whole.data(), piece.data(), whole.size() * sizeof(float)) == 0);
     }
   }

@@ -70,32 +70,21 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
 
   static __m256i widen(__m128i v) { return _mm256_cvtepi8_epi16(v); }
 
-  // Products of int16 pairs. The empty asm keeps accumulators in registers: g++ 12 leaves them on the stack otherwise,
-  // at two thirds of the rate.
   static I broadcast_i32(const int32_t* p) {  // as a float load: an integer broadcast takes a shuffle slot on Zen 3
     return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
   }
-  static I dot16(I acc, I a, I b) {
-    acc = _mm256_add_epi32(acc, _mm256_madd_epi16(a, b));
+  // Products of int16 pairs. The empty asm keeps accumulators in registers: g++ 12 leaves them on the stack otherwise,
+  // at two thirds of the rate.
+  static I pinned(I acc) {
     __asm__("" : "+x"(acc));
     return acc;
   }
+  static I dot16(I acc, I a, I b) { return pinned(_mm256_add_epi32(acc, _mm256_madd_epi16(a, b))); }
 
-  // q8: maddubs would saturate with 8-bit weights, so both sides are widened to int16. Activations are stored as int16
-  // u - zero; a register holds four outputs × four k, whose two partial sums meet in sums8.
-  using Act8 = int16_t;
   using A8 = __m256i;
   using W8 = __m256i;
   using Acc8 = __m256i;
-  static A8 broadcast8(const int16_t* p) {
-    return _mm256_castpd_si256(_mm256_broadcast_sd(reinterpret_cast<const double*>(p)));
-  }
-  static W8 load_w8(const int8_t* p) { return widen(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))); }
   static Acc8 zero8() { return _mm256_setzero_si256(); }
-  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return dot16(acc, a, w); }
-  static I sums8(const Acc8* acc) {  // outputs 0 1 4 5 2 3 6 7, then in order
-    return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc[0], acc[1]), 0xD8);
-  }
 
   // Small codes: unsigned codes × signed activations by maddubs, summed in int16 as long as they fit.
   using A4 = __m256i;

@@ -8,10 +8,6 @@ namespace quern {
 namespace {
 
 struct AvxVnni : Avx2Family<AvxVnniTiles> {
-  static I pinned(I acc) {
-    __asm__("" : "+x"(acc));  // see Avx2Family::dot16
-    return acc;
-  }
 #if defined(__AVXVNNI__)
   static I dpbusd(I acc, I a, I b) {
     return pinned(_mm256_dpbusd_avx_epi32(acc, a, b));

@@ -9,10 +9,19 @@
 #include "isa/encode.h"
 #include "isa/finish.h"
 #include "kernels.h"
+#include "quants/q8/short_sums.h"
 #include "quants/tiles.h"
 #include "quants/type_info.h"
 
 namespace quern {
+
+// Products from weights that an ISA has rearranged (quants/q8/short_sums.h).
+template <class S>
+struct ShortProduct;
+template <class S>
+constexpr bool has_short_sums = requires {
+  S::cannot_add_up;
+};
 
 struct Q8 {
   static const TypeInfo info;
@@ -164,7 +173,11 @@ struct Q8 {
 
   template <class S>
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
-                       int64_t stride) noexcept {
+                       int64_t stride, void* scratch) noexcept {
+    if constexpr (has_short_sums<S>)
+      if (w.adopted)
+        return ShortProduct<S>::multiply(static_cast<const char*>(rows), M, w, n0, N, e, y, stride,
+                                         static_cast<char*>(scratch));
     for_strips<S, S::vectors8>(N, [&]<int V>(int64_t n, int64_t valid) {
       columns<S, V>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
     });
@@ -189,8 +202,15 @@ struct Q8 {
 
   template <class S>
   static constexpr TypeKernels kernels() {
-    return {row_bytes<S>, prepare<S>, multiply<S>, from_sums<S>, accumulate<S>};
+    TypeKernels out{row_bytes<S>, prepare<S>, multiply<S>, from_sums<S>, accumulate<S>};
+    if constexpr (has_short_sums<S>) {
+      out.adopt = [](const Matrix& w) { return make_short_sums(w, S::cannot_add_up); };
+      out.scratch_bytes = ShortProduct<S>::scratch_bytes;
+    }
+    return out;
   }
 };
 
 }  // namespace quern
+
+#include "quants/q8/short_product.h"

@@ -44,7 +44,7 @@ void product(benchmark::State& state, const KernelTable& table, const TypeInfo& 
     w.arrays[i] = arrays[i] = buffers.back().get();
   }
   if (type.pack)  // else zeros, which take as long
-    type.pack(weights.data(), N, K, 0, N, nullptr, arrays);
+    type.pack(weights.data(), N, K, 0, N, {}, arrays);
   if (type.make_panels) {
     void* panels[4] = {};
     for (int i = 0; i < 4 && type.panel_bytes(N, K, i) > 0; ++i) {

@@ -19,17 +19,22 @@
 namespace quern {
 namespace {
 
+// Panels are read where they lie, 64-byte aligned. Files of row types are llama.cpp's too, whose tools take 32 for granted
+// when they write a file anew.
+constexpr uint32_t kPanelAlignment = 64, kRowAlignment = 32;
+
 class Converter {
  public:
-  Converter(const LoadedModel& source, const std::string& output, const TypeInfo& type, const ConvertOptions& options)
+  Converter(const LoadedModel& source, const std::string& output, const WrittenType& as, const ConvertOptions& options)
       : source_(source),
-        type_(type),
+        type_(*as.type),
+        level_(level_of(as, source)),
         options_(options),
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
-        file_(output) {
+        file_(output, type_.rows ? kRowAlignment : kPanelAlignment) {
     for (const WeightSpec& spec : source.weights.specs) {
       const bool there = source.source->weights().holds(spec) || !spec.made.empty();
-      stored_.push_back(there ? storage_of(spec, type, spec.table ? spec.table->rows : 0) : Storage{});
+      stored_.push_back(there ? storage_of(spec, type_, spec.table ? spec.table->rows : 0) : Storage{});
       for (const WeightTensors& t : tensors(spec)) total_ += source_bytes(t);
     }
     total_ *= 2;  // once to hash, once to convert
@@ -38,7 +43,7 @@ class Converter {
   void run() {
     const std::string weights =
         hash_weights(source_, [&](const std::string& name, double bytes) { report(bytes, "reading " + name); });
-    write_metadata(file_, source_, type_, weights, self_test_texts(options_.self_test), pool_);
+    write_metadata(file_, source_, type_, level_, weights, self_test_texts(options_.self_test), pool_);
     for (const Storage& s : stored_) {
       for (const StoredMatrix& m : s.matrices)
         for (const StoredTensor& t : m.tensors) file_.add_tensor(t.name, t.gguf_type, t.ne);
@@ -67,6 +72,16 @@ class Converter {
     std::vector<WeightTensors> all;
     for (size_t i = 0; i < spec.parts.size() && weights.holds(spec); ++i) all.push_back(*weights.find(spec, i));
     return all;
+  }
+  // Decoders keep all of a code's bits: their errors grow from token to token, and generating waits for memory anyway.
+  static const Level* level_of(const WrittenType& as, const LoadedModel& source) {
+    if (as.level < 0) return nullptr;
+    return &as.type->levels[source.model->language_head().linear ? 1 : as.level];
+  }
+  // Of a linear that is stored as this type. What the conversion sees no inputs of is rounded as finely as can be.
+  const Level* level_for(const TypeInfo& type) const {
+    if (!type.levels[0].name) return nullptr;
+    return &type == &type_ ? level_ : &type.levels[1];
   }
   static double source_bytes(const WeightTensors& t) { return static_cast<double>(t.weight.data.size()); }
 
@@ -98,7 +113,9 @@ class Converter {
     const InputStats& stats = calibration_->stats(*spec.linear);
     const std::vector<float> variance = unexplained(stats, spec.K, default_kernels());
     const int64_t group = type.group > 0 ? type.group : spec.K;
-    smooth = smoothing({spec.K, stats.samples, weights, variance, group, type.steps}, pool_);
+    const Level* level = level_for(type);
+    const float steps = level ? 2 * static_cast<float>(level->largest_code) : type.steps;
+    smooth = smoothing({spec.K, stats.samples, weights, variance, group, steps}, pool_);
     weights = {};
     U = compensation(stats, smooth, default_kernels(), pool_);
   }
@@ -115,6 +132,8 @@ class Converter {
       arrays[i] = buffers.back().data() + (round_up(static_cast<int64_t>(begin), 64) - static_cast<int64_t>(begin));
     }
     const std::vector<WeightTensors> parts = tensors(spec);
+    const Level* level = level_for(*m.type);
+    const Rounding rounding{U.empty() ? nullptr : U.data(), level ? level->largest_code : 0};
     pool_.run((m.N + kSlice - 1) / kSlice, [&](int64_t task, Arena& scratch) {
       Arena::Scope scope(scratch);
       const int64_t n0 = task * kSlice, n1 = std::min(m.N, n0 + kSlice);
@@ -129,7 +148,7 @@ class Converter {
       }
       if (!smooth.empty())
         for (int64_t i = 0; i < (n1 - n0) * m.K; ++i) rows[i] /= smooth[static_cast<size_t>(i % m.K)];
-      m.type->pack(rows, m.N, m.K, n0, n1, U.empty() ? nullptr : U.data(), arrays);
+      m.type->pack(rows, m.N, m.K, n0, n1, rounding, arrays);
     });
     for (int i = 0; i < m.type->n_arrays; ++i) file_.write_tensor_data(arrays[i], m.type->arrays[i].bytes(m.N, m.K));
   }
@@ -166,6 +185,7 @@ class Converter {
 
   const LoadedModel& source_;
   const TypeInfo& type_;
+  const Level* const level_;  // null: the type has none
   const ConvertOptions& options_;
   Pool pool_;
   GgufWriter file_;
@@ -174,22 +194,24 @@ class Converter {
   double done_ = 0, total_ = 0;
 };
 
-const TypeInfo& choose_type(const std::string& wanted, const std::string& output) {
+const WrittenType& choose_type(const std::string& wanted, const std::string& output) {
   std::string known;
-  for (const TypeInfo* type : all_types()) {
-    if (!type->pack) continue;  // is only read
-    known += (known.empty() ? "" : ", ") + std::string(type->name);
-    if (wanted == type->name) return *type;
-    if (wanted.empty() && output.ends_with('.' + std::string(type->name))) return *type;
+  const WrittenType* fallback = nullptr;
+  for (const WrittenType& type : written_types()) {
+    const std::string name = type.name;
+    known += (known.empty() ? "" : ", ") + name;
+    if (wanted == name) return type;
+    if (wanted.empty() && output.ends_with('.' + name)) return type;
+    if (name == "q8") fallback = &type;
   }
-  if (wanted.empty()) return *find_type("q8");
+  if (wanted.empty()) return *fallback;
   throw Error(Status::bad_argument, "type \"" + wanted + "\" cannot be written (there are: " + known + ")");
 }
 
 }  // namespace
 
 void convert(const std::string& folder, const std::string& output, const ConvertOptions& options) {
-  const TypeInfo& type = choose_type(options.type, output);
+  const WrittenType& type = choose_type(options.type, output);
   const std::unique_ptr<LoadedModel> source = load_model(folder);
   if (!source->source->weights().as_trained())
     throw Error(Status::unsupported, source->path +

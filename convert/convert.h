@@ -7,7 +7,7 @@
 namespace quern {
 
 struct ConvertOptions {
-  std::string type;                     // a name of quants/list.h; empty: from the output's extension, else q8
+  std::string type;                     // a name of written_types(); empty: from the output's extension, else q8
   std::string calibration;              // file of texts, one per line; empty: the built-in ones
   std::string self_test;                // one more text for the stored self-test
   int threads = 0;                      // 0: all usable

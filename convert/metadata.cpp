@@ -72,9 +72,11 @@ std::vector<std::string> self_test_texts(const std::string& extra) {
   return texts;
 }
 
-void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type,
+void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
                     const std::string& weights_sha256, const std::vector<std::string>& self_test, Pool& pool) {
   const std::string architecture = source.architecture->gguf;
+  const std::string rounded_as =
+      level ? type.name + (':' + std::to_string(level->largest_code)) : std::string(type.name);
   file.set_string("general.architecture", architecture);
   std::string name = source.repo.empty() ? source.path : source.repo;
   while (name.ends_with('/')) name.pop_back();
@@ -92,6 +94,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   write_chat_format(file, source.chat);
   file.set_u32("quern.layout_version", kLayoutVersion);
   file.set_string("quern.type", type.name);
+  if (level) file.set_string("quern.level", level->name);
   file.set_string("quern.pipeline", to_json(source.pipeline));
   file.set_u32("quern.max_length", static_cast<uint32_t>(source.max_length));
   file.set_string("quern.prompts", prompts_to_json(source.prompts));
@@ -106,7 +109,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   file.set_string("quern.source.revision", source.revision);
   file.set_string("quern.source.weights_sha256", weights_sha256);
   file.set_string("quern.decisions", decisions_to_json(source.decisions));
-  file.set_string("quern.fingerprint", make_fingerprint(weights_sha256, type.name, source));
+  file.set_string("quern.fingerprint", make_fingerprint(weights_sha256, rounded_as, source));
   file.set_string("quern.self_test", make_self_test(source, self_test, pool).dump());
 }
 

@@ -13,7 +13,7 @@ namespace quern {
 std::vector<std::string> self_test_texts(const std::string& extra);
 
 // weights_sha256: of the source's tensors. Runs the self-test texts through the source model.
-void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type,
+void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
                     const std::string& weights_sha256, const std::vector<std::string>& self_test, Pool& pool);
 
 }  // namespace quern

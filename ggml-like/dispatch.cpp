@@ -1,6 +1,7 @@
 #include "dispatch.h"
 
 #include <cstdlib>
+#include <vector>
 
 #include "error.h"
 #include "isa/tables.h"
@@ -68,6 +69,19 @@ const TypeInfo* find_type(const std::string& name) {
   for (const TypeInfo* type : all_types())
     if (name == type->name) return type;
   return nullptr;
+}
+
+std::span<const WrittenType> written_types() {
+  static const std::vector<WrittenType> list = [] {
+    std::vector<WrittenType> made;
+    for (const TypeInfo* type : all_types()) {
+      if (!type->pack) continue;  // is only read
+      for (int i = 0; i < 2 && type->levels[i].name; ++i) made.push_back({type->levels[i].name, type, i});
+      if (!type->levels[0].name) made.push_back({type->name, type, -1});
+    }
+    return made;
+  }();
+  return list;
 }
 
 }  // namespace quern

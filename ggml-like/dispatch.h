@@ -25,4 +25,12 @@ int type_index(const TypeInfo& type);
 // Null when there is no type of that name.
 const TypeInfo* find_type(const std::string& name);
 
+// A name under which files are written.
+struct WrittenType {
+  const char* name;
+  const TypeInfo* type;
+  int level;  // of TypeInfo::levels; -1: the type has none
+};
+std::span<const WrittenType> written_types();
+
 }  // namespace quern

@@ -7,6 +7,8 @@ namespace quern {
 
 void HostDevice::adopt(Linear& linear) const {
   for (Linear::Part& part : linear.parts) {
+    part.adopted = nullptr;
+    part.w.adopted = nullptr;
     part.backend = find_backend(*part.w.type);
     if (part.backend) {
       if (part.backend->adopt) part.adopted = part.backend->adopt(part.w);

@@ -270,9 +270,8 @@ quern_status quern_session_limit(quern_session* session, double seconds, double*
 }
 
 const char* quern_written_type(size_t i) {
-  for (const quern::TypeInfo* type : quern::all_types())
-    if (type->pack && i-- == 0) return type->name;
-  return nullptr;
+  const auto types = quern::written_types();
+  return i < types.size() ? types[i].name : nullptr;
 }
 
 const char* quern_pooling_mode(size_t i) {

@@ -17,6 +17,19 @@ struct ArraySpec {
   void (*shape)(int64_t N, int64_t K, int64_t ne[4]) noexcept;  // ne[0] is contiguous; unused ones stay 1
 };
 
+// How an output's weights are rounded when a file is made.
+struct Rounding {
+  const float* U = nullptr;  // see quants/compensate.h; row types ignore it
+  int largest_code = 0;      // of a type that has levels
+};
+
+// A name under which a type is written with codes up to `largest_code`: fewer steps, but products that CPUs without a
+// four-way dot product of bytes sum up faster (quants/q8/short_sums.h).
+struct Level {
+  const char* name;
+  int largest_code;
+};
+
 struct TypeInfo {
   const char* name;
   int64_t k_multiple;     // K must be a multiple of this
@@ -26,10 +39,10 @@ struct TypeInfo {
   ArraySpec arrays[4];
 
   // w: outputs [n0, n1) of an N × K matrix, row-major, w pointing at row n0; n0 is a multiple of 16 and n1 too or N.
-  // Fills those outputs' part of the arrays (64-byte aligned, as arrays[].bytes sizes them). U: see
-  // quants/compensate.h; row types ignore it. Null for types that quern only reads. Calls for different outputs may run
-  // at the same time.
-  void (*pack)(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const float* U, void* const* arrays);
+  // Fills those outputs' part of the arrays (64-byte aligned, as arrays[].bytes sizes them). Null for types that quern
+  // only reads. Calls for different outputs may run at the same time.
+  void (*pack)(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const Rounding& rounding,
+               void* const* arrays);
   // Output n of a packed matrix as K floats; the inverse of pack but for rounding.
   void (*unpack)(const void* const* arrays, int64_t N, int64_t K, int64_t n, float* out) noexcept;
 
@@ -39,6 +52,8 @@ struct TypeInfo {
 
   int64_t group = 0;  // how many of an output's weights share a scale; 0: all
   float steps = 0;    // between the largest and the smallest of them, for choosing smoothing factors; panel types only
+                      // (of those with levels: twice the largest code)
+  Level levels[2] = {};  // the coarser first; none: it is written under its own name alone
 
   // Row types whose products run from panels that are made when a file is loaded. panel_bytes: of
   // Matrix::arrays[array], 0 for those that there are not. make_panels: of outputs [n0, n1), n0 a multiple of 16; calls
@@ -52,7 +67,7 @@ struct TypeInfo {
 
 // pack and unpack of every row type.
 template <class T>
-void pack_rows(const float* w, int64_t, int64_t K, int64_t n0, int64_t n1, const float*, void* const* arrays) {
+void pack_rows(const float* w, int64_t, int64_t K, int64_t n0, int64_t n1, const Rounding&, void* const* arrays) {
   for (int64_t n = n0; n < n1; ++n)
     T::info.encode(w + (n - n0) * K, static_cast<char*>(arrays[0]) + static_cast<size_t>(n) * T::info.row_bytes(K), K);
 }

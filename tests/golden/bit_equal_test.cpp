@@ -64,7 +64,7 @@ TEST_CASE("bit-equal: every type, on every ISA", "[slow]") {
     if (!table->runs_here()) continue;
     const SetEnv isa("QUERN_ISA", table->name);
     INFO(table->name);
-    for (const TypeInfo* type : written_types()) check_type(type->name, table != built_kernels()[0]);
+    for (const WrittenType& type : written_types()) check_type(type.name, table != built_kernels()[0]);
   }
 }
 

@@ -159,13 +159,13 @@ TEST_CASE("every architecture: ids, types and vectors of the folder and of files
       for (size_t i = 0; i < texts.size(); ++i)
         CHECK(difference(expected[i], golden.at("dense").at(i).get<std::vector<float>>()) < 2e-5);
     ScratchFolder scratch;
-    for (const TypeInfo* type : written_types()) {
-      INFO(name << " as " << type->name);
-      const Cosines found = cosines(Embedder(convert_to(scratch, type->name, folder_of(name)))(texts), expected);
-      const bool four_bits = std::string(type->name).starts_with("q4");
+    for (const WrittenType& type : written_types()) {
+      INFO(name << " as " << type.name);
+      const Cosines found = cosines(Embedder(convert_to(scratch, type.name, folder_of(name)))(texts), expected);
+      const bool four_bits = std::string(type.name).starts_with("q4");
       CAPTURE(found.mean, found.worst);
-      const bool five_bits = std::string(type->name).starts_with("q5");
-      CHECK(found.worst > (std::string(type->name) == "f32" ? 0.999999 : four_bits ? 0.85 : five_bits ? 0.95 : 0.99));
+      const bool five_bits = std::string(type.name).starts_with("q5");
+      CHECK(found.worst > (std::string(type.name) == "f32" ? 0.999999 : four_bits ? 0.85 : five_bits ? 0.95 : 0.99));
     }
   }
 }

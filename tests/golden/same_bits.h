@@ -29,6 +29,8 @@ class Hash {
 inline std::shared_ptr<LoadedModel> on(const KernelTable& table, const std::string& path) {
   std::shared_ptr<LoadedModel> model = load_model(path);
   model->device = std::make_shared<HostDevice>(table);
+  for (const WeightSpec& weight : model->weights.specs)
+    if (weight.linear) model->device->adopt(*weight.linear);
   return model;
 }
 

@@ -125,13 +125,6 @@ inline double difference(const Rows& found, const Rows& expected) {
   return worst;
 }
 
-// The types that files are converted to; others are only read.
-inline std::vector<const TypeInfo*> written_types() {
-  std::vector<const TypeInfo*> types(all_types().begin(), all_types().end());
-  std::erase_if(types, [](const TypeInfo* type) { return !type->pack; });
-  return types;
-}
-
 inline std::string convert_to(const ScratchFolder& scratch, const std::string& type,
                               const std::string& folder = tiny_bert()) {
   const std::string path = scratch.file("model." + type);

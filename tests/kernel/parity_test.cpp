@@ -48,7 +48,7 @@ Packed pack(const TypeInfo& type, const std::vector<float>& w, int64_t N, int64_
     out.file.arrays[i] = arrays[i] = out.buffers.back().get();
   }
   if (type.pack)
-    type.pack(w.data(), N, K, 0, N, nullptr, arrays);
+    type.pack(w.data(), N, K, 0, N, {}, arrays);
   else
     random_rows(type, N, K, static_cast<char*>(arrays[0]));
   out.matrix = out.file;

@@ -34,7 +34,9 @@ struct Avx2 : Avx2Family<Avx2Tiles> {
   static W8 load_bytes8(const int8_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static I pairs16(A8 u, W8 w) { return _mm256_maddubs_epi16(u, w); }
   static I add16(I a, I b) { return _mm256_add_epi16(a, b); }
-  static I widen16(I a) { return _mm256_madd_epi16(a, _mm256_set1_epi16(1)); }
+  static void add_pairs(I& acc, I sums) {  // in place: g++ 12 copies accumulators to and fro otherwise
+    __asm__("vpaddd %1, %0, %0" : "+x"(acc) : "x"(_mm256_madd_epi16(sums, _mm256_set1_epi16(1))));
+  }
   static bool cannot_add_up(const int8_t* two_steps, int chain) noexcept {
     const I zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1), most = _mm256_set1_epi16(128),
             least = _mm256_set1_epi16(-128);

@@ -51,7 +51,7 @@ Range best_range(const float* w) {
   return best;
 }
 
-void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const float* U, void* const* arrays) {
+void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const Rounding& rounding, void* const* arrays) {
   uint8_t* const codes = static_cast<uint8_t*>(arrays[0]);
   uint16_t* const scales = static_cast<uint16_t*>(arrays[1]);
   uint8_t* const zeros = static_cast<uint8_t*>(arrays[2]);
@@ -65,7 +65,7 @@ void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const fl
     std::fill(panel, panel + K * kPanel / 2, uint8_t{0});
     Range range[kPanel];
     float sum[kPanel] = {};
-    round_compensated(columns.data(), K, U, [&](int64_t k, float* values) {
+    round_compensated(columns.data(), K, rounding.U, [&](int64_t k, float* values) {
       if (k % Q4::group == 0) {
         for (int c = 0; c < kPanel; ++c) {
           range[c] = best_range(values + c);  // of weights that earlier errors have already moved

@@ -9,12 +9,16 @@
 namespace quern {
 namespace {
 
+// Largest codes. With the coarser one nearly all sums of four products fit in 16 bits.
+constexpr int kCoarse = 80, kFine = 127;
+
 int64_t panels(int64_t N) {
   return (N + kPanel - 1) / kPanel;
 }
 
-void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const float* U, void* const* arrays) {
+void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const Rounding& rounding, void* const* arrays) {
   const int64_t Kp = Q8::padded(K);
+  const float largest = static_cast<float>(rounding.largest_code > 0 ? rounding.largest_code : kFine);
   int8_t* const codes = static_cast<int8_t*>(arrays[0]);
   float* const scales = static_cast<float*>(arrays[1]);
   int32_t* const sums = static_cast<int32_t*>(arrays[2]);
@@ -29,15 +33,15 @@ void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const fl
         columns[static_cast<size_t>(k * kPanel + c)] = v;
         amax = std::max(amax, std::fabs(v));
       }
-      scale[c] = scales[n + c] = amax / 127.0f;
-      inverse[c] = amax > 0 ? 127.0f / amax : 0.0f;
+      scale[c] = scales[n + c] = amax / largest;
+      inverse[c] = amax > 0 ? largest / amax : 0.0f;
       sums[n + c] = 0;
     }
     int8_t* const panel = codes + n * Kp;
     std::fill(panel, panel + Kp * kPanel, int8_t{0});
-    round_compensated(columns.data(), K, U, [&](int64_t k, float* values) {
+    round_compensated(columns.data(), K, rounding.U, [&](int64_t k, float* values) {
       for (int c = 0; c < kPanel; ++c) {
-        const float q = std::clamp(std::nearbyintf(values[c] * inverse[c]), -127.0f, 127.0f);
+        const float q = std::clamp(std::nearbyintf(values[c] * inverse[c]), -largest, largest);
         panel[k / 4 * 64 + c * 4 + k % 4] = static_cast<int8_t>(q);
         sums[n + c] += static_cast<int32_t>(q);
         values[c] = q * scale[c];
@@ -75,7 +79,8 @@ constinit const TypeInfo Q8::info = {
     .unpack = unpack,
     .decode = nullptr,
     .encode = nullptr,
-    .steps = 254,
+    .steps = 2 * kFine,
+    .levels = {{"q8", kCoarse}, {"q8_fine", kFine}},
 };
 
 }  // namespace quern

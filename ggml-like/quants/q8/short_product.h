@@ -1,7 +1,8 @@
 // q8's products from ShortSums. Included by ISA-flagged files only.
 //
-// The vocabulary offers: A8 bytes8: four activations u8 for every output · I pairs16(a, w): products u8 · s8 added up
-// in pairs, int16 · add16 · widen16: pairs of int16 → int32 · W8 widened8: 16 bytes → int16 · transpose8, interleave4.
+// The vocabulary offers: A8 bytes8(p): four activations u8 for every output · W8 load_bytes8(p) · I pairs16(a, w):
+// products u8 · s8 added up in pairs, int16 · add16 · add_pairs(acc, sums): those added up in pairs to int32 ·
+// cannot_add_up · transpose8, interleave4.
 #pragma once
 #include "quants/q8/q8.h"
 #include "quants/q8/short_sums.h"
@@ -46,7 +47,7 @@ struct ShortProduct {
           I sum = S::pairs16(u[0], S::load_bytes8(w + v * kBytes));
           QUERN_UNROLL for (int i = 1; i < together; ++i) sum =
               S::add16(sum, S::pairs16(u[i], S::load_bytes8(w + i * ShortSums::kStep + v * kBytes)));
-          acc[r][v] = S::pinned(S::add_i32(acc[r][v], S::widen16(sum)));
+          S::add_pairs(acc[r][v], sum);
         }
       }
     }

@@ -16,33 +16,6 @@ constexpr const char* kBuiltIn[] = {
 constexpr size_t kProse = 88;  // of them, the first
 static_assert(std::size(kBuiltIn) > kProse);
 
-// Lower Cholesky factor in place (row-major; the upper triangle is left as it was). False if not positive definite.
-bool cholesky(std::vector<float>& a, int64_t K, const KernelTable& kernels) {
-  for (int64_t i = 0; i < K; ++i) {
-    float* row = a.data() + i * K;
-    for (int64_t j = 0; j <= i; ++j) {
-      const float* other = a.data() + j * K;
-      const float v = row[j] - kernels.dot(row, other, j);
-      if (j < i) {
-        row[j] = v / other[j];
-      } else {
-        if (!(v > 0) || !std::isfinite(v)) return false;
-        row[i] = std::sqrt(v);
-      }
-    }
-  }
-  return true;
-}
-
-// Gram matrix of x · smooth with both axes reversed.
-std::vector<float> reversed_gram(const InputStats& stats, const std::vector<float>& smooth) {
-  const size_t K = smooth.size();
-  std::vector<float> h(K * K);
-  for (size_t i = 0; i < K; ++i)
-    for (size_t j = 0; j < K; ++j) h[(K - 1 - i) * K + K - 1 - j] = stats.gram[i * K + j] * smooth[i] * smooth[j];
-  return h;
-}
-
 }  // namespace
 
 std::vector<std::string> calibration_texts(const std::string& file) {
@@ -150,62 +123,70 @@ void Calibration::observe(Ops& op, const Linear& linear, const Tensor& x) {
   InputStats& s = stats_[&linear];
   std::vector<float> room;
   const float* const values = op.read(x, room).data();
-  if (s.gram.empty()) {
-    s.gram.assign(static_cast<size_t>(K * K), 0.0f);
+  if (!s.gram) {
+    s.gram = std::make_unique<SquareMatrix>(K);
     s.samples.reserve(kSamples * static_cast<size_t>(K));
   }
-  std::vector<float> transposed(static_cast<size_t>(K * T));
-  for (int64_t t = 0; t < T; ++t) {
-    const float* const row = values + t * K;
-    if (s.tokens++ % stride_ == 0) s.samples.insert(s.samples.end(), row, row + K);
-    for (int64_t k = 0; k < K; ++k) transposed[static_cast<size_t>(k * T + t)] = row[k];
-  }
+  for (int64_t t = 0; t < T; ++t)
+    if (s.tokens++ % stride_ == 0) s.samples.insert(s.samples.end(), values + t * K, values + (t + 1) * K);
+  add_products(values, T, *s.gram);
+}
+
+// Of T rows: the lower triangle of their Gram matrix, strip of columns by strip.
+void Calibration::add_products(const float* values, int64_t T, SquareMatrix& gram) {
   const KernelTable& kernels = default_kernels();
-  constexpr int64_t kBlock = 32;
-  pool_.run((K + kBlock - 1) / kBlock, [&](int64_t task, Arena& scratch) {
+  const int64_t K = gram.K, strips = (K + kStrip - 1) / kStrip;
+  std::vector<float> channels(static_cast<size_t>(K * T));  // in reverse order, T values of each
+  pool_.run(strips, [&](int64_t task, Arena&) {
+    for (int64_t p = task * kStrip; p < std::min(K, (task + 1) * kStrip); ++p)
+      for (int64_t t = 0; t < T; ++t) channels[static_cast<size_t>(p * T + t)] = values[t * K + K - 1 - p];
+  });
+  pool_.run(strips, [&](int64_t task, Arena& scratch) {
     Arena::Scope scope(scratch);
-    const int64_t first = task * kBlock, rows = std::min(kBlock, K - first);
-    float* product = scratch.take<float>(rows * K);
-    kernels.gemm(rows, K, T, transposed.data() + first * T, T, values, K, product, K);
-    kernels.axpy(1.0f, product, s.gram.data() + first * K, rows * K);
+    const int64_t first = task * kStrip, columns = std::min(kStrip, K - first);
+    float* const strip = scratch.take<float>(T * columns);
+    for (int64_t t = 0; t < T; ++t)
+      for (int64_t q = 0; q < columns; ++q) strip[t * columns + q] = values[t * K + K - 1 - first - q];
+    float* const product = scratch.take<float>(kStrip * columns);
+    for (int64_t p = first; p < K; p += kStrip) {
+      const int64_t rows = std::min(kStrip, K - p);
+      kernels.gemm(rows, columns, T, channels.data() + p * T, T, strip, columns, product, columns);
+      for (int64_t r = 0; r < rows; ++r) kernels.axpy(1.0f, product + r * columns, gram.row(p + r) + first, columns);
+    }
   });
 }
 
-std::vector<float> unexplained(const InputStats& stats, int64_t K, const KernelTable& kernels) {
-  const std::vector<float> ones(static_cast<size_t>(K), 1.0f);
-  std::vector<float> h = reversed_gram(stats, ones);
-  for (int64_t i = 0; i < K; ++i)  // the addend is for inputs that are always zero
-    h[static_cast<size_t>(i * K + i)] = h[static_cast<size_t>(i * K + i)] * 1.01f + 1e-20f;
-  if (!cholesky(h, K, kernels)) return {};
+std::vector<float> unexplained(const InputStats& stats, const KernelTable& kernels, Pool& pool) {
+  SquareMatrix h = *stats.gram;
+  const int64_t K = h.K;
+  for (int64_t i = 0; i < K; ++i)
+    h.row(i)[i] = h.row(i)[i] * 1.01f + 1e-20f;  // the addend: inputs that are always zero
+  if (!cholesky(h, kernels, pool)) return {};
   std::vector<float> squares(static_cast<size_t>(K));
   for (int64_t k = 0; k < K; ++k) {
-    const float r = h[static_cast<size_t>((K - 1 - k) * K + K - 1 - k)];
+    const float r = h.row(K - 1 - k)[K - 1 - k];
     squares[static_cast<size_t>(k)] = r * r / static_cast<float>(stats.tokens);
   }
   return squares;
 }
 
-std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels,
-                                Pool& pool) {
-  const int64_t K = static_cast<int64_t>(smooth.size());
-  const auto at = [K](int64_t i, int64_t j) { return static_cast<size_t>(i * K + j); };
-  // H with both axes reversed: its lower factor L gives H = R·Rᵀ with R upper, so H⁻¹ = Uᵀ·U for U = R⁻¹, upper too.
-  std::vector<float> h = reversed_gram(stats, smooth);
+std::unique_ptr<const SquareMatrix> compensation(const InputStats& stats, const std::vector<float>& smooth,
+                                                 const KernelTable& kernels, Pool& pool) {
+  // With both axes reversed the lower factor L of H gives H = R·Rᵀ with R upper, so H⁻¹ = Uᵀ·U for U = R⁻¹, upper too.
+  SquareMatrix h = *stats.gram;
+  const int64_t K = h.K;
+  const auto factor = [&](int64_t i) { return smooth[static_cast<size_t>(K - 1 - i)]; };
   double trace = 0;
-  for (int64_t i = 0; i < K; ++i) trace += static_cast<double>(h[at(i, i)]);
+  for (int64_t i = 0; i < K; ++i) {
+    for (int64_t j = 0; j <= i; ++j) h.row(i)[j] = h.row(i)[j] * factor(i) * factor(j);
+    trace += static_cast<double>(h.row(i)[i]);
+  }
   const float damping = static_cast<float>(0.05 * trace / static_cast<double>(K));
-  for (int64_t i = 0; i < K; ++i) h[at(i, i)] += damping;
-  if (!cholesky(h, K, kernels)) return {};
-  // Z = L⁻¹, kept transposed so that both operands of every dot product are contiguous.
-  std::vector<float> zt(static_cast<size_t>(K * K), 0.0f);
-  pool.run(K, [&](int64_t j, Arena&) {
-    float* z = zt.data() + j * K;
-    z[j] = 1.0f / h[at(j, j)];
-    for (int64_t i = j + 1; i < K; ++i) z[i] = -kernels.dot(h.data() + i * K + j, z + j, i - j) / h[at(i, i)];
-  });
-  std::vector<float> U(static_cast<size_t>(K * K), 0.0f);
-  for (int64_t a = 0; a < K; ++a)
-    for (int64_t b = a; b < K; ++b) U[at(a, b)] = zt[at(K - 1 - b, K - 1 - a)];
+  for (int64_t i = 0; i < K; ++i) h.row(i)[i] += damping;
+  if (!cholesky(h, kernels, pool)) return nullptr;
+  const SquareMatrix inverse = inverse_of_lower(h, kernels, pool);
+  auto U = std::make_unique<SquareMatrix>(K);
+  for (int64_t i = 0; i < K; ++i) std::reverse_copy(inverse.row(i), inverse.row(i) + K, U->row(K - 1 - i));
   return U;
 }
 

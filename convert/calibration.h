@@ -2,10 +2,12 @@
 // smoothing factors and the matrix for error-compensated rounding.
 #pragma once
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "convert/factors.h"
 #include "loaded_model.h"
 #include "parallel.h"
 
@@ -13,8 +15,8 @@ namespace quern {
 
 // Statistics of one linear's inputs over all calibration tokens.
 struct InputStats {
-  std::vector<float> gram;     // (K, K): sum of xᵀx
-  std::vector<float> samples;  // rows of K: some of the tokens
+  std::unique_ptr<SquareMatrix> gram;  // sum of xᵀx: the lower triangle, channels in reverse order
+  std::vector<float> samples;          // rows of K: some of the tokens
   int64_t tokens = 0;
 };
 
@@ -40,8 +42,10 @@ class Calibration final : public LinearObserver {
     std::vector<float> next;    // behind it
   };
   static constexpr size_t kPackTokens = 256, kMaxTokens = 16384, kSamples = 1536;
+  static constexpr int64_t kStrip = 96;
 
   void collect(const Linear* first);
+  void add_products(const float* values, int64_t T, SquareMatrix& gram);
 
   const LoadedModel& source_;
   Pool& pool_;
@@ -61,11 +65,11 @@ std::vector<std::string> calibration_texts(const std::string& file);
 
 // How much of each input is not explained by the inputs after it, K mean squares: what the rounding errors of weights
 // meet once they are compensated. Empty when it cannot be had (inputs that are not finite).
-std::vector<float> unexplained(const InputStats& stats, int64_t K, const KernelTable& kernels);
+std::vector<float> unexplained(const InputStats& stats, const KernelTable& kernels, Pool& pool);
 
-// U of quants/compensate.h for inputs x · smooth: the upper Cholesky factor of the inverse of the damped Gram matrix.
-// Empty when it cannot be had.
-std::vector<float> compensation(const InputStats& stats, const std::vector<float>& smooth, const KernelTable& kernels,
-                                Pool& pool);
+// Rounding::U for inputs x · smooth: the upper Cholesky factor of the inverse of the damped Gram matrix. Null when it
+// cannot be had.
+std::unique_ptr<const SquareMatrix> compensation(const InputStats& stats, const std::vector<float>& smooth,
+                                                 const KernelTable& kernels, Pool& pool);
 
 }  // namespace quern

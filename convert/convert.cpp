@@ -19,8 +19,8 @@
 namespace quern {
 namespace {
 
-// Panels are read where they lie, 64-byte aligned. Files of row types are llama.cpp's too, whose tools take 32 for granted
-// when they write a file anew.
+// Panels are read where they lie, 64-byte aligned. Files of row types are llama.cpp's too, whose tools take 32 for
+// granted when they write a file anew.
 constexpr uint32_t kPanelAlignment = 64, kRowAlignment = 32;
 
 class Converter {
@@ -93,9 +93,10 @@ class Converter {
 
   void write(size_t index) {
     const WeightSpec& spec = source_.weights.specs[index];
-    std::vector<float> smooth, U;
+    std::vector<float> smooth;
+    std::unique_ptr<const SquareMatrix> U;
     if (spec.linear && calibration_ && spec.calibrated) fit(spec, *stored_[index].matrices[0].type, smooth, U);
-    for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U);
+    for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U.get());
     for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
     source_.source->weights().done_with(spec);
     for (const WeightTensors& t : tensors(spec)) report(source_bytes(t), "writing " + spec.name);
@@ -103,7 +104,8 @@ class Converter {
 
   // Smoothing factors and rounding matrix of a linear from what its inputs looked like. Its weights are in
   // memory as f32 meanwhile.
-  void fit(const WeightSpec& spec, const TypeInfo& type, std::vector<float>& smooth, std::vector<float>& U) {
+  void fit(const WeightSpec& spec, const TypeInfo& type, std::vector<float>& smooth,
+           std::unique_ptr<const SquareMatrix>& U) {
     std::vector<float> weights(static_cast<size_t>(spec.N * spec.K));
     float* to = weights.data();
     for (const WeightTensors& t : tensors(spec)) {
@@ -111,7 +113,7 @@ class Converter {
       to += t.weight.elements();
     }
     const InputStats& stats = calibration_->stats(*spec.linear);
-    const std::vector<float> variance = unexplained(stats, spec.K, default_kernels());
+    const std::vector<float> variance = unexplained(stats, default_kernels(), pool_);
     const int64_t group = type.group > 0 ? type.group : spec.K;
     const Level* level = level_for(type);
     const float steps = level ? 2 * static_cast<float>(level->largest_code) : type.steps;
@@ -122,7 +124,7 @@ class Converter {
 
   // Packs 16-output slices on all threads; only the packed arrays and a slice per thread are in memory.
   void write_matrix(const WeightSpec& spec, const StoredMatrix& m, const std::vector<float>& smooth,
-                    const std::vector<float>& U) {
+                    const SquareMatrix* U) {
     constexpr int64_t kSlice = 64;
     std::vector<std::vector<char>> buffers;
     void* arrays[4] = {};
@@ -133,7 +135,10 @@ class Converter {
     }
     const std::vector<WeightTensors> parts = tensors(spec);
     const Level* level = level_for(*m.type);
-    const Rounding rounding{U.empty() ? nullptr : U.data(), level ? level->largest_code : 0};
+    const Rounding rounding{.U = U ? U->row(0) : nullptr,
+                            .U_stride = U ? U->stride : 0,
+                            .gemm = default_kernels().gemm,
+                            .largest_code = level ? level->largest_code : 0};
     pool_.run((m.N + kSlice - 1) / kSlice, [&](int64_t task, Arena& scratch) {
       Arena::Scope scope(scratch);
       const int64_t n0 = task * kSlice, n1 = std::min(m.N, n0 + kSlice);
@@ -147,7 +152,8 @@ class Converter {
         first += N;
       }
       if (!smooth.empty())
-        for (int64_t i = 0; i < (n1 - n0) * m.K; ++i) rows[i] /= smooth[static_cast<size_t>(i % m.K)];
+        for (int64_t n = 0; n < n1 - n0; ++n)
+          for (int64_t k = 0; k < m.K; ++k) rows[n * m.K + k] /= smooth[static_cast<size_t>(k)];
       m.type->pack(rows, m.N, m.K, n0, n1, rounding, arrays);
     });
     for (int i = 0; i < m.type->n_arrays; ++i) file_.write_tensor_data(arrays[i], m.type->arrays[i].bytes(m.N, m.K));

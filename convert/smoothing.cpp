@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "dispatch.h"
 #include "exact_math.h"
 
 namespace quern {
@@ -61,8 +62,10 @@ class Search {
   // Each channel's largest magnitudes of activations and weights made equal.
   std::vector<float> start() const {
     std::vector<float> x(K_, 1e-5f), w(K_, 1e-5f);
-    for (size_t i = 0; i < in_.samples.size(); ++i) x[i % K_] = std::max(x[i % K_], std::fabs(in_.samples[i]));
-    for (size_t i = 0; i < in_.weights.size(); ++i) w[i % K_] = std::max(w[i % K_], std::fabs(in_.weights[i]));
+    for (size_t s = 0; s < S_; ++s)
+      for (size_t k = 0; k < K_; ++k) x[k] = std::max(x[k], std::fabs(in_.samples[s * K_ + k]));
+    for (size_t n = 0; n < N_; ++n)
+      for (size_t k = 0; k < K_; ++k) w[k] = std::max(w[k], std::fabs(in_.weights[n * K_ + k]));
     for (size_t k = 0; k < K_; ++k) x[k] = std::clamp(std::sqrt(w[k] / x[k]), 1e-4f, 1e4f);
     return x;
   }
@@ -84,25 +87,36 @@ class Search {
 
   Range range(size_t s, const std::vector<float>& m) const {
     const float* x = in_.samples.data() + s * K_;
-    Range r{0, 0, 0, 0};  // zero always has a code
-    for (size_t k = 0; k < K_; ++k) {
-      const float v = x[k] * m[k];
-      if (v > r.high) r.high = v, r.high_at = k;
-      if (v < r.low) r.low = v, r.low_at = k;
-    }
-    return r;
+    return extremes(x, m.data(), K_);
   }
 
   Peak peak(size_t n, size_t g) const {
     const size_t first = g * static_cast<size_t>(in_.group),
                  last = std::min(K_, first + static_cast<size_t>(in_.group));
     const float* w = in_.weights.data() + n * K_;
-    Peak p{0, first};
-    for (size_t k = first; k < last; ++k) {
-      const float v = std::fabs(w[k] * inverse_[k]);
-      if (v > p.amax) p = {v, k};
+    const Range r = extremes(w + first, inverse_.data() + first, last - first);
+    if (r.high >= -r.low) return {r.high, first + r.high_at};
+    return {-r.low, first + r.low_at};
+  }
+
+  // Of x · factors and zero: the kernels find out how far a chunk goes, and where is looked for in one chunk alone.
+  Range extremes(const float* x, const float* factors, size_t n) const {
+    constexpr size_t kChunk = 128;
+    Range r{0, 0, 0, 0};
+    size_t low_chunk = 0, high_chunk = 0;
+    for (size_t k = 0; k < n; k += kChunk) {
+      float low, high;
+      kernels_.range(x + k, factors + k, static_cast<int64_t>(std::min(kChunk, n - k)), &low, &high);
+      if (low < r.low) r.low = low, low_chunk = k;
+      if (high > r.high) r.high = high, high_chunk = k;
     }
-    return p;
+    const auto find = [&](size_t k, float value) {
+      while (k + 1 < n && x[k] * factors[k] != value) ++k;
+      return k;
+    };
+    if (r.low < 0) r.low_at = find(low_chunk, r.low);
+    if (r.high > 0) r.high_at = find(high_chunk, r.high);
+    return r;
   }
 
   // The error, and each channel's shares of what a larger factor costs and gains.
@@ -141,6 +155,7 @@ class Search {
 
   const SmoothingInput& in_;
   Pool& pool_;
+  const KernelTable& kernels_ = default_kernels();
   const size_t K_, S_, N_, groups_;
   std::vector<float> norm_, inverse_;  // |w_k|² over the outputs; 1/m_k
   std::vector<Range> rows_;

@@ -130,6 +130,8 @@ struct KernelTable {
   // y[i] += a * x[i]
   void (*axpy)(float a, const float* x, float* y, int64_t n) noexcept;
   float (*dot)(const float* x, const float* y, int64_t n) noexcept;
+  // The least and the largest of x[i] · factors[i], i < n, and zero. factors may be null: ones.
+  void (*range)(const float* x, const float* factors, int64_t n, float* low, float* high) noexcept;
 };
 
 }  // namespace quern

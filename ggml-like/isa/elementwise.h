@@ -285,6 +285,10 @@ struct Elementwise {
     map(y, y, n, 0.0f, [&](int64_t i, F v) { return S::fma(factor, load_some(x, i, n), v); });
   }
 
+  static void range(const float* x, const float* factors, int64_t n, float* low, float* high) noexcept {
+    S::range(x, factors, n, *low, *high);
+  }
+
   static float dot(const float* x, const float* y, int64_t n) noexcept {
     return sum16(n, [&](F sum, int64_t i) { return S::fma(load_some(x, i, n), load_some(y, i, n), sum); });
   }

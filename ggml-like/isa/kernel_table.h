@@ -55,7 +55,8 @@ constexpr KernelTable make_kernel_table(const char* name, bool (*runs_here)() no
           .gemm = Elementwise<S>::gemm,
           .int8_limit = Limit<S>::run,
           .axpy = Elementwise<S>::axpy,
-          .dot = Elementwise<S>::dot};
+          .dot = Elementwise<S>::dot,
+          .range = Elementwise<S>::range};
 }
 
 }  // namespace quern

@@ -2,29 +2,45 @@
 // over the weights of the same output that are not rounded yet, as the inputs' correlations say. Used when files are
 // made.
 #pragma once
+#include <algorithm>
 #include <cstdint>
+#include <vector>
+
+#include "quants/type_info.h"
 
 namespace quern {
 
-constexpr int kPanel = 16;  // outputs that are rounded side by side
+constexpr int kPanel = 16;  // outputs that lie side by side
 
-// w: K × 16, one column per output, changed as it goes. U: (K, K) upper Cholesky factor of the inverse of XᵀX, or null
-// for plain rounding to nearest. code(k, values) turns the 16 weights of step k into what they will be read back as.
+// w: `outputs` rows of K weights, changed as it goes. code(k, values) turns the weights of step k, one of each output,
+// into what they will be read back as.
 template <class Code>
-void round_compensated(float* w, int64_t K, const float* U, const Code& code) {
-  for (int64_t k = 0; k < K; ++k) {
-    float* now = w + k * kPanel;
-    float before[kPanel];
-    for (int c = 0; c < kPanel; ++c) before[c] = now[c];
-    code(k, now);
-    if (!U) continue;
-    float error[kPanel];
-    const float inverse = 1.0f / U[k * K + k];
-    for (int c = 0; c < kPanel; ++c) error[c] = (before[c] - now[c]) * inverse;
-    for (int64_t j = k + 1; j < K; ++j) {
-      const float u = U[k * K + j];
-      float* later = w + j * kPanel;
-      for (int c = 0; c < kPanel; ++c) later[c] -= error[c] * u;
+void round_compensated(float* w, int64_t outputs, int64_t K, const Rounding& rounding, const Code& code) {
+  constexpr int64_t kBlock = 64,
+                    kColumns = 512;  // errors reach the rest of their block at once, what is behind it together
+  std::vector<float> now(static_cast<size_t>(outputs)), errors(static_cast<size_t>(outputs * kBlock)),
+      change(static_cast<size_t>(outputs * kColumns));
+  for (int64_t first = 0; first < K; first += kBlock) {
+    const int64_t end = std::min(K, first + kBlock);
+    for (int64_t k = first; k < end; ++k) {
+      for (int64_t n = 0; n < outputs; ++n) now[static_cast<size_t>(n)] = w[n * K + k];
+      code(k, now.data());
+      if (!rounding.U) continue;
+      const float* const u = rounding.U + k * rounding.U_stride;
+      const float inverse = 1.0f / u[k];
+      for (int64_t n = 0; n < outputs; ++n) {
+        float* const row = w + n * K;
+        const float error = (row[k] - now[static_cast<size_t>(n)]) * inverse;
+        errors[static_cast<size_t>(n * kBlock + k - first)] = error;
+        for (int64_t j = k + 1; j < end; ++j) row[j] -= error * u[j];
+      }
+    }
+    for (int64_t j = end; rounding.U && j < K; j += kColumns) {
+      const int64_t columns = std::min(kColumns, K - j);
+      rounding.gemm(outputs, columns, end - first, errors.data(), kBlock, rounding.U + first * rounding.U_stride + j,
+                    rounding.U_stride, change.data(), kColumns);
+      for (int64_t n = 0; n < outputs; ++n)
+        for (int64_t i = 0; i < columns; ++i) w[n * K + j + i] -= change[static_cast<size_t>(n * kColumns + i)];
     }
   }
 }

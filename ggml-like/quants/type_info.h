@@ -19,8 +19,13 @@ struct ArraySpec {
 
 // How an output's weights are rounded when a file is made.
 struct Rounding {
-  const float* U = nullptr;  // see quants/compensate.h; row types ignore it
-  int largest_code = 0;      // of a type that has levels
+  // (K, K) upper Cholesky factor of the inverse of XᵀX, for the errors of earlier weights (quants/compensate.h); null:
+  // every weight is rounded to nearest. Row types ignore it.
+  const float* U = nullptr;
+  int64_t U_stride = 0;
+  void (*gemm)(int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* B, int64_t ldb, float* C,
+               int64_t ldc) noexcept = nullptr;  // KernelTable's, with U
+  int largest_code = 0;                          // of a type that has levels
 };
 
 // A name under which a type is written with codes up to `largest_code`: fewer steps, but products that CPUs without a

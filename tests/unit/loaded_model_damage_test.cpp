@@ -7,6 +7,7 @@
 #include <random>
 
 #include "../golden/tiny_bert.h"
+#include "gguf/reader.h"
 
 namespace quern::test {
 namespace {

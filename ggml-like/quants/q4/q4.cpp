@@ -23,13 +23,13 @@ struct Range {
   }
 };
 
-// Scale (as f16 will hold it) and zero point with the least squared error for one output's group: w[k * kPanel]. The
+// Scale (as f16 will hold it) and zero point with the least squared error for one output's group. The
 // candidates shrink the group's range step by step, since clipping its ends can pay for finer steps between.
 Range best_range(const float* w) {
   float low = 0, high = 0;
   for (int k = 0; k < Q4::group; ++k) {
-    low = std::min(low, w[k * kPanel]);
-    high = std::max(high, w[k * kPanel]);
+    low = std::min(low, w[k]);
+    high = std::max(high, w[k]);
   }
   Range best{0, 0};
   float least = INFINITY;
@@ -40,7 +40,7 @@ Range best_range(const float* w) {
     r.zero = std::clamp(static_cast<int>(std::nearbyintf(-low * factor / r.scale)), 0, 15);
     float error = 0;
     for (int k = 0; k < Q4::group; ++k) {
-      const float d = w[k * kPanel] - r.value(r.code(w[k * kPanel]));
+      const float d = w[k] - r.value(r.code(w[k]));
       error += d * d;
     }
     if (error < least) {
@@ -52,37 +52,33 @@ Range best_range(const float* w) {
 }
 
 void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const Rounding& rounding, void* const* arrays) {
-  uint8_t* const codes = static_cast<uint8_t*>(arrays[0]);
-  uint16_t* const scales = static_cast<uint16_t*>(arrays[1]);
-  uint8_t* const zeros = static_cast<uint8_t*>(arrays[2]);
-  float* const sums = static_cast<float*>(arrays[3]);
-  std::vector<float> columns(static_cast<size_t>(K * kPanel));
-  for (int64_t n = n0; n < n1; n += kPanel) {
-    for (int c = 0; c < kPanel; ++c)
-      for (int64_t k = 0; k < K; ++k)
-        columns[static_cast<size_t>(k * kPanel + c)] = n + c < N ? w[(n - n0 + c) * K + k] : 0.0f;
-    uint8_t* const panel = codes + n * K / 2;
-    std::fill(panel, panel + K * kPanel / 2, uint8_t{0});
-    Range range[kPanel];
-    float sum[kPanel] = {};
-    round_compensated(columns.data(), K, rounding.U, [&](int64_t k, float* values) {
+  const int64_t outputs = std::min(n1, N) - n0, padded = round_up(outputs, kPanel), groups = K / Q4::group;
+  uint8_t* const codes = static_cast<uint8_t*>(arrays[0]) + n0 * K / 2;
+  uint16_t* const scales = static_cast<uint16_t*>(arrays[1]) + n0 * groups;
+  uint8_t* const zeros = static_cast<uint8_t*>(arrays[2]) + n0 * groups;
+  float* const sums = static_cast<float*>(arrays[3]) + n0;
+  std::fill(codes, codes + padded * K / 2, uint8_t{0});
+  std::fill(sums, sums + padded, 0.0f);
+  // Outputs that fill the last panel are zeros, coded as such.
+  std::vector<float> rest(static_cast<size_t>(padded * K), 0.0f);
+  std::copy(w, w + outputs * K, rest.begin());
+  std::vector<Range> range(static_cast<size_t>(padded));
+  round_compensated(rest.data(), padded, K, rounding, [&](int64_t k, float* values) {
+    for (int64_t n = 0; n < padded; ++n) {
+      Range& r = range[static_cast<size_t>(n)];
       if (k % Q4::group == 0) {
-        for (int c = 0; c < kPanel; ++c) {
-          range[c] = best_range(values + c);  // of weights that earlier errors have already moved
-          const int64_t at = n * (K / Q4::group) + k / Q4::group * kPanel + c;
-          scales[at] = f32_to_f16(range[c].scale);
-          zeros[at] = static_cast<uint8_t>(range[c].zero);
-        }
+        r = best_range(rest.data() + n * K + k);  // of weights that earlier errors have already moved
+        const int64_t at = n / kPanel * kPanel * groups + k / Q4::group * kPanel + n % kPanel;
+        scales[at] = f32_to_f16(r.scale);
+        zeros[at] = static_cast<uint8_t>(r.zero);
       }
-      for (int c = 0; c < kPanel; ++c) {
-        const int q = range[c].code(values[c]);
-        panel[k / 8 * 64 + c * 4 + k % 4] |= static_cast<uint8_t>(k % 8 < 4 ? q : q << 4);
-        values[c] = range[c].value(q);
-        sum[c] += values[c];
-      }
-    });
-    for (int c = 0; c < kPanel; ++c) sums[n + c] = sum[c];
-  }
+      const int q = r.code(values[n]);
+      codes[n / kPanel * kPanel * K / 2 + k / 8 * 64 + n % kPanel * 4 + k % 4] |=
+          static_cast<uint8_t>(k % 8 < 4 ? q : q << 4);
+      values[n] = r.value(q);
+      sums[n] += values[n];
+    }
+  });
 }
 
 void unpack(const void* const* arrays, int64_t, int64_t K, int64_t n, float* out) noexcept {

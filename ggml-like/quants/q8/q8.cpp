@@ -17,37 +17,30 @@ int64_t panels(int64_t N) {
 }
 
 void pack(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const Rounding& rounding, void* const* arrays) {
-  const int64_t Kp = Q8::padded(K);
+  const int64_t Kp = Q8::padded(K), outputs = std::min(n1, N) - n0;
   const float largest = static_cast<float>(rounding.largest_code > 0 ? rounding.largest_code : kFine);
-  int8_t* const codes = static_cast<int8_t*>(arrays[0]);
-  float* const scales = static_cast<float*>(arrays[1]);
-  int32_t* const sums = static_cast<int32_t*>(arrays[2]);
-  std::vector<float> columns(static_cast<size_t>(K * kPanel));
-  for (int64_t n = n0; n < n1; n += kPanel) {
-    float scale[kPanel], inverse[kPanel];
-    for (int c = 0; c < kPanel; ++c) {
-      const bool real = n + c < N;
-      float amax = 0;
-      for (int64_t k = 0; k < K; ++k) {
-        const float v = real ? w[(n - n0 + c) * K + k] : 0.0f;
-        columns[static_cast<size_t>(k * kPanel + c)] = v;
-        amax = std::max(amax, std::fabs(v));
-      }
-      scale[c] = scales[n + c] = amax / largest;
-      inverse[c] = amax > 0 ? largest / amax : 0.0f;
-      sums[n + c] = 0;
-    }
-    int8_t* const panel = codes + n * Kp;
-    std::fill(panel, panel + Kp * kPanel, int8_t{0});
-    round_compensated(columns.data(), K, rounding.U, [&](int64_t k, float* values) {
-      for (int c = 0; c < kPanel; ++c) {
-        const float q = std::clamp(std::nearbyintf(values[c] * inverse[c]), -largest, largest);
-        panel[k / 4 * 64 + c * 4 + k % 4] = static_cast<int8_t>(q);
-        sums[n + c] += static_cast<int32_t>(q);
-        values[c] = q * scale[c];
-      }
-    });
+  int8_t* const codes = static_cast<int8_t*>(arrays[0]) + n0 * Kp;
+  float* const scales = static_cast<float*>(arrays[1]) + n0;
+  int32_t* const sums = static_cast<int32_t*>(arrays[2]) + n0;
+  const int64_t padded = round_up(outputs, kPanel);
+  std::fill(codes, codes + padded * Kp, int8_t{0});
+  std::fill(scales, scales + padded, 0.0f);
+  std::fill(sums, sums + padded, 0);
+  std::vector<float> rest(w, w + outputs * K), inverse(static_cast<size_t>(outputs));
+  for (int64_t n = 0; n < outputs; ++n) {
+    float amax = 0;
+    for (int64_t k = 0; k < K; ++k) amax = std::max(amax, std::fabs(w[n * K + k]));
+    scales[n] = amax / largest;
+    inverse[static_cast<size_t>(n)] = amax > 0 ? largest / amax : 0.0f;
   }
+  round_compensated(rest.data(), outputs, K, rounding, [&](int64_t k, float* values) {
+    for (int64_t n = 0; n < outputs; ++n) {
+      const float q = std::clamp(std::nearbyintf(values[n] * inverse[static_cast<size_t>(n)]), -largest, largest);
+      codes[n / kPanel * kPanel * Kp + k / 4 * 64 + n % kPanel * 4 + k % 4] = static_cast<int8_t>(q);
+      sums[n] += static_cast<int32_t>(q);
+      values[n] = q * scales[n];
+    }
+  });
 }
 
 void unpack(const void* const* arrays, int64_t, int64_t K, int64_t n, float* out) noexcept {

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 
 #include "kv_cache.h"
 #include "ops.h"
@@ -23,9 +24,10 @@ class Device {
  public:
   virtual ~Device() = default;
   virtual const char* name() const = 0;  // of the device and its kernels, e.g. "avx2"
-  // Called once for each linear of a model after it is bound and before it is used: makes what the device needs of its
-  // weights. Throws Error{out_of_memory}, {bad_argument}.
-  virtual void adopt(Linear& linear) const = 0;
+  // Called once with a model's linears after they are bound and before they are used: makes what the device needs of
+  // their weights, on all CPUs. True: it keeps copies of some, and will read little of what was bound. Throws
+  // Error{bad_argument}, std::bad_alloc.
+  virtual bool adopt(std::span<Linear* const> linears) const = 0;
   virtual std::unique_ptr<Ops> ops(const OpsOptions& options) const = 0;
   // Bytes of one page in all layers and heads.
   virtual size_t kv_page_bytes(const KvShape& shape) const = 0;

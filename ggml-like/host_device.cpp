@@ -1,22 +1,32 @@
 #include "host_device.h"
 
+#include <vector>
+
+#include "cpu.h"
+#include "dispatch.h"
 #include "host_kv_cache.h"
 #include "host_ops.h"
 
 namespace quern {
 
-void HostDevice::adopt(Linear& linear) const {
-  for (Linear::Part& part : linear.parts) {
-    part.adopted = nullptr;
-    part.w.adopted = nullptr;
-    part.backend = find_backend(*part.w.type);
-    if (part.backend) {
-      if (part.backend->adopt) part.adopted = part.backend->adopt(part.w);
-    } else if (const auto adopt = kernels_.types[type_index(*part.w.type)].adopt) {
-      part.adopted = adopt(part.w);
-      part.w.adopted = part.adopted.get();
+bool HostDevice::adopt(std::span<Linear* const> linears) const {
+  std::vector<Linear::Part*> own;  // that the kernels want otherwise than they lie
+  for (Linear* linear : linears)
+    for (Linear::Part& part : linear->parts) {
+      part.adopted = nullptr;
+      part.w.adopted = nullptr;
+      part.backend = find_backend(*part.w.type);
+      if (part.backend && part.backend->adopt) part.adopted = part.backend->adopt(part.w);
+      if (!part.backend && kernels_.types[type_index(*part.w.type)].adopt) own.push_back(&part);
     }
-  }
+  if (own.empty()) return false;
+  Pool pool(usable_cpus());
+  pool.run(static_cast<int64_t>(own.size()), [&](int64_t task, Arena&) {
+    Linear::Part& part = *own[static_cast<size_t>(task)];
+    part.adopted = kernels_.types[type_index(*part.w.type)].adopt(part.w);
+    part.w.adopted = part.adopted.get();
+  });
+  return true;
 }
 
 std::unique_ptr<Ops> HostDevice::ops(const OpsOptions& options) const {

@@ -10,7 +10,7 @@ class HostDevice final : public Device {
 
   const KernelTable& kernels() const { return kernels_; }
   const char* name() const override { return kernels_.name; }
-  void adopt(Linear& linear) const override;  // for QUERN_BACKEND, see backend.h
+  bool adopt(std::span<Linear* const> linears) const override;
   std::unique_ptr<Ops> ops(const OpsOptions& options) const override;
   size_t kv_page_bytes(const KvShape& shape) const override;
   std::unique_ptr<KvCache> kv_cache(const KvShape& shape, int64_t pages) const override;

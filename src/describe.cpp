@@ -37,7 +37,7 @@ std::string describe_model(const LoadedModel& m) {
   Json out = {{"path", m.path},
               {"format", m.format},
               {"architecture", m.architecture->gguf},
-              {"type", m.type},
+              {"type", m.level.empty() ? m.type : m.level},
               {"width", m.model->width()},
               {"layers", m.model->layers()},
               {"vocabulary", m.model->vocabulary()},

@@ -20,6 +20,7 @@ struct Decision {
 
 struct ModelSettings {
   std::string type;            // of the linear layers: "q8", "f32", …; empty: the source says nothing, they show it
+  std::string level;           // of the type's levels, in files that have it: "q8_fine"; empty: none
   std::string tokenizer_json;  // verbatim, or rebuilt, or without the vocabulary, which lies in a model file's tables
   Pipeline pipeline;
   size_t max_length = 0;                       // tokens of a text, special ones included; 0: the source does not say

@@ -1,5 +1,7 @@
 #include "sources/gguf_settings.h"
 
+#include <algorithm>
+
 #include "dispatch.h"
 #include "error.h"
 #include "heads/pooling.h"
@@ -11,12 +13,21 @@
 namespace quern {
 namespace {
 
+bool is_level(const TypeInfo& type, const std::string& name) {
+  return std::any_of(std::begin(type.levels), std::end(type.levels),
+                     [&](const Level& level) { return level.name && name == level.name; });
+}
+
 // What quern's own layouts share. json_key: where tokenizer.json is.
 ModelSettings own_settings(const GgufReader& f, const char* json_key) {
   ModelSettings s;
   s.type = f.get_string("quern.type");
   if (!find_type(s.type))
     throw Error(Status::bad_file, f.name() + ": quern.type \"" + printable(s.type) + "\" is no type of weights");
+  s.level = f.get_string_or("quern.level", "");
+  if (!s.level.empty() && !is_level(*find_type(s.type), s.level))
+    throw Error(Status::bad_file, f.name() + ": quern.level \"" + printable(s.level) + "\" is no level of " + s.type +
+                                      "; this version cannot read it");
   s.pipeline = pipeline_from_json(f.get_string("quern.pipeline"), f.name() + ": quern.pipeline");
   s.prompts = prompts_from_json(f.get_string_or("quern.prompts", "{}"), f.name() + ": quern.prompts");
   s.default_prompt = f.get_string_or("quern.default_prompt", "");

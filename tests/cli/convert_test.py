@@ -1,4 +1,5 @@
 """quern convert: every type, names, and what a failure leaves behind."""
+import json
 import os
 import shutil
 import subprocess
@@ -116,10 +117,20 @@ class Convert(Case):
                     self.assertEqual(found, expected)
                 with open(out, "rb") as f:
                     data = f.read()
-                self.assertEqual(b"tokenizer.ggml.merges" in data, kind not in ("q8", "q4"))
+                self.assertEqual(b"tokenizer.ggml.merges" in data, kind not in ("q8", "q8_fine", "q4"))
                 self.assertFalse(b"\0output.weight" in data)  # the head is the table
                 self.assertFalse(b"pooling_type" in data)
         self.assertGreater(sizes["q8"], sizes["q4"])
+        for kind in ("q8", "q8_fine"):  # decoders' codes are the finest there are
+            self.assertEqual(json.loads(self.run_ok("inspect", "--json", self.path("llama." + kind)).stdout)["type"], "q8_fine")
+
+    def test_alignment(self):
+        """Files of row types are llama.cpp's too, whose tools take 32 for granted; panels are read where they lie."""
+        for kind in TYPES:
+            with self.subTest(kind):
+                keys = json.loads(self.run_ok("inspect", "--json", model(kind)).stdout)["file"]["keys"]
+                found = [key["value"] for key in keys if key["name"] == "general.alignment"]
+                self.assertEqual(found, ["64"] if kind in ("q8", "q8_fine", "q4") else [])
 
 
 if __name__ == "__main__":

@@ -37,22 +37,23 @@ struct Avx2 : Avx2Family<Avx2Tiles> {
   static void add_pairs(I& acc, I sums) {  // in place: g++ 12 copies accumulators to and fro otherwise
     __asm__("vpaddd %1, %0, %0" : "+x"(acc) : "x"(_mm256_madd_epi16(sums, _mm256_set1_epi16(1))));
   }
-  static bool cannot_add_up(const int8_t* two_steps, int chain) noexcept {
-    const I zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1), most = _mm256_set1_epi16(128),
-            least = _mm256_set1_epi16(-128);
-    I found = zero;
+  static uint64_t overflows(const int8_t* two_steps, int chain) noexcept {
+    const I zero = _mm256_setzero_si256(), ones = _mm256_set1_epi8(1);
+    const auto bits = [&](I more, I less) {  // a bit for each int16
+      const I found = _mm256_or_si256(_mm256_cmpgt_epi16(more, _mm256_set1_epi16(128)),
+                                      _mm256_cmpgt_epi16(_mm256_set1_epi16(-128), less));
+      const auto bytes = static_cast<uint32_t>(_mm256_movemask_epi8(_mm256_packs_epi16(found, zero)));
+      return uint64_t{(bytes & 0xFF) | (bytes >> 8 & 0xFF00)};
+    };
+    uint64_t all = 0;
     for (int v = 0; v < 2; ++v) {
       const I a = load_bytes8(two_steps + 32 * v), b = load_bytes8(two_steps + 64 + 32 * v);
-      I more = pairs16(ones, _mm256_max_epi8(a, zero)), less = pairs16(ones, _mm256_min_epi8(a, zero));
+      const I more_a = pairs16(ones, _mm256_max_epi8(a, zero)), less_a = pairs16(ones, _mm256_min_epi8(a, zero));
       const I more_b = pairs16(ones, _mm256_max_epi8(b, zero)), less_b = pairs16(ones, _mm256_min_epi8(b, zero));
-      if (chain == 4) {
-        more = add16(more, more_b), less = add16(less, less_b);
-      } else {
-        more = _mm256_max_epi16(more, more_b), less = _mm256_min_epi16(less, less_b);
-      }
-      found = _mm256_or_si256(found, _mm256_or_si256(_mm256_cmpgt_epi16(more, most), _mm256_cmpgt_epi16(least, less)));
+      all |= chain == 4 ? bits(add16(more_a, more_b), add16(less_a, less_b)) << 16 * v
+                        : bits(more_a, less_a) << 16 * v | bits(more_b, less_b) << (32 + 16 * v);
     }
-    return !_mm256_testz_si256(found, found);
+    return all;
   }
   // Eight bytes from each of four places → out[8][4].
   static void interleave4(const uint8_t* a, const uint8_t* b, const uint8_t* c, const uint8_t* d, uint8_t* out) {

@@ -10,7 +10,7 @@ namespace quern {
 namespace {
 
 // Largest codes. With the coarser one nearly all sums of four products fit in 16 bits.
-constexpr int kCoarse = 80, kFine = 127;
+constexpr int kCoarse = 88, kFine = 127;
 
 int64_t panels(int64_t N) {
   return (N + kPanel - 1) / kPanel;

@@ -20,7 +20,7 @@ template <class S>
 struct ShortProduct;
 template <class S>
 constexpr bool has_short_sums = requires {
-  S::cannot_add_up;
+  S::overflows;
 };
 
 struct Q8 {
@@ -204,7 +204,7 @@ struct Q8 {
   static constexpr TypeKernels kernels() {
     TypeKernels out{row_bytes<S>, prepare<S>, multiply<S>, from_sums<S>, accumulate<S>};
     if constexpr (has_short_sums<S>) {
-      out.adopt = [](const Matrix& w) { return make_short_sums(w, S::cannot_add_up); };
+      out.adopt = [](const Matrix& w) { return make_short_sums(w, S::overflows); };
       out.scratch_bytes = ShortProduct<S>::scratch_bytes;
     }
     return out;

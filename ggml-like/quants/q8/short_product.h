@@ -2,7 +2,7 @@
 //
 // The vocabulary offers: A8 bytes8(p): four activations u8 for every output · W8 load_bytes8(p) · I pairs16(a, w):
 // products u8 · s8 added up in pairs, int16 · add16 · add_pairs(acc, sums): those added up in pairs to int32 ·
-// cannot_add_up · transpose8, interleave4.
+// overflows · transpose8, interleave4.
 #pragma once
 #include "quants/q8/q8.h"
 #include "quants/q8/short_sums.h"

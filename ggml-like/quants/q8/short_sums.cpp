@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstdlib>
 #include <cstring>
 #include <new>
@@ -16,6 +17,8 @@ namespace {
 constexpr int64_t kStep = ShortSums::kStep;
 constexpr int kMost = 128;  // 255 · 128 is the largest sum of activations times weights of one sign that int16 holds
 constexpr std::align_val_t kAlignment{64};
+
+constexpr int64_t kSlack = 16;  // columns that the first steps may need more of than their share
 
 // Instructions for a row and a step, by the mixes of isa/avx2; an extra step is gathered too.
 constexpr double kCost1 = 10.7, kCost2 = 7, kCost4 = 6, kCostExtra = 8.3;
@@ -34,27 +37,24 @@ struct Split {
 
 class Splitter {
  public:
-  Splitter(CannotAddUp cannot_add_up, int chain) : cannot_add_up_(cannot_add_up), chain_(chain) {}
+  Splitter(Overflows overflows, int chain) : overflows_(overflows), chain_(chain) {}
 
-  // False: there were more than `most` columns.
-  bool run(Split& split, size_t most) {
+  // False: it had to expect more than `most` columns.
+  bool run(Split& split, int64_t most) {
     split.columns.clear();
     int8_t* const w = split.weights.data();
     const int64_t n = static_cast<int64_t>(split.weights.size()) / kStep;
     for (int64_t step = 0; step < n; step += 2) {
       int8_t* const two = w + step * kStep;
-      if (!cannot_add_up_(two, chain_)) continue;
-      for (int output = 0; output < kPanel; ++output)
-        for (int k = 0; k < 4; k += 2) {
-          int8_t* const at = two + output * 4 + k;
-          if (chain_ == 4) {
-            fit(split, {at, at + 1, at + kStep, at + kStep + 1}, output);
-          } else {
-            fit(split, {at, at + 1}, output);
-            fit(split, {at + kStep, at + kStep + 1}, output);
-          }
-        }
-      if (split.columns.size() > most) return false;
+      for (uint64_t found = overflows_(two, chain_); found; found &= found - 1) {
+        const int bit = std::countr_zero(found), output = bit % 32 / 2;
+        int8_t* const at = two + bit / 32 * kStep + output * 4 + bit % 2 * 2;
+        if (chain_ == 4)
+          fit(split, {at, at + 1, at + kStep, at + kStep + 1}, output);
+        else
+          fit(split, {at, at + 1}, output);
+      }
+      if (static_cast<int64_t>(split.columns.size()) > kSlack + most * (step + 2) / n) return false;
     }
     std::sort(split.columns.begin(), split.columns.end(), [](const Column& a, const Column& b) { return a.k < b.k; });
     return true;
@@ -97,7 +97,7 @@ class Splitter {
     return nullptr;
   }
 
-  const CannotAddUp cannot_add_up_;
+  const Overflows overflows_;
   const int chain_;
 };
 
@@ -143,8 +143,8 @@ struct OwnedShortSums : ShortSums {
 
 class Maker {
  public:
-  Maker(const Matrix& w, CannotAddUp cannot_add_up)
-      : w_(w), K_(Q8::padded(w.K)), cannot_add_up_(cannot_add_up), out_(std::make_shared<OwnedShortSums>()) {
+  Maker(const Matrix& w, Overflows overflows)
+      : w_(w), K_(Q8::padded(w.K)), overflows_(overflows), out_(std::make_shared<OwnedShortSums>()) {
     out_->steps = round_up(K_ / 4, 2);
   }
 
@@ -172,7 +172,7 @@ class Maker {
     const double steps = static_cast<double>(out_->steps);
     panel = {.weights = to, .extra = nullptr, .k = nullptr, .n_extra = 0, .chain = 1};
     double best = kCost1 * steps;
-    for (const int chain : {4, 2}) {
+    for (const int chain : {2, 4}) {  // pairs rarely need much: what they cost soon shows when fours need more
       const double cost = (chain == 4 ? kCost4 : kCost2) * steps;
       if (cost >= best) break;
       if (!try_chain(p, chain, (best - cost) / kCostExtra, to, panel)) continue;
@@ -190,7 +190,7 @@ class Maker {
     Split split;
     split.weights.assign(codes(p), codes(p) + K_ * kPanel);
     split.weights.resize(static_cast<size_t>(out_->steps * kStep));
-    if (!Splitter(cannot_add_up_, chain).run(split, static_cast<size_t>(4 * most))) return false;
+    if (!Splitter(overflows_, chain).run(split, static_cast<int64_t>(4 * most))) return false;
     auto pairs = pair_up(split.columns);
     if (static_cast<double>(pairs.size() / 2) >= most && !pairs.empty()) return false;
     std::memcpy(to, split.weights.data(), split.weights.size());
@@ -225,7 +225,7 @@ class Maker {
 
   const Matrix& w_;
   const int64_t K_;
-  const CannotAddUp cannot_add_up_;
+  const Overflows overflows_;
   std::shared_ptr<OwnedShortSums> out_;
   std::vector<Column> columns_;
   std::vector<std::array<int, 2>> pairs_;
@@ -233,8 +233,8 @@ class Maker {
 
 }  // namespace
 
-std::shared_ptr<const void> make_short_sums(const Matrix& w, CannotAddUp cannot_add_up) {
-  return Maker(w, cannot_add_up).make();
+std::shared_ptr<const void> make_short_sums(const Matrix& w, Overflows overflows) {
+  return Maker(w, overflows).make();
 }
 
 }  // namespace quern

@@ -38,10 +38,12 @@ struct ShortSums {
   int64_t widened_bytes() const { return any_wide ? steps * 4 * 2 * kRows : 0; }
 };
 
-// Whether sums of `chain` products of two steps' weights could leave int16 for some output; chain is 2 or 4.
-using CannotAddUp = bool (*)(const int8_t* two_steps, int chain) noexcept;
+// Which sums of `chain` products of two steps' weights could leave int16. With chain 4 bit 2 n + i is that of output n
+// and its weights k = 2 i and 2 i + 1 of both steps; with chain 2 those of the first step, and from bit 32 on of the
+// second.
+using Overflows = uint64_t (*)(const int8_t* two_steps, int chain) noexcept;
 
 // A ShortSums of a q8 matrix as its file has it. Throws std::bad_alloc.
-std::shared_ptr<const void> make_short_sums(const Matrix& w, CannotAddUp cannot_add_up);
+std::shared_ptr<const void> make_short_sums(const Matrix& w, Overflows overflows);
 
 }  // namespace quern

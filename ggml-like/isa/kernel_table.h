@@ -13,6 +13,7 @@
 //   q8        Act8, act8_centered, act8_offset: how activations are stored · A8 broadcast8: four of them
 //             W8 load_w8: four k of cols8 outputs · Acc8 zero8, dot8(acc, a, w), sums8(lanes / cols8 of them) → I
 //             tile: rows8 × vectors8 vectors of outputs
+//             where sums of byte products fit int16: what quants/q8/short_product.h lists (isa/avx2/kernels.cpp)
 //             with matrix8, in place of broadcast8, load_w8 and sums8: load_rows8, zip_w8, row_of8 (isa/neon_i8mm)
 //   codes     W4 load_codes: four k of `lanes` outputs, a byte each · field<from, bits, to>: those bits of each byte,
 //             moved · or_codes · look_up: codes below 16 → a table's bytes

@@ -16,7 +16,7 @@ std::string repeat(const std::string& text, size_t n) {
 
 }  // namespace
 
-TEST_CASE("chat limits: steps, memory and output", "[hostile]") {
+TEST_CASE("chat limits: steps, memory and output", "[hostile][slow]") {
   for (const char* source :
        {"{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}", "{{ 'x' * 10**9 }}",
         "{{ [0] * 10**9 }}", "{{ range(10**9) | list }}", "{{ 'ab'.center(10**9) }}", "{{ '%1000000000d' % 1 }}",

@@ -199,7 +199,7 @@ TEST_CASE("config.json: what contradicts itself or is not what quern runs") {
   }
 }
 
-TEST_CASE("tensors: each one missing, of another shape, of another dtype") {
+TEST_CASE("tensors: each one missing, of another shape, of another dtype", "[slow]") {
   for (const Required& r : kRequired) {
     Copy copy(r.fixture);
     const std::vector<HfTensor> whole = tensors_of(copy.folder.path());

@@ -116,7 +116,7 @@ class Tabs(PageCase):
         self.assertEqual(len(cells), 64)
         self.assertEqual([float(cells[9 * i]) for i in range(8)], [1] * 8)
         self.assertEqual(cells, [cells[8 * (i % 8) + i // 8] for i in range(64)])  # symmetric
-        self.assertEqual(len(set(cells)), 29)
+        self.assertGreater(len(set(cells)), 25)  # of 28 pairs and 1; rounded, two may be equal
         texts = self.page.run("return document.getElementById('embed-texts').value").split("\n")
         scores = self.ok("/similarity", {"model": "words", "inputs": {"source_sentence": texts[0], "sentences": texts[1:]}}).json
         for cell, score in zip(cells[1:8], scores):

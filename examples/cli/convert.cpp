@@ -55,10 +55,11 @@ void add_convert(CLI::App& app) {
       ->required()
       ->type_name("FOLDER");
   c->add_option("-o,--output", a->output, "the file to write, e.g. minilm.q8")->required()->type_name("FILE");
-  c->add_option("--type", a->type,
-                "one of " + CLI::detail::join(types, ", ") +
-                    "; q8 (int8) is near-lossless and fastest, q4 (int4) smallest, and all others llama.cpp reads as "
-                    "well; default: the output's extension, else q8")
+  c->add_option(
+       "--type", a->type,
+       "one of " + CLI::detail::join(types, ", ") +
+           "; q8 (int8) is near-lossless and fastest, q8_fine its finest level, q4 (int4) smallest, and all others "
+           "llama.cpp reads as well; default: the output's extension, else q8")
       ->type_name("TYPE")
       ->check(CLI::IsMember(types));
   c->add_option("--calibration", a->calibration,

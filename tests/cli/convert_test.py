@@ -124,6 +124,23 @@ class Convert(Case):
         for kind in ("q8", "q8_fine"):  # decoders' codes are the finest there are
             self.assertEqual(json.loads(self.run_ok("inspect", "--json", self.path("llama." + kind)).stdout)["type"], "q8_fine")
 
+    def test_an_unknown_level_is_refused(self):
+        with open(model("q8_fine"), "rb") as f:
+            data = f.read()
+        later = self.path("later.q8")
+        with open(later, "wb") as f:
+            f.write(data.replace(b"q8_fine", b"q8_best"))
+        self.assertNotEqual(data.count(b"q8_fine"), 0)
+        self.run_failing(1, "embed", "-m", later, "-p", "a",
+                         says=f'{later}: quern.level "q8_best" is no level of q8; this version cannot read it')
+
+    def test_levels(self):
+        """Of one size and type; each has vectors and a fingerprint of its own."""
+        facts = {kind: json.loads(self.run_ok("inspect", "--json", model(kind)).stdout) for kind in ("q8", "q8_fine")}
+        self.assertEqual({kind: facts[kind]["type"] for kind in facts}, {"q8": "q8", "q8_fine": "q8_fine"})
+        self.assertNotEqual(facts["q8"]["fingerprint"], facts["q8_fine"]["fingerprint"])
+        self.assertAlmostEqual(os.path.getsize(model("q8")), os.path.getsize(model("q8_fine")), delta=100)
+
     def test_alignment(self):
         """Files of row types are llama.cpp's too, whose tools take 32 for granted; panels are read where they lie."""
         for kind in TYPES:

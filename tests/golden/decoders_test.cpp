@@ -105,7 +105,7 @@ TEST_CASE("decoders: logits do not depend on chunks nor threads, to the bit") {
   }
 }
 
-TEST_CASE("decoders: files of every type") {
+TEST_CASE("decoders: files of every type", "[every_type]") {
   for (const std::string& name : decoder_names()) {
     const auto golden = decoder_golden(name);
     const auto folder = decoder(name);
@@ -196,7 +196,7 @@ TEST_CASE("decoders: config.json as transformers wrote it before version 5") {
   });
 }
 
-TEST_CASE("decoders that embed: vectors of the reference, from the folder and from files") {
+TEST_CASE("decoders that embed: vectors of the reference, from the folder and from files", "[every_type]") {
   for (const std::string name : kEmbedders) {
     const auto golden = decoder_golden(name);
     const auto texts = golden.at("texts").get<std::vector<std::string>>();

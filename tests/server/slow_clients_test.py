@@ -82,13 +82,14 @@ class Slow(hostile.Hostile):
 
     def test_streams_that_nobody_reads(self):
         """500 of them hold no thread, and nothing else waits for them; each is dropped once its client took no byte for long."""
+        streams = 150 if os.environ.get("QUERN_SLOW_BUILD") else 500
         server = self.own_server(models.embedder(), models.generator(), args=["--sequences", 32])
         body = json.dumps({"messages": [{"role": "user", "content": "fox"}], "max_tokens": 200, "logprobs": True,
                            "top_logprobs": 20, "ignore_eos": True, "stream": True}).encode()
         answered = 'quern_requests_total{route="/v1/chat/completions",status="200"}'
         accepted = lambda: server.metric("quern_queue_requests") + server.metrics().get(answered, 0)  # noqa: E731
         socks = []
-        for sent in range(500):
+        for sent in range(streams):
             if sent % 20 == 0:  # requests that arrive together are read side by side, a thread for each
                 server.wait_for(lambda: accepted() >= sent, "those before are streams by now")
             sock = socket.socket()
@@ -102,12 +103,12 @@ class Slow(hostile.Hostile):
             self.ok("/embed", EMBED, server=server)
         server.wait_for(lambda: server.metric("quern_queue_requests") == 0, "all have generated what they may")
         # Each began, and its client was left with more than the system keeps for it.
-        self.assertEqual(server.metrics()[answered], 500)
-        self.assertEqual(server.metric("quern_generated_tokens_total"), 500 * 200)
+        self.assertEqual(server.metrics()[answered], streams)
+        self.assertEqual(server.metric("quern_generated_tokens_total"), streams * 200)
         self.assertGreater(server.metric("quern_unsent_bytes"), 0)
-        self.assertLessEqual(server.metric("quern_unsent_bytes"), 500 * (512 << 10))
+        self.assertLessEqual(server.metric("quern_unsent_bytes"), streams * (512 << 10))
         self.ok("/v1/completions", {"model": "generator", "prompt": "fox", "max_tokens": 2}, server=server)
-        self.assertLess(len(os.listdir(f"/proc/{server.process.pid}/task")), 150)  # a thread for each stream would be 500
+        self.assertLess(len(os.listdir(f"/proc/{server.process.pid}/task")), min(streams, 150))
         server.wait_for(lambda: server.metric("quern_connections") <= 2 and server.metric("quern_unsent_bytes") == 0,
                         "they are dropped")
 

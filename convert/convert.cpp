@@ -75,8 +75,7 @@ class Converter {
   }
   // Decoders keep all of a code's bits: their errors grow from token to token, and generating waits for memory anyway.
   static const Level* level_of(const WrittenType& as, const LoadedModel& source) {
-    if (as.level < 0) return nullptr;
-    return &as.type->levels[source.model->language_head().linear ? 1 : as.level];
+    return as.level && source.model->language_head().linear ? &as.type->levels[1] : as.level;
   }
   // Of a linear that is stored as this type. What the conversion sees no inputs of is rounded as finely as can be.
   const Level* level_for(const TypeInfo& type) const {

@@ -76,8 +76,9 @@ std::span<const WrittenType> written_types() {
     std::vector<WrittenType> made;
     for (const TypeInfo* type : all_types()) {
       if (!type->pack) continue;  // is only read
-      for (int i = 0; i < 2 && type->levels[i].name; ++i) made.push_back({type->levels[i].name, type, i});
-      if (!type->levels[0].name) made.push_back({type->name, type, -1});
+      for (const Level& level : type->levels)
+        if (level.name) made.push_back({level.name, type, &level});
+      if (!type->levels[0].name) made.push_back({type->name, type, nullptr});
     }
     return made;
   }();

@@ -29,7 +29,7 @@ const TypeInfo* find_type(const std::string& name);
 struct WrittenType {
   const char* name;
   const TypeInfo* type;
-  int level;  // of TypeInfo::levels; -1: the type has none
+  const Level* level;  // null: the type has none
 };
 std::span<const WrittenType> written_types();
 

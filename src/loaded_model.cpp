@@ -67,10 +67,7 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
     for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
   m->device = std::make_shared<HostDevice>(default_kernels());
-  std::vector<Linear*> linears;
-  for (const WeightSpec& weight : m->weights.specs)
-    if (weight.linear) linears.push_back(weight.linear);
-  if (m->device->adopt(linears))
+  if (m->device->adopt(m->weights.linears()))
     for (const WeightSpec& weight : m->weights.specs)
       if (weight.linear) source.weights().done_with(weight);
   return m;

@@ -16,8 +16,8 @@ constexpr int kPanel = 16;  // outputs that lie side by side
 // into what they will be read back as.
 template <class Code>
 void round_compensated(float* w, int64_t outputs, int64_t K, const Rounding& rounding, const Code& code) {
-  constexpr int64_t kBlock = 64,
-                    kColumns = 512;  // errors reach the rest of their block at once, what is behind it together
+  // Errors reach the rest of their block at once, and what is behind it together.
+  constexpr int64_t kBlock = 64, kColumns = 512;
   std::vector<float> now(static_cast<size_t>(outputs)), errors(static_cast<size_t>(outputs * kBlock)),
       change(static_cast<size_t>(outputs * kColumns));
   for (int64_t first = 0; first < K; first += kBlock) {

@@ -75,6 +75,13 @@ void WeightStore::Free::operator()(void* p) const {
   std::free(p);
 }
 
+std::vector<Linear*> WeightMap::linears() const {
+  std::vector<Linear*> all;
+  for (const WeightSpec& spec : specs)
+    if (spec.linear) all.push_back(spec.linear);
+  return all;
+}
+
 void* WeightStore::aligned(size_t bytes) {
   constexpr size_t kPage = size_t{2} << 20, kChunk = size_t{64} << 20;  // what is not used of a chunk stays untouched
   bytes = (bytes + 63) & ~size_t{63};

@@ -72,6 +72,8 @@ class WeightMap {
   void begin_layer(int i, const std::string& hf);
   void end_layer();
 
+  std::vector<Linear*> linears() const;  // of all specs that are one
+
   std::vector<WeightSpec> specs;
   // The specs of layer i are [begin, end).
   struct Range {

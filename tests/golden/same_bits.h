@@ -29,10 +29,7 @@ class Hash {
 inline std::shared_ptr<LoadedModel> on(const KernelTable& table, const std::string& path) {
   std::shared_ptr<LoadedModel> model = load_model(path);
   model->device = std::make_shared<HostDevice>(table);
-  std::vector<Linear*> linears;
-  for (const WeightSpec& weight : model->weights.specs)
-    if (weight.linear) linears.push_back(weight.linear);
-  model->device->adopt(linears);
+  model->device->adopt(model->weights.linears());
   return model;
 }
 

@@ -9,22 +9,19 @@ namespace quern {
 
 class Adopted {
  public:
-  Adopted(const TypeKernels& kernels, const Matrix& matrix, bool adopt = true) : kernels_(kernels), w(matrix) {
-    if (!adopt || !kernels.adopt) return;
-    own_ = kernels.adopt(w);
-    w.adopted = own_.get();
+  Adopted(const TypeKernels& kernels, const Matrix& matrix, bool adopt = true)
+      : kernels_(kernels), own_(adopt && kernels.adopt ? kernels.adopt(matrix) : nullptr), matrix_(matrix) {
+    matrix_.adopted = own_.get();
   }
   void multiply(const void* rows, int64_t M, int64_t n0, int64_t N, const Epilogue& e, float* y, int64_t stride) const {
-    Buffer scratch(kernels_.scratch_bytes ? kernels_.scratch_bytes(w) : 0);
-    kernels_.multiply(rows, M, w, n0, N, e, y, stride, scratch.get());
+    const Buffer scratch(kernels_.scratch_bytes ? kernels_.scratch_bytes(matrix_) : 0);
+    kernels_.multiply(rows, M, matrix_, n0, N, e, y, stride, scratch.get());
   }
 
  private:
   const TypeKernels& kernels_;
   std::shared_ptr<const void> own_;
-
- public:
-  Matrix w;
+  Matrix matrix_;
 };
 
 }  // namespace quern

@@ -46,12 +46,13 @@ class PageCase(ServerCase):
                       "talk=" + models.generator())
 
     def setUp(self):
+        self.homes = []  # of the servers that were opened, the last one shown
         self.page = Browser(self.phone, self.dark)
         self.addCleanup(self.page.close)
         self.open(self.server)
 
     def open(self, server, path="/"):
-        self.homes = getattr(self, "homes", []) + [server.url]
+        self.homes.append(server.url)
         self.page.open(server.url + path)
 
     def tearDown(self):

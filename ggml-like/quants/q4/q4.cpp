@@ -23,8 +23,8 @@ struct Range {
   }
 };
 
-// Scale (as f16 will hold it) and zero point with the least squared error for one output's group. The
-// candidates shrink the group's range step by step, since clipping its ends can pay for finer steps between.
+// Scale (as f16 will hold it) and zero point with the least squared error for one output's group. The candidates
+// shrink the group's range step by step, since clipping its ends can pay for finer steps between.
 Range best_range(const float* w) {
   float low = 0, high = 0;
   for (int k = 0; k < Q4::group; ++k) {

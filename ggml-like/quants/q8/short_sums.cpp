@@ -67,19 +67,17 @@ class Splitter {
       for (;;) {
         int sum = 0;
         int8_t* best = nullptr;
-        bool known = false;
+        Column* column = nullptr;  // of best, where there is one already: no further step is wanted then
         for (int8_t* code : codes) {
           const int value = sign * *code;
           if (value <= 0) continue;
           sum += value;
-          const bool has_column = find(split, code) != nullptr;
-          if (!best || has_column > known || (has_column == known && value > sign * *best))
-            best = code, known = has_column;
+          Column* const has = find(split, code);
+          if (!best || (has && !column) || (!has == !column && value > sign * *best)) best = code, column = has;
         }
         if (sum <= kMost) break;
         const int less = std::min(sum - kMost, sign * *best);
         *best = static_cast<int8_t>(*best - sign * less);
-        Column* column = find(split, best);
         if (!column) column = &split.columns.emplace_back(Column{k_of(split, best), {}});
         column->excess[static_cast<size_t>(output)] =
             static_cast<int8_t>(column->excess[static_cast<size_t>(output)] + sign * less);

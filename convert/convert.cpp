@@ -27,8 +27,8 @@ class Converter {
  public:
   Converter(const LoadedModel& source, const std::string& output, const WrittenType& as, const ConvertOptions& options)
       : source_(source),
-        type_(*as.type),
-        level_(level_of(as, source)),
+        type_(type_of(as, source)),
+        level_(as.level),
         options_(options),
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
         file_(output, type_.rows ? kRowAlignment : kPanelAlignment) {
@@ -73,9 +73,9 @@ class Converter {
     for (size_t i = 0; i < spec.parts.size() && weights.holds(spec); ++i) all.push_back(*weights.find(spec, i));
     return all;
   }
-  // Decoders keep all of a code's bits: their errors grow from token to token, and generating waits for memory anyway.
-  static const Level* level_of(const WrittenType& as, const LoadedModel& source) {
-    return as.level && source.model->language_head().linear ? &as.type->levels[1] : as.level;
+  static const TypeInfo& type_of(const WrittenType& as, const LoadedModel& source) {
+    const bool decoder = source.model->language_head().linear != nullptr;
+    return decoder && as.type->of_decoders ? *as.type->of_decoders : *as.type;
   }
   // Of a linear that is stored as this type. What the conversion sees no inputs of is rounded as finely as can be.
   const Level* level_for(const TypeInfo& type) const {
@@ -113,10 +113,17 @@ class Converter {
     }
     const InputStats& stats = calibration_->stats(*spec.linear);
     const std::vector<float> variance = unexplained(stats, default_kernels(), pool_);
-    const int64_t group = type.group > 0 ? type.group : spec.K;
+    const auto or_all = [&](int64_t group) { return group > 0 ? group : spec.K; };
     const Level* level = level_for(type);
     const float steps = level ? 2 * static_cast<float>(level->largest_code) : type.steps;
-    smooth = smoothing({spec.K, stats.samples, weights, variance, group, steps}, pool_);
+    smooth = smoothing({.K = spec.K,
+                        .samples = stats.samples,
+                        .weights = weights,
+                        .variance = variance,
+                        .group = or_all(type.group),
+                        .activation_group = or_all(type.activation_group),
+                        .steps = steps},
+                       pool_);
     weights = {};
     U = compensation(stats, smooth, default_kernels(), pool_);
   }

@@ -10,7 +10,7 @@ namespace quern {
 namespace {
 
 // The expected error is that of uniform rounding, step²/12 for every value:
-//   activations  A = mean over rows of (range/255)² · sum_k |w_k|²/m_k²
+//   activations  A = mean over rows of the sum over groups of (range/255)² · sum over the group's k of |w_k|²/m_k²
 //   weights      B = sum over groups of (2·amax/steps)² · sum over the group's k of variance_k · m_k²
 // A factor m_k costs by the ranges that channel k sets and by the weights' errors that it enlarges, and pays by the
 // activations' errors that it shrinks and the weights' amax that channel k sets. At the optimum both shares are equal
@@ -24,9 +24,10 @@ class Search {
         S_(in.samples.size() / K_),
         N_(in.weights.size() / K_),
         groups_(static_cast<size_t>((in.K + in.group - 1) / in.group)),
+        row_groups_(static_cast<size_t>((in.K + in.activation_group - 1) / in.activation_group)),
         norm_(K_, 0.0f),
         inverse_(K_),
-        rows_(S_),
+        rows_(S_ * row_groups_),
         peaks_(N_ * groups_) {
     for (size_t n = 0; n < N_; ++n)
       for (size_t k = 0; k < K_; ++k) norm_[k] += in.weights[n * K_ + k] * in.weights[n * K_ + k];
@@ -77,7 +78,8 @@ class Search {
     pool_.run(static_cast<int64_t>(row_blocks + (N_ + kBlock - 1) / kBlock), [&](int64_t task, Arena&) {
       const size_t i = static_cast<size_t>(task);
       if (i < row_blocks) {
-        for (size_t s = i * kBlock; s < std::min(S_, (i + 1) * kBlock); ++s) rows_[s] = range(s, m);
+        for (size_t s = i * kBlock; s < std::min(S_, (i + 1) * kBlock); ++s)
+          for (size_t g = 0; g < row_groups_; ++g) rows_[s * row_groups_ + g] = range(s, g, m);
       } else {
         for (size_t n = (i - row_blocks) * kBlock; n < std::min(N_, (i - row_blocks + 1) * kBlock); ++n)
           for (size_t g = 0; g < groups_; ++g) peaks_[n * groups_ + g] = peak(n, g);
@@ -85,14 +87,23 @@ class Search {
     });
   }
 
-  Range range(size_t s, const std::vector<float>& m) const {
-    const float* x = in_.samples.data() + s * K_;
-    return extremes(x, m.data(), K_);
+  struct Span {
+    size_t first, last;
+  };
+  Span span(size_t g, int64_t group) const {
+    const size_t first = g * static_cast<size_t>(group);
+    return {first, std::min(K_, first + static_cast<size_t>(group))};
+  }
+
+  Range range(size_t s, size_t g, const std::vector<float>& m) const {
+    const auto [first, last] = span(g, in_.activation_group);
+    Range r = extremes(in_.samples.data() + s * K_ + first, m.data() + first, last - first);
+    r.low_at += first, r.high_at += first;
+    return r;
   }
 
   Peak peak(size_t n, size_t g) const {
-    const size_t first = g * static_cast<size_t>(in_.group),
-                 last = std::min(K_, first + static_cast<size_t>(in_.group));
+    const auto [first, last] = span(g, in_.group);
     const float* w = in_.weights.data() + n * K_;
     const Range r = extremes(w + first, inverse_.data() + first, last - first);
     if (r.high >= -r.low) return {r.high, first + r.high_at};
@@ -124,24 +135,31 @@ class Search {
     find_extremes(m);
     cost_.assign(K_, 0.0);
     gain_.assign(K_, 0.0);
-    double ranges = 0, noise = 0;
-    for (size_t k = 0; k < K_; ++k) noise += double{norm_[k]} * inverse_[k] * inverse_[k];
-    for (const Range& r : rows_) ranges += double{r.high - r.low} * (r.high - r.low);
     const double a = 1.0 / (255.0 * 255.0 * static_cast<double>(S_)), b = 4.0 / (double{in_.steps} * in_.steps);
-    for (const Range& r : rows_) {
-      cost_[r.high_at] += a * noise * (r.high - r.low) * r.high;
-      cost_[r.low_at] -= a * noise * (r.high - r.low) * r.low;
-    }
-    for (size_t k = 0; k < K_; ++k) gain_[k] += a * ranges * norm_[k] * inverse_[k] * inverse_[k];
-    double error = a * ranges * noise;
+    double error = 0;
+    for (size_t g = 0; g < row_groups_; ++g) error += activations_of(g, a);
     for (size_t g = 0; g < groups_; ++g) error += b * weights_of(g, m, b);
     for (size_t k = 0; k < K_; ++k) cost_[k] /= error, gain_[k] /= error;
     return error;
   }
 
+  double activations_of(size_t g, double a) {
+    const auto [first, last] = span(g, in_.activation_group);
+    double ranges = 0, noise = 0;
+    for (size_t k = first; k < last; ++k) noise += double{norm_[k]} * inverse_[k] * inverse_[k];
+    for (size_t i = g; i < rows_.size(); i += row_groups_) {
+      const Range& r = rows_[i];
+      const double range = double{r.high - r.low};
+      ranges += range * range;
+      cost_[r.high_at] += a * noise * range * r.high;
+      cost_[r.low_at] -= a * noise * range * r.low;
+    }
+    for (size_t k = first; k < last; ++k) gain_[k] += a * ranges * norm_[k] * inverse_[k] * inverse_[k];
+    return a * ranges * noise;
+  }
+
   double weights_of(size_t g, const std::vector<float>& m, double b) {
-    const size_t first = g * static_cast<size_t>(in_.group),
-                 last = std::min(K_, first + static_cast<size_t>(in_.group));
+    const auto [first, last] = span(g, in_.group);
     double met = 0, squares = 0;
     for (size_t k = first; k < last; ++k) met += double{in_.variance[k]} * m[k] * m[k];
     for (size_t n = 0; n < N_; ++n) {
@@ -156,7 +174,7 @@ class Search {
   const SmoothingInput& in_;
   Pool& pool_;
   const KernelTable& kernels_ = default_kernels();
-  const size_t K_, S_, N_, groups_;
+  const size_t K_, S_, N_, groups_, row_groups_;
   std::vector<float> norm_, inverse_;  // |w_k|² over the outputs; 1/m_k
   std::vector<Range> rows_;
   std::vector<Peak> peaks_;

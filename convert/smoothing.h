@@ -14,6 +14,7 @@ struct SmoothingInput {
   const std::vector<float>& weights;   // (N, K)
   const std::vector<float>& variance;  // K: what the weights' rounding errors meet, see calibration.h
   int64_t group = 0;                   // weights that share a scale, along K
+  int64_t activation_group = 0;        // activations of a row that do
   float steps = 0;                     // codes that a weight may take, less one
 };
 

@@ -1,5 +1,6 @@
 #include "dispatch.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <vector>
 
@@ -75,7 +76,9 @@ std::span<const WrittenType> written_types() {
   static const std::vector<WrittenType> list = [] {
     std::vector<WrittenType> made;
     for (const TypeInfo* type : all_types()) {
-      if (!type->pack) continue;  // is only read
+      const auto stands_in = [&](const TypeInfo* other) { return other->of_decoders == type; };
+      if (!type->pack || std::any_of(all_types().begin(), all_types().end(), stands_in))
+        continue;  // no name of its own
       for (const Level& level : type->levels)
         if (level.name) made.push_back({level.name, type, &level});
       if (!type->levels[0].name) made.push_back({type->name, type, nullptr});

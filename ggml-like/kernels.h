@@ -18,7 +18,7 @@ namespace quern {
 
 enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu, tanh, sigmoid };
 
-constexpr int kTypes = 17;  // as many as quants/list.h has
+constexpr int kTypes = 18;  // as many as quants/list.h has
 
 // What follows a product: y = activation(y + bias) + residual. bias and residual may be null; both begin at y's first
 // column, residual at its first row too.
@@ -42,8 +42,8 @@ struct TypeKernels {
   // back ends; null for other types.
   void (*from_sums)(const int32_t* acc, const void* rows, int64_t M, const Matrix& w, const Epilogue& e, float* y,
                     int64_t stride) noexcept;
-  // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 (q8) or
-  // K / 32. Null for float types.
+  // The exact integer sums behind multiply, for the parity test: acc[(m * N + n) * groups + g], groups = 1 or
+  // as many as an output has scales. Null for float types.
   void (*accumulate)(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept;
   // What this ISA's products run from in place of the file's arrays, for Matrix::adopted: made once when a model is
   // loaded. Throws std::bad_alloc. Null: they run from the arrays.

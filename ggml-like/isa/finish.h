@@ -20,7 +20,7 @@ QUERN_INLINE typename S::F bias_of(const Epilogue& e, int v, int64_t valid) {
 }
 
 // Rows [m, m + R) of y = the rest of the epilogue of a tile whose bias has been added; y and e begin at the tile's
-// first column.
+// first column. The residual may be y itself where there is no activation.
 template <class S, int R, int V>
 QUERN_INLINE void finish_tile(const typename S::F (&tile)[R][V], int64_t valid, const Epilogue& e, int64_t m, float* y,
                               int64_t stride) {
@@ -28,26 +28,27 @@ QUERN_INLINE void finish_tile(const typename S::F (&tile)[R][V], int64_t valid, 
   y += m * stride;
   const Epilogue rest{nullptr, e.activation, e.residual ? e.residual + m * e.residual_stride : nullptr,
                       e.residual_stride};
-  if (valid < cols) {
+  const auto store = [&](int r, int v, typename S::F value) {
+    if (valid < cols)
+      Elementwise<S>::store_some(value, y + r * stride, v * S::lanes, valid);
+    else
+      S::store(value, y + r * stride + v * S::lanes);
+  };
+  if (e.residual && e.activation == Activation::none) {
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int v = 0; v < V; ++v)
-          Elementwise<S>::store_some(tile[r][v], y + r * stride, v * S::lanes, valid);
-    }
-  } else if (e.residual && e.activation == Activation::none) {
-    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      const float* const residual = rest.residual + r * e.residual_stride;
       QUERN_UNROLL for (int v = 0; v < V; ++v) {
-        const auto residual = S::load(rest.residual + r * e.residual_stride + v * S::lanes);
-        S::store(S::add(tile[r][v], residual), y + r * stride + v * S::lanes);
+        const auto added =
+            valid < cols ? Elementwise<S>::load_some(residual, v * S::lanes, valid) : S::load(residual + v * S::lanes);
+        store(r, v, S::add(tile[r][v], added));
       }
     }
     return;
-  } else {
-    QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int v = 0; v < V; ++v) S::store(tile[r][v], y + r * stride + v * S::lanes);
-    }
-    if (e.activation == Activation::none) return;
   }
-  Elementwise<S>::epilogue(y, R, valid, stride, rest);
+  QUERN_UNROLL for (int r = 0; r < R; ++r) {
+    QUERN_UNROLL for (int v = 0; v < V; ++v) store(r, v, tile[r][v]);
+  }
+  if (e.activation != Activation::none) Elementwise<S>::epilogue(y, R, valid, stride, rest);
 }
 
 }  // namespace quern

@@ -17,6 +17,7 @@
 #include "quants/q6_k/q6_k.h"
 #include "quants/q8/q8.h"
 #include "quants/q8_0/q8_0.h"
+#include "quants/q8_g256/q8_g256.h"
 
 namespace quern {
 
@@ -26,7 +27,7 @@ struct TypeList {
 };
 
 using QuantList =
-    TypeList<F32, F16, BF16, Q8, Q4, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, MXFP4>;
+    TypeList<F32, F16, BF16, Q8, Q8_G256, Q4, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, MXFP4>;
 static_assert(QuantList::size == kTypes);
 
 }  // namespace quern

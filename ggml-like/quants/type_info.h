@@ -55,10 +55,12 @@ struct TypeInfo {
   void (*decode)(const void* row, float* out, int64_t K) noexcept;
   void (*encode)(const float* x, void* row, int64_t K) noexcept;
 
-  int64_t group = 0;  // how many of an output's weights share a scale; 0: all
-  float steps = 0;    // between the largest and the smallest of them, for choosing smoothing factors; panel types only
-                      // (of those with levels: twice the largest code)
-  Level levels[2] = {};  // the coarser first; none: it is written under its own name alone
+  int64_t group = 0;             // how many of an output's weights share a scale; 0: all
+  int64_t activation_group = 0;  // how many of a row's activations do; 0: all
+  float steps = 0;  // between the largest and the smallest of the weights, for choosing smoothing factors; panel types
+                    // only (of those with levels: twice the largest code)
+  Level levels[2] = {};                   // the coarser first; none: it is written under its own name alone
+  const TypeInfo* of_decoders = nullptr;  // what a decoder is written as in its place, under the same names
 
   // Row types whose products run from panels that are made when a file is loaded. panel_bytes: of
   // Matrix::arrays[array], 0 for those that there are not. make_panels: of outputs [n0, n1), n0 a multiple of 16; calls

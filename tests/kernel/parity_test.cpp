@@ -83,7 +83,7 @@ Result run(const KernelTable& table, const Matrix& w, const std::vector<float>& 
   for (int64_t m = 0; m < M; ++m)
     for (int64_t n = w.N; n < stride; ++n) REQUIRE(r.y[static_cast<size_t>(m * stride + n)] == -777.0f);  // not overrun
   if (k.accumulate) {
-    const int64_t groups = w.type->group == 0 ? 1 : w.K / w.type->group;
+    const int64_t groups = w.type->group == 0 ? 1 : (w.K + w.type->group - 1) / w.type->group;
     r.sums.assign(static_cast<size_t>(M * w.N * groups), -1);
     k.accumulate(rows.get(), M, w, r.sums.data());
   }

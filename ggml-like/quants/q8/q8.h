@@ -129,9 +129,8 @@ struct Q8 {
 
   // M rows × V vectors of outputs from n on, of which `valid` are real. y and e begin there.
   template <class S, int V>
-  static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
-                      int64_t stride) {
-    const size_t x_bytes = row_bytes<S>(w.K);
+  static void columns(const char* x, size_t x_bytes, int64_t M, const Matrix& w, int64_t n, int64_t valid,
+                      const Epilogue& e, float* y, int64_t stride) {
     for_tiles<S::rows8>(M, [&]<int R>(int64_t m) {
       typename S::I acc[R][V];
       sums<S, R, V>(x + m * x_bytes, x_bytes, w, n, acc);
@@ -171,33 +170,45 @@ struct Q8 {
     }
   }
 
+  // multiply, of prepared rows that stand x_bytes apart.
   template <class S>
-  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
-                       int64_t stride, void* scratch) noexcept {
+  static void product(const char* rows, size_t x_bytes, int64_t M, const Matrix& w, int64_t n0, int64_t N,
+                      const Epilogue& e, float* y, int64_t stride, void* scratch) noexcept {
     if constexpr (has_short_sums<S>)
       if (w.adopted)
-        return ShortProduct<S>::multiply(static_cast<const char*>(rows), M, w, n0, N, e, y, stride,
-                                         static_cast<char*>(scratch));
+        return ShortProduct<S>::multiply(rows, x_bytes, M, w, n0, N, e, y, stride, static_cast<char*>(scratch));
     for_strips<S, S::vectors8>(N, [&]<int V>(int64_t n, int64_t valid) {
-      columns<S, V>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
+      columns<S, V>(rows, x_bytes, M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
     });
   }
 
   template <class S>
-  static void accumulate(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept {
-    const size_t x_bytes = row_bytes<S>(w.K);
+  static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
+                       int64_t stride, void* scratch) noexcept {
+    product<S>(static_cast<const char*>(rows), row_bytes<S>(w.K), M, w, n0, N, e, y, stride, scratch);
+  }
+
+  // accumulate, of rows that stand x_bytes apart, to sums that stand `apart` apart.
+  template <class S>
+  static void exact_sums(const char* rows, size_t x_bytes, int64_t M, const Matrix& w, int32_t* acc,
+                         int64_t apart) noexcept {
     for (int64_t m = 0; m < M; ++m) {
-      const char* x = static_cast<const char*>(rows) + m * x_bytes;
+      const char* x = rows + static_cast<size_t>(m) * x_bytes;
       for (int64_t n = 0; n < w.N; n += S::lanes) {
         typename S::I out[1][1];
         sums<S, 1, 1>(x, x_bytes, w, n, out);
         alignas(64) int32_t lanes[S::lanes];
         S::store_i32(out[0][0], lanes);
         for (int64_t c = 0; c < S::lanes && n + c < w.N; ++c)
-          acc[m * w.N + n + c] =
+          acc[(m * w.N + n + c) * apart] =
               lanes[c] - reinterpret_cast<const Header*>(x)->shift * static_cast<const int32_t*>(w.arrays[2])[n + c];
       }
     }
+  }
+
+  template <class S>
+  static void accumulate(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept {
+    exact_sums<S>(static_cast<const char*>(rows), row_bytes<S>(w.K), M, w, acc, 1);
   }
 
   template <class S>

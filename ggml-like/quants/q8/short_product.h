@@ -131,13 +131,12 @@ struct ShortProduct {
     }
   }
 
-  static void multiply(const char* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
-                       int64_t stride, char* scratch) {
+  static void multiply(const char* rows, size_t row_bytes, int64_t M, const Matrix& w, int64_t n0, int64_t N,
+                       const Epilogue& e, float* y, int64_t stride, char* scratch) {
     const ShortSums& sums = *static_cast<const ShortSums*>(w.adopted);
     uint8_t* const by_k = reinterpret_cast<uint8_t*>(scratch);
     uint8_t* const gathered = by_k + sums.by_k_bytes(w.K);
     int16_t* const widened = reinterpret_cast<int16_t*>(gathered + sums.gathered_bytes());
-    const size_t row_bytes = Q8::row_bytes<S>(w.K);
     for (int64_t m0 = 0; m0 < M; m0 += ShortSums::kRows) {
       const int64_t block_rows = M - m0 < ShortSums::kRows ? M - m0 : ShortSums::kRows;
       const Block block{rows + static_cast<size_t>(m0) * row_bytes, row_bytes, widened, 4 * sums.steps, gathered};

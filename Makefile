@@ -1,6 +1,6 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-chat test bench bench-peers bench-serve format asan tsan aarch64 lean fuzz clean help
+.PHONY: all demo demo-chat test bench bench-peers bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
@@ -34,6 +34,10 @@ bench-peers: all ## side by side with torch, ONNX Runtime, OpenVINO, CTranslate2
 	@scripts/setup peers
 	@scripts/bench-peers $(QUERN_BENCH_OPTIONS)
 
+bench-quality: all ## what int8 costs in quality, on tasks too, beside the peers' int8 (PEERS; half an hour)
+	@scripts/setup peers
+	@scripts/bench-quality $(QUERN_BENCH_OPTIONS)
+
 bench-serve: all ## what serving costs: beside the same work without it, under half an hour of load, behind a balancer
 	@scripts/setup test
 	@cmake --preset release -B build/bench -DQUERN_BENCH=ON -DQUERN_TESTS=OFF > /dev/null
@@ -54,4 +58,4 @@ clean: ## remove what was built (models stay)
 	rm -rf build quern embed
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile

@@ -14,7 +14,6 @@ from inputs import read_texts
 from model import Folder, NotMeasured
 
 CALIBRATION_TEXTS = 100
-INPUTS = ['input_ids', 'attention_mask', 'token_type_ids']
 
 
 def run(command: list[str | Path]) -> str:
@@ -56,14 +55,15 @@ class Exports:
             import torch
             from transformers import AutoModel
             model = AutoModel.from_pretrained(self.folder.path, attn_implementation='eager').eval().requires_grad_(False)
+            names = self.folder.inputs
 
             class Hidden(torch.nn.Module):
                 def forward(self, *inputs):
-                    return model(**dict(zip(INPUTS, inputs))).last_hidden_state
+                    return model(**dict(zip(names, inputs))).last_hidden_state
 
             ones = torch.ones(2, 16, dtype=torch.long)
-            torch.onnx.export(Hidden(), (ones, ones, ones * 0), str(path), input_names=INPUTS, output_names=['hidden'],
-                              opset_version=17, dynamo=False, dynamic_axes={n: {0: 'b', 1: 's'} for n in [*INPUTS, 'hidden']})
+            torch.onnx.export(Hidden(), (ones, ones, ones * 0)[:len(names)], str(path), input_names=names, output_names=['hidden'],
+                              opset_version=17, dynamo=False, dynamic_axes={n: {0: 'b', 1: 's'} for n in [*names, 'hidden']})
         return self.kept('f32.onnx', make)
 
     def onnx_fused(self) -> Path:
@@ -88,7 +88,7 @@ class Exports:
 
             def sample(text: str) -> dict[str, np.ndarray]:
                 ids = np.array(self.folder.ids([text]), np.int64)
-                return dict(zip(INPUTS, (ids, np.ones_like(ids), np.zeros_like(ids))))
+                return dict(zip(self.folder.inputs, (ids, np.ones_like(ids), np.zeros_like(ids))))
 
             texts = read_texts('mixed', CALIBRATION_TEXTS)
             graph = nncf.quantize(openvino.Core().read_model(self.onnx()), nncf.Dataset(texts, sample),

@@ -27,9 +27,13 @@ def read_json(path: Path, otherwise=None):
         fail(f'{path} cannot be read: {error}')
 
 
+# What the peers can be given, by model_type: the names of a model's inputs.
+INPUTS = {'bert': ['input_ids', 'attention_mask', 'token_type_ids'], 'mpnet': ['input_ids', 'attention_mask']}
+
+
 @dataclass(frozen=True)
 class Folder:
-    """A BERT encoder in Hugging Face's layout, and how long its texts may get."""
+    """An encoder in Hugging Face's layout, and how long its texts may get."""
     path: Path
     max_length: int
 
@@ -37,10 +41,19 @@ class Folder:
         for name in ('config.json', 'tokenizer.json', 'model.safetensors'):
             if not (self.path / name).is_file():
                 fail(f'{self.path} is not a Hugging Face folder of an encoder: {name} is missing')
-        if self.config.get('model_type') != 'bert':
-            fail(f'{self.path}: only BERT encoders can be compared, this is {self.config.get("model_type")!r}')
+        if self.inputs is None:
+            fail(f'{self.path}: only {" and ".join(INPUTS)} encoders can be compared, this is {self.config.get("model_type")!r}')
         if not 3 <= self.max_length <= self.config['max_position_embeddings']:
             fail(f'--max-length {self.max_length}: this model takes 3 to {self.config["max_position_embeddings"]} tokens')
+
+    @property
+    def inputs(self) -> list[str] | None:
+        """None: the peers' exports do not know such a model."""
+        return INPUTS.get(self.config.get('model_type'))
+
+    @property
+    def width(self) -> int:
+        return self.config.get('hidden_size') or self.config['n_embd']
 
     @property
     def name(self) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exports import INPUTS, Exports, llama_folder, run
+from exports import Exports, llama_folder, run
 from inputs import copy_of, cut
 from model import Folder
 
@@ -92,7 +92,7 @@ class BatchPeer(Peer):
     def embed(self, texts: list[str]) -> np.ndarray:
         tokens = self.folder.ids(texts)
         order = sorted(range(len(texts)), key=lambda i: -len(tokens[i]))
-        vectors = np.empty((len(texts), self.folder.config['hidden_size']), np.float32)
+        vectors = np.empty((len(texts), self.folder.width), np.float32)
 
         def one_batch(start: int) -> None:
             rows = order[start:start + self.batch]
@@ -153,7 +153,7 @@ class OnnxRuntime(BatchPeer):
         self.types = {i.name: np.int32 if 'int32' in i.type else np.int64 for i in self.session.get_inputs()}
 
     def hidden(self, ids, mask):
-        given = dict(zip(INPUTS, (ids, mask, np.zeros_like(ids))))
+        given = dict(zip(self.folder.inputs, (ids, mask, np.zeros_like(ids))))
         return self.session.run(None, {n: given[n].astype(t, copy=False) for n, t in self.types.items()})[0]
 
 
@@ -176,7 +176,7 @@ class OpenVinoInt8(BatchPeer):
         self.of_thread = threading.local()  # an inference request serves one caller at a time
 
     def hidden(self, ids, mask):
-        given = dict(zip(INPUTS, (ids, mask, np.zeros_like(ids))))
+        given = dict(zip(self.folder.inputs, (ids, mask, np.zeros_like(ids))))
         if not hasattr(self.of_thread, 'request'):
             self.of_thread.request = self.model.create_infer_request()
         return self.of_thread.request.infer({n: given[n] for n in self.inputs}, share_inputs=True)[0]

@@ -81,8 +81,8 @@ class Quern(Peer):
         width = c_int64()
         library.call('quern_embed_width', self.session, byref(self.options), byref(width))
         self.width = width.value
-        if self.width != self.folder.config['hidden_size']:
-            raise NotMeasured(f'{path} makes vectors of {self.width} floats, {self.folder.name} of {self.folder.config["hidden_size"]}')
+        if self.width != self.folder.width:
+            raise NotMeasured(f'{path} makes vectors of {self.width} floats, {self.folder.name} of {self.folder.width}')
 
     def version(self) -> str:
         return self.library.dll.quern_version().decode()

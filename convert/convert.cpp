@@ -27,7 +27,7 @@ class Converter {
  public:
   Converter(const LoadedModel& source, const std::string& output, const WrittenType& as, const ConvertOptions& options)
       : source_(source),
-        type_(type_of(as, source)),
+        type_(*as.type),
         level_(as.level),
         options_(options),
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
@@ -73,14 +73,12 @@ class Converter {
     for (size_t i = 0; i < spec.parts.size() && weights.holds(spec); ++i) all.push_back(*weights.find(spec, i));
     return all;
   }
-  static const TypeInfo& type_of(const WrittenType& as, const LoadedModel& source) {
-    const bool decoder = source.model->language_head().linear != nullptr;
-    return decoder && as.type->of_decoders ? *as.type->of_decoders : *as.type;
-  }
   // Of a linear that is stored as this type. What the conversion sees no inputs of is rounded as finely as can be.
   const Level* level_for(const TypeInfo& type) const {
     if (!type.levels[0].name) return nullptr;
-    return &type == &type_ ? level_ : &type.levels[1];
+    if (&type == &type_) return level_;
+    if (&type == type_.in_groups) return level_ == &type_.levels[0] ? &type.levels[0] : &type.levels[1];
+    return &type.levels[1];
   }
   static double source_bytes(const WeightTensors& t) { return static_cast<double>(t.weight.data.size()); }
 

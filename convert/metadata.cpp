@@ -75,8 +75,9 @@ std::vector<std::string> self_test_texts(const std::string& extra) {
 void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
                     const std::string& weights_sha256, const std::vector<std::string>& self_test, Pool& pool) {
   const std::string architecture = source.architecture->gguf;
-  const std::string rounded_as =
-      level ? type.name + (':' + std::to_string(level->largest_code)) : std::string(type.name);
+  std::string rounded_as = type.name;
+  if (level) rounded_as += ':' + std::to_string(level->largest_code);
+  if (type.in_groups) rounded_as += std::string("+") + type.in_groups->name;
   file.set_string("general.architecture", architecture);
   std::string name = source.repo.empty() ? source.path : source.repo;
   while (name.ends_with('/')) name.pop_back();

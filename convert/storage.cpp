@@ -20,9 +20,13 @@ const TypeInfo& named(const char* name) {
 const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted) {
   const int64_t K = spec.K;
   if (spec.always_f32) return named("f32");
-  if (!spec.calibrated && !wanted.rows) return named("q8");
-  if (K % wanted.k_multiple == 0) return wanted;
-  return wanted.rows ? named("f16") : named("q8");
+  const auto sized = [&](const TypeInfo& type) -> const TypeInfo& {
+    return type.in_groups && K > type.in_groups_from ? *type.in_groups : type;
+  };
+  if (!spec.calibrated && !wanted.rows) return sized(named("q8"));
+  if (spec.sensitive && wanted.finer) return sized(*wanted.finer);
+  if (K % wanted.k_multiple == 0) return sized(wanted);
+  return wanted.rows ? named("f16") : sized(named("q8"));
 }
 
 // Rows are looked up one by one, which panels do not allow. Coarser blocks than q8_0 would save no time: a text reads

@@ -76,7 +76,7 @@ std::span<const WrittenType> written_types() {
   static const std::vector<WrittenType> list = [] {
     std::vector<WrittenType> made;
     for (const TypeInfo* type : all_types()) {
-      const auto stands_in = [&](const TypeInfo* other) { return other->of_decoders == type; };
+      const auto stands_in = [&](const TypeInfo* other) { return other->in_groups == type; };
       if (!type->pack || std::any_of(all_types().begin(), all_types().end(), stands_in))
         continue;  // no name of its own
       for (const Level& level : type->levels)

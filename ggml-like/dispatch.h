@@ -28,8 +28,8 @@ const TypeInfo* find_type(const std::string& name);
 // A name under which files are written.
 struct WrittenType {
   const char* name;
-  const TypeInfo* type;  // decoders: its of_decoders, where there is one
-  const Level* level;    // null: the type has none
+  const TypeInfo* type;
+  const Level* level;  // null: the type has none
 };
 std::span<const WrittenType> written_types();
 

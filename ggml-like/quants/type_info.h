@@ -59,8 +59,11 @@ struct TypeInfo {
   int64_t activation_group = 0;  // how many of a row's activations do; 0: all
   float steps = 0;  // between the largest and the smallest of the weights, for choosing smoothing factors; panel types
                     // only (of those with levels: twice the largest code)
-  Level levels[2] = {};                   // the coarser first; none: it is written under its own name alone
-  const TypeInfo* of_decoders = nullptr;  // what a decoder is written as in its place, under the same names
+  Level levels[2] = {};  // the coarser first; none: it is written under its own name alone
+  // What linears of more than `in_groups_from` inputs are written as in its place, under the same names; null: nothing.
+  const TypeInfo* in_groups = nullptr;
+  int64_t in_groups_from = 0;
+  const TypeInfo* finer = nullptr;  // what linears that bear its rounding least are written as; null: as all others
 
   // Row types whose products run from panels that are made when a file is loaded. panel_bytes: of
   // Matrix::arrays[array], 0 for those that there are not. make_panels: of outputs [n0, n1), n0 a multiple of 16; calls

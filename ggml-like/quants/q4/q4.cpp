@@ -6,6 +6,7 @@
 
 #include "quants/compensate.h"
 #include "quants/half.h"
+#include "quants/q8/q8.h"
 
 namespace quern {
 namespace {
@@ -122,6 +123,7 @@ constinit const TypeInfo Q4::info = {
     .encode = nullptr,
     .group = group,
     .steps = 15,
+    .finer = &Q8::info,
 };
 
 }  // namespace quern

@@ -36,7 +36,8 @@ constinit const TypeInfo Q8::info = {
     .encode = nullptr,
     .steps = 2 * kFineCode,
     .levels = {kQ8Levels[0], kQ8Levels[1]},
-    .of_decoders = &Q8_G256::info,
+    .in_groups = &Q8_G256::info,
+    .in_groups_from = 512,
 };
 
 }  // namespace quern

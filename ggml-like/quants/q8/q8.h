@@ -27,6 +27,16 @@ struct Q8 {
   static const TypeInfo info;
   static constexpr int64_t padded(int64_t K) { return round_up(K, 4); }
 
+  // How a product ends: it goes onto what y holds already, or into y.
+  struct Ending {
+    Epilogue rest;
+    bool onto = false;  // then there is no bias in `rest`
+    template <class S>
+    Ending from_column(int64_t n) const {
+      return {quern::from_column<S>(rest, n), onto};
+    }
+  };
+
   // A prepared row: this header, then K activations as S::Act8 = u - offset, where the ISA chooses the offset.
   struct Header {
     float scale;
@@ -130,7 +140,7 @@ struct Q8 {
   // M rows × V vectors of outputs from n on, of which `valid` are real. y and e begin there.
   template <class S, int V>
   static void columns(const char* x, size_t x_bytes, int64_t M, const Matrix& w, int64_t n, int64_t valid,
-                      const Epilogue& e, float* y, int64_t stride) {
+                      const Ending& e, float* y, int64_t stride) {
     for_tiles<S::rows8>(M, [&]<int R>(int64_t m) {
       typename S::I acc[R][V];
       sums<S, R, V>(x + m * x_bytes, x_bytes, w, n, acc);
@@ -141,20 +151,21 @@ struct Q8 {
   // Raw sums of a tile of rows x → y.
   template <class S, int R, int V>
   static QUERN_INLINE void end_tile(const typename S::I (&acc)[R][V], const char* x, size_t x_bytes, const Matrix& w,
-                                    int64_t n, int64_t valid, const Epilogue& e, int64_t m, float* y, int64_t stride) {
+                                    int64_t n, int64_t valid, const Ending& e, int64_t m, float* y, int64_t stride) {
     const float* scale = static_cast<const float*>(w.arrays[1]) + n;
     const int32_t* sum = static_cast<const int32_t*>(w.arrays[2]) + n;
     typename S::F out[R][V];
     QUERN_UNROLL for (int v = 0; v < V; ++v) {
-      const auto scales = S::load(scale + v * S::lanes), bias = bias_of<S>(e, v, valid);
+      const auto scales = S::load(scale + v * S::lanes), bias = bias_of<S>(e.rest, v, valid);
       const auto totals = S::load_i32(sum + v * S::lanes);
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         const Header& head = *reinterpret_cast<const Header*>(x + r * x_bytes);
         const auto exact = S::sub_i32(acc[r][v], S::mul_i32(S::set1_i32(head.shift), totals));
-        out[r][v] = S::fma(S::mul(S::to_float(exact), scales), S::set1(head.scale), bias);
+        const auto before = e.onto ? Elementwise<S>::load_some(y + (m + r) * stride, v * S::lanes, valid) : bias;
+        out[r][v] = S::fma(S::mul(S::to_float(exact), scales), S::set1(head.scale), before);
       }
     }
-    finish_tile<S>(out, valid, e, m, y, stride);
+    finish_tile<S>(out, valid, e.rest, m, y, stride);
   }
 
   template <class S>
@@ -165,7 +176,7 @@ struct Q8 {
       for_strips<S, 1>(w.N, [&]<int V>(int64_t n, int64_t valid) {
         const typename S::I tile[1][1] = {{S::load_i32(acc + m * w.N + n)}};
         end_tile<S, 1, 1>(tile, static_cast<const char*>(rows) + m * x_bytes, x_bytes, w, n, valid,
-                          from_column<S>(e, n), m, y + n, stride);
+                          {from_column<S>(e, n)}, m, y + n, stride);
       });
     }
   }
@@ -173,19 +184,19 @@ struct Q8 {
   // multiply, of prepared rows that stand x_bytes apart.
   template <class S>
   static void product(const char* rows, size_t x_bytes, int64_t M, const Matrix& w, int64_t n0, int64_t N,
-                      const Epilogue& e, float* y, int64_t stride, void* scratch) noexcept {
+                      const Ending& e, float* y, int64_t stride, void* scratch) noexcept {
     if constexpr (has_short_sums<S>)
       if (w.adopted)
         return ShortProduct<S>::multiply(rows, x_bytes, M, w, n0, N, e, y, stride, static_cast<char*>(scratch));
     for_strips<S, S::vectors8>(N, [&]<int V>(int64_t n, int64_t valid) {
-      columns<S, V>(rows, x_bytes, M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
+      columns<S, V>(rows, x_bytes, M, w, n0 + n, valid, e.from_column<S>(n), y + n, stride);
     });
   }
 
   template <class S>
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride, void* scratch) noexcept {
-    product<S>(static_cast<const char*>(rows), row_bytes<S>(w.K), M, w, n0, N, e, y, stride, scratch);
+    product<S>(static_cast<const char*>(rows), row_bytes<S>(w.K), M, w, n0, N, {e}, y, stride, scratch);
   }
 
   // accumulate, of rows that stand x_bytes apart, to sums that stand `apart` apart.

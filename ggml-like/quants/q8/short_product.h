@@ -103,7 +103,7 @@ struct ShortProduct {
 
   template <int rows, int chain>
   static QUERN_INLINE void panel_rows(const Block& block, int64_t M, const Matrix& w, const ShortSums::Panel& panel,
-                                      int64_t n, int64_t valid, const Epilogue& e, float* y, int64_t stride) {
+                                      int64_t n, int64_t valid, const Q8::Ending& e, float* y, int64_t stride) {
     const ShortSums& sums = *static_cast<const ShortSums*>(w.adopted);
     for_tiles<rows>(M, [&]<int R>(int64_t m) {
       I acc[R][kVectors];
@@ -115,12 +115,12 @@ struct ShortProduct {
 
   // Rows of one block times the panels of outputs [n0, n0 + N).
   static void block_panels(const Block& block, int64_t M, const uint8_t* by_k, uint8_t* gathered, const Matrix& w,
-                           int64_t n0, int64_t N, const Epilogue& e, float* y, int64_t stride) {
+                           int64_t n0, int64_t N, const Q8::Ending& e, float* y, int64_t stride) {
     const ShortSums& sums = *static_cast<const ShortSums*>(w.adopted);
     for (int64_t n = 0; n < N; n += 16) {
       const ShortSums::Panel& panel = sums.panels[(n0 + n) / 16];
       const int64_t valid = N - n < 16 ? N - n : 16;
-      const Epilogue rest = from_column<S>(e, n);
+      const Q8::Ending rest = e.from_column<S>(n);
       gather(block, M, by_k, panel, gathered);
       if (panel.chain == 4)
         panel_rows<4, 4>(block, M, w, panel, n0 + n, valid, rest, y + n, stride);
@@ -132,7 +132,7 @@ struct ShortProduct {
   }
 
   static void multiply(const char* rows, size_t row_bytes, int64_t M, const Matrix& w, int64_t n0, int64_t N,
-                       const Epilogue& e, float* y, int64_t stride, char* scratch) {
+                       const Q8::Ending& e, float* y, int64_t stride, char* scratch) {
     const ShortSums& sums = *static_cast<const ShortSums*>(w.adopted);
     uint8_t* const by_k = reinterpret_cast<uint8_t*>(scratch);
     uint8_t* const gathered = by_k + sums.by_k_bytes(w.K);
@@ -148,8 +148,10 @@ struct ShortProduct {
       }
       for (int64_t m = 0; sums.any_wide && m < block_rows; ++m)
         for (int64_t k = 0; k < 4 * sums.steps; ++k) widened[m * 4 * sums.steps + k] = block.row(m)[k];
-      const Epilogue rest{e.bias, e.activation, e.residual ? e.residual + m0 * e.residual_stride : nullptr,
-                          e.residual_stride};
+      const Epilogue& all = e.rest;
+      const Q8::Ending rest{{all.bias, all.activation, all.residual ? all.residual + m0 * all.residual_stride : nullptr,
+                             all.residual_stride},
+                            e.onto};
       block_panels(block, block_rows, many ? by_k : nullptr, gathered, w, n0, N, rest, y + m0 * stride, stride);
     }
   }

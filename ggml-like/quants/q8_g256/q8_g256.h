@@ -1,8 +1,8 @@
-// q8 in groups of 256 along K: a decoder's q8. Within a group all is as in q8: weights with one scale per output, and
-// activations as u8 with a scale and a zero point of their own. A product is that of every group in turn, added up in
-// f32; so that one large activation costs the rest of its group their digits, and no other group. What a gated unit
-// hands on is like that: on SmolLM2 the error of ffn_down is a third of q8's, both of its weights and of its
-// activations. An addition, a conversion and a product more for every 64 steps of four k.
+// q8 in groups of 256 along K, for linears of many inputs. Within a group all is as in q8: weights with one scale per
+// output, and activations as u8 with a scale and a zero point of their own. A product is that of every group in turn,
+// added up in f32; so one large activation costs the rest of its group their digits, and no other group. What follows
+// an activation is like that: on SmolLM2 the error of ffn_down is a third of q8's, both of its weights and of its
+// activations. Every 64 steps of four k, each sum is converted, scaled and added once more.
 //
 // Arrays: q8_g256, q8_g256.scale and q8_g256.sum are q8's of group after group; the last group may be smaller.
 #pragma once
@@ -55,7 +55,7 @@ struct Q8_G256 {
     const size_t x_bytes = row_bytes<S>(w.K);
     const char* x = static_cast<const char*>(rows);
     for (int64_t g = 0; g < groups(w.K); ++g, x += Q8::row_bytes<S>(group)) {
-      const Epilogue one = g == 0 ? Epilogue{.bias = e.bias} : Epilogue{.residual = y, .residual_stride = stride};
+      const Q8::Ending one = g == 0 ? Q8::Ending{.rest = {.bias = e.bias}} : Q8::Ending{.rest = {}, .onto = true};
       Q8::product<S>(x, x_bytes, M, part(w, g), n0, N, one, y, stride, scratch);
     }
     if (e.activation != Activation::none || e.residual)

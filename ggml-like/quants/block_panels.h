@@ -132,10 +132,10 @@ struct BlockPanels {
     return reinterpret_cast<const Act<S>*>(x + values(K)) + g * 32 + q * 4;
   }
 
-  // Integer sums of sub s of group g for R rows x and P pieces of S::lanes outputs: first without their start.
+  // Integer sums of sub s of group g for R rows x and P pieces of S::lanes outputs: what the codes add to them.
   template <class S, int s, int R, int P, class Codes>
-  static QUERN_INLINE void signed_sums(const Codes& all, const char* x, int64_t K, int64_t g,
-                                       typename S::I (&out)[R][P]) {
+  static QUERN_INLINE void add_signed(const Codes& all, const char* x, int64_t K, int64_t g,
+                                      typename S::I (&sums)[R][P]) {
     typename S::AccS acc[R][P];
     unrolled<quads>([&]<int i>() QUERN_INLINED {
       typename S::WS w[P];
@@ -146,46 +146,48 @@ struct BlockPanels {
       }
     });
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int p = 0; p < P; ++p) out[r][p] = S::sums_s(acc[r][p]);
+      QUERN_UNROLL for (int p = 0; p < P; ++p) sums[r][p] = S::add_i32(S::sums_s(acc[r][p]), sums[r][p]);
     }
   }
-  // Of `run` quads from q0 on.
+  // The same of `run` quads from q0 on, which fit int16 together where sums are short.
   template <class S, int q0, int run, int R, int P, class Codes>
-  static QUERN_INLINE void run_sums(const Codes& all, const char* x, int64_t K, int64_t g, typename S::I (&out)[R][P]) {
+  static QUERN_INLINE void add_run(const Codes& all, const char* x, int64_t K, int64_t g, typename S::I (&sums)[R][P]) {
     typename S::Acc4 acc[R][P];
+    if constexpr (S::wide4) {
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = sums[r][p];
+      }
+    }
     unrolled<run>([&]<int i>() QUERN_INLINED {
       typename S::W4 w[P];
       QUERN_UNROLL for (int p = 0; p < P; ++p) w[p] = all.template get<q0 + i>(p);
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         const auto four = S::broadcast4(quad_at<S>(x + r * row_bytes<S>(K), K, g, q0 + i));
-        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = chain4<S, i == 0>(acc[r][p], w[p], four);
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = chain4 < S, i == 0 && !S::wide4 > (acc[r][p], w[p], four);
       }
     });
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int p = 0; p < P; ++p) out[r][p] = S::sums4(acc[r][p]);
+      QUERN_UNROLL for (int p = 0; p < P; ++p) {
+        if constexpr (S::wide4)
+          sums[r][p] = S::sums4(acc[r][p]);
+        else
+          sums[r][p] = S::add_i32(sums[r][p], S::sums4(acc[r][p]));
+      }
     }
   }
   template <class S, int s, int R, int P, class Codes>
-  static QUERN_INLINE void sub_sums(const Codes& all, const char* x, int64_t K, int64_t g, typename S::I (&out)[R][P]) {
+  static QUERN_INLINE void sub_sums(const Codes& all, const char* x, int64_t K, int64_t g,
+                                    typename S::I (&sums)[R][P]) {
+    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      const auto* const start = reinterpret_cast<const int32_t*>(x + r * row_bytes<S>(K) + starts(K));
+      QUERN_UNROLL for (int p = 0; p < P; ++p) sums[r][p] =
+          S::set1_i32(lifted<S> != 0 ? start[g * (32 / T::sub) + s] : 0);
+    }
     if constexpr (by_bytes) {
-      signed_sums<S, s>(all, x, K, g, out);
+      add_signed<S, s>(all, x, K, g, sums);
     } else {
       constexpr int run = S::wide4 || fits >= quads ? quads : fits >= 4 ? 4 : fits >= 2 ? 2 : 1;
-      run_sums<S, s * quads, run>(all, x, K, g, out);
-      unrolled<quads / run - 1>([&]<int i>() QUERN_INLINED {
-        typename S::I more[R][P];
-        run_sums<S, s * quads + (i + 1) * run, run>(all, x, K, g, more);
-        QUERN_UNROLL for (int r = 0; r < R; ++r) {
-          QUERN_UNROLL for (int p = 0; p < P; ++p) out[r][p] = S::add_i32(out[r][p], more[r][p]);
-        }
-      });
-    }
-    if constexpr (lifted<S> != 0) {
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        const auto start =
-            S::set1_i32(reinterpret_cast<const int32_t*>(x + r * row_bytes<S>(K) + starts(K))[g * (32 / T::sub) + s]);
-        QUERN_UNROLL for (int p = 0; p < P; ++p) out[r][p] = S::add_i32(out[r][p], start);
-      }
+      unrolled<quads / run>([&]<int i>() QUERN_INLINED { add_run<S, s * quads + i * run, run>(all, x, K, g, sums); });
     }
   }
 

@@ -1,6 +1,7 @@
 // How a product is cut into register tiles; shared by the kernels of all types. Included by ISA-flagged files only.
 #pragma once
 #include <cstdint>
+
 #if defined(QUERN_NO_UNROLL)  // the tests' emulated vectors, which need not be fast
 #define QUERN_UNROLL
 #elif defined(__clang__)

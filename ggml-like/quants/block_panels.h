@@ -270,7 +270,7 @@ struct BlockPanels {
     const uint8_t* const all_codes = codes_at(w, n) + lane * 4;
     const uint8_t* const all_scales = scales_at(w, n);
     const int64_t code_panel = K / 32 * Planes::group_bytes, scale_panel = K / T::block * Planes::scale_bytes;
-    for_tiles<few && S::wide4 ? few_rows<S> : S::rows4>(M, [&]<int R>(int64_t m) QUERN_INLINED {
+    for_tiles<few && P == 1 ? few_rows<S> : S::rows4>(M, [&]<int R>(int64_t m) QUERN_INLINED {
       const char* const rows = x + m * x_bytes;
       typename S::F acc[R][P];
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
@@ -343,14 +343,14 @@ struct BlockPanels {
       });
     };
     // Few rows are bound by memory: one stream of codes, read once, which prefetchers follow from panel to panel.
-    if constexpr (!S::wide4) {
-      if (M > S::rows4) return OpenedPanels<S, BlockPanels>::multiply(x, M, w, n0, N, e, y, stride);
-      strips.template operator()<S::pieces4, true>();
-    } else if (M <= few_rows<S>) {
+    if (!S::wide4 && M <= S::rows4)
+      strips.template operator()<S::wide4 ? 1 : S::pieces4, true>();  // whole lines, a panel's 16 outputs
+    else if (M <= few_rows<S>)
       strips.template operator()<1, true>();
-    } else {
+    else if constexpr (S::wide4)
       strips.template operator()<S::pieces4, false>();
-    }
+    else
+      OpenedPanels<S, BlockPanels>::multiply(x, M, w, n0, N, e, y, stride);
   }
 
   template <class S>

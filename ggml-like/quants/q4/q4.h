@@ -69,17 +69,11 @@ struct Q4 {
     return static_cast<const uint8_t*>(w.arrays[0]) + n / 16 * w.K * 8 + n % 16 * 4;
   }
   // Where group g of output n has its scale or zero point, in arrays 1 and 2.
-  static QUERN_INLINE int64_t group_at(const Matrix& w, int64_t n, int64_t g) {
-    return n / 16 * 16 * (w.K / group) + g * 16 + n % 16;
+  static QUERN_INLINE int64_t group_at(int64_t K, int64_t n, int64_t g) {
+    return n / 16 * 16 * (K / group) + g * 16 + n % 16;
   }
-  template <class S>
-  static QUERN_INLINE typename S::F scale_at(const Matrix& w, int64_t n, int64_t g) {
-    return S::load_f16(static_cast<const uint16_t*>(w.arrays[1]) + group_at(w, n, g));
-  }
-  template <class S>
-  static QUERN_INLINE typename S::F zero_at(const Matrix& w, int64_t n, int64_t g) {
-    return S::to_float(S::load_u8(static_cast<const uint8_t*>(w.arrays[2]) + group_at(w, n, g)));
-  }
+  static QUERN_INLINE const uint16_t* scales(const Matrix& w) { return static_cast<const uint16_t*>(w.arrays[1]); }
+  static QUERN_INLINE const uint8_t* zeros(const Matrix& w) { return static_cast<const uint8_t*>(w.arrays[2]); }
   static QUERN_INLINE const int8_t* values(const char* row, int64_t K) {
     return reinterpret_cast<const int8_t*>(row + sizeof(Header) + sums_bytes(K));
   }
@@ -133,8 +127,10 @@ struct Q4 {
   static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
                       int64_t stride) {
     const size_t x_bytes = row_bytes<S>(w.K);
-    const uint8_t* const codes = codes_at(w, n);
     const int64_t K = w.K;
+    const uint8_t* const codes = codes_at(w, n);
+    const uint16_t* const all_scales = scales(w) + group_at(K, n, 0);  // P > 1 only where n % 16 is 0
+    const uint8_t* const all_zeros = zeros(w) + group_at(K, n, 0);
     for_tiles<S::rows4>(M, [&]<int R>(int64_t m) QUERN_INLINED {
       const char* const rows = x + m * x_bytes;
       typename S::F acc[R][P];
@@ -145,7 +141,8 @@ struct Q4 {
         typename S::I sums[R][P];
         group_sums<S, R, P>(PackedCodes<S>{codes + g * group * 8, K * 8}, rows, K, g, sums);
         QUERN_UNROLL for (int p = 0; p < P; ++p) {
-          const auto scale = scale_at<S>(w, n + p * S::lanes, g), zero = zero_at<S>(w, n + p * S::lanes, g);
+          const int64_t at = group_at(K, p * S::lanes, g);
+          const auto scale = S::load_f16(all_scales + at), zero = S::to_float(S::load_u8(all_zeros + at));
           QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] =
               plus_group<S>(acc[r][p], sums[r][p], scale, zero, less(rows + r * x_bytes, g));
         }
@@ -165,8 +162,9 @@ struct Q4 {
     prefetch_ahead<S>(packed.group, group * 8);
     QUERN_UNROLL for (int p = 0; p < 16 / S::lanes; ++p) {
       unrolled<group / 4>([&]<int q>() QUERN_INLINED { to.codes[q][p] = packed.template get<q>(p); });
-      to.scale[p] = scale_at<S>(w, n + p * S::lanes, g);
-      to.zero[p] = zero_at<S>(w, n + p * S::lanes, g);
+      const int64_t at = group_at(w.K, n + p * S::lanes, g);
+      to.scale[p] = S::load_f16(scales(w) + at);
+      to.zero[p] = S::to_float(S::load_u8(zeros(w) + at));
     }
   }
   template <class S, int R>
@@ -205,8 +203,7 @@ struct Q4 {
           S::store_i32(sums[0][0], lanes);
           for (int64_t c = 0; c < S::lanes && n + c < w.N; ++c)
             acc[(m * w.N + n + c) * groups + g] =
-                lanes[c] +
-                static_cast<const uint8_t*>(w.arrays[2])[group_at(w, n + c, g)] * static_cast<int32_t>(less(row, g));
+                lanes[c] + zeros(w)[group_at(w.K, n + c, g)] * static_cast<int32_t>(less(row, g));
         }
       }
     }

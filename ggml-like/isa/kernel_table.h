@@ -17,10 +17,11 @@
 //             with matrix8, in place of broadcast8, load_w8 and sums8: load_rows8, zip_w8, row_of8 (isa/neon_i8mm)
 //   codes     W4 load_codes: four k of `lanes` outputs, a byte each · field<from, bits, to>: those bits of each byte,
 //             moved · or_codes · look_up: codes below 16 → a table's bytes
-//   small     codes below 128 as they are: A4 broadcast4 (int8) · Acc4 zero4, dot4(acc, w, a), sums4 → I; unless
-//             wide4, the sum of a code's products must fit int16 · tile: rows4 × pieces4
-//   signed    WS signed_codes(W4) · ActS, AS broadcast_s · AccS zero_s, dot_s(acc, w, a), sums_s → I: the sum of
-//             (w + lift_s) · a
+//   small     codes below 128 as they are: A4 broadcast4 (int8) · Acc4 zero4, dot4(acc, w, a), sums4 → I · tile: rows4
+//             × pieces4. Not wide4: the sum of a code's products must fit int16, products of more than rows4 rows are
+//             quants/opened_panels.h, and chains begin with first4(w, a)
+//   signed    WS signed_codes(W4) · ActS, AS broadcast_s · AccS zero_s (first_s), dot_s(acc, w, a), sums_s → I: the
+//             sum of (w + lift_s) · a
 //   limit     L8, limit_dot(acc, a, b): the fastest 8-bit dot product, limit_macs multiply-accumulates
 //   tiles     row_tile_rows × row_tile_cols (row types), gemm_rows × gemm_cols vectors (gemm)
 //

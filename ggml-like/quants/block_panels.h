@@ -9,18 +9,10 @@
 #include "isa/finish.h"
 #include "kernels.h"
 #include "quants/block_type.h"
+#include "quants/opened_panels.h"
 #include "quants/tiles.h"
 
 namespace quern {
-
-// f.operator()<i>() for i < n, each a constant.
-template <int n, class F, int i = 0>
-QUERN_INLINE void unrolled(const F& f) {
-  if constexpr (i < n) {
-    f.template operator()<i>();
-    unrolled<n, F, i + 1>(f);
-  }
-}
 
 template <class T>
 struct BlockPanels {
@@ -105,72 +97,97 @@ struct BlockPanels {
 
   // How many products of a code and an activation fit int16 together, two by two.
   static constexpr int largest = T::has_table ? T::top : (1 << T::bits) - 1;
-  static constexpr int fits = 32767 / (2 * 127 * largest);
+  static constexpr int fits = by_bytes ? 0 : 32767 / (2 * 127 * largest);
 
-  // Integer sums of a sub for R rows and P pieces of S::lanes outputs; `first`: its first quad in the group. x: the
-  // activations of the group's 32 k.
-  template <class S, int first, int R, int P>
-  static QUERN_INLINE void sub_sums(const Act<S>* x, size_t x_stride, const uint8_t* group, int64_t panel_bytes,
-                                    const int32_t* start, size_t start_stride, typename S::I (&out)[R][P]) {
-    const auto piece = [&](int p) { return group + p * S::lanes / 16 * panel_bytes + p * S::lanes % 16 * 4; };
-    const auto row = [&](int r) {
-      return reinterpret_cast<const Act<S>*>(reinterpret_cast<const char*>(x) + r * x_stride);
-    };
-    const auto begin = [&](int r) {
-      return S::set1_i32(*reinterpret_cast<const int32_t*>(reinterpret_cast<const char*>(start) + r * start_stride));
-    };
+  // A group's codes as the products take them.
+  template <class S, bool bytes>
+  struct WeightsOf {
+    using type = typename S::W4;
+  };
+  template <class S>
+  struct WeightsOf<S, true> {
+    using type = typename S::WS;
+  };
+  template <class S>
+  using Weights = typename WeightsOf<S, by_bytes>::type;
+
+  // They as they lie in a panel, from the first of the wanted outputs on.
+  template <class S>
+  struct PackedCodes {
+    const uint8_t* group;
+    int64_t panel_bytes;
+    template <int q>
+    QUERN_INLINE Weights<S> get(int p) const {
+      const auto w = codes<S, q>(group + p * S::lanes / 16 * panel_bytes + p * S::lanes % 16 * 4);
+      if constexpr (by_bytes)
+        return S::signed_codes(w);
+      else
+        return w;
+    }
+  };
+
+  // Activations of quad q of group g of row x.
+  template <class S>
+  static QUERN_INLINE const Act<S>* quad_at(const char* x, int64_t K, int64_t g, int q) {
+    return reinterpret_cast<const Act<S>*>(x + values(K)) + g * 32 + q * 4;
+  }
+
+  // Integer sums of sub s of group g for R rows x and P pieces of S::lanes outputs: what the codes add to them.
+  template <class S, int s, int R, int P, class Codes>
+  static QUERN_INLINE void add_signed(const Codes& all, const char* x, int64_t K, int64_t g,
+                                      typename S::I (&sums)[R][P]) {
+    typename S::AccS acc[R][P];
+    unrolled<quads>([&]<int i>() QUERN_INLINED {
+      typename S::WS w[P];
+      QUERN_UNROLL for (int p = 0; p < P; ++p) w[p] = all.template get<s * quads + i>(p);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        const auto four = S::broadcast_s(quad_at<S>(x + r * row_bytes<S>(K), K, g, s * quads + i));
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = chain_s<S, i == 0>(acc[r][p], w[p], four);
+      }
+    });
+    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      QUERN_UNROLL for (int p = 0; p < P; ++p) sums[r][p] = S::add_i32(S::sums_s(acc[r][p]), sums[r][p]);
+    }
+  }
+  // The same of `run` quads from q0 on, which fit int16 together where sums are short.
+  template <class S, int q0, int run, int R, int P, class Codes>
+  static QUERN_INLINE void add_run(const Codes& all, const char* x, int64_t K, int64_t g, typename S::I (&sums)[R][P]) {
+    typename S::Acc4 acc[R][P];
+    if constexpr (S::wide4) {
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = sums[r][p];
+      }
+    }
+    unrolled<run>([&]<int i>() QUERN_INLINED {
+      typename S::W4 w[P];
+      QUERN_UNROLL for (int p = 0; p < P; ++p) w[p] = all.template get<q0 + i>(p);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        const auto four = S::broadcast4(quad_at<S>(x + r * row_bytes<S>(K), K, g, q0 + i));
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = chain4 < S, i == 0 && !S::wide4 > (acc[r][p], w[p], four);
+      }
+    });
+    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      QUERN_UNROLL for (int p = 0; p < P; ++p) {
+        if constexpr (S::wide4)
+          sums[r][p] = S::sums4(acc[r][p]);
+        else
+          sums[r][p] = S::add_i32(sums[r][p], S::sums4(acc[r][p]));
+      }
+    }
+  }
+  template <class S, int s, int R, int P, class Codes>
+  static QUERN_INLINE void sub_sums(const Codes& all, const char* x, int64_t K, int64_t g,
+                                    typename S::I (&sums)[R][P]) {
+    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      const auto* const start = reinterpret_cast<const int32_t*>(x + r * row_bytes<S>(K) + starts(K));
+      QUERN_UNROLL for (int p = 0; p < P; ++p) sums[r][p] =
+          S::set1_i32(lifted<S> != 0 ? start[g * (32 / T::sub) + s] : 0);
+    }
     if constexpr (by_bytes) {
-      typename S::AccS acc[R][P];
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = S::zero_s();
-      }
-      unrolled<quads>([&]<int i>() {
-        typename S::WS w[P];
-        QUERN_UNROLL for (int p = 0; p < P; ++p) w[p] = S::signed_codes(codes<S, first + i>(piece(p)));
-        QUERN_UNROLL for (int r = 0; r < R; ++r) {
-          const auto four = S::broadcast_s(row(r) + (first + i) * 4);
-          QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = S::dot_s(acc[r][p], w[p], four);
-        }
-      });
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        QUERN_UNROLL for (int p = 0; p < P; ++p) {
-          out[r][p] = S::sums_s(acc[r][p]);
-          if constexpr (lifted<S> != 0) out[r][p] = S::add_i32(out[r][p], begin(r));
-        }
-      }
+      add_signed<S, s>(all, x, K, g, sums);
     } else {
       constexpr int run = S::wide4 || fits >= quads ? quads : fits >= 4 ? 4 : fits >= 2 ? 2 : 1;
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        QUERN_UNROLL for (int p = 0; p < P; ++p) out[r][p] = lifted<S> != 0 ? begin(r) : S::set1_i32(0);
-      }
-      unrolled<quads / run>([&]<int part>() {
-        typename S::Acc4 acc[R][P];
-        QUERN_UNROLL for (int r = 0; r < R; ++r) {
-          QUERN_UNROLL for (int p = 0; p < P; ++p) {
-            if constexpr (S::wide4)
-              acc[r][p] = out[r][p];
-            else
-              acc[r][p] = S::zero4();
-          }
-        }
-        unrolled<run>([&]<int i>() {
-          constexpr int q = first + part * run + i;
-          typename S::W4 w[P];
-          QUERN_UNROLL for (int p = 0; p < P; ++p) w[p] = codes<S, q>(piece(p));
-          QUERN_UNROLL for (int r = 0; r < R; ++r) {
-            const auto four = S::broadcast4(row(r) + q * 4);
-            QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = S::dot4(acc[r][p], w[p], four);
-          }
-        });
-        QUERN_UNROLL for (int r = 0; r < R; ++r) {
-          QUERN_UNROLL for (int p = 0; p < P; ++p) {
-            if constexpr (S::wide4)
-              out[r][p] = S::sums4(acc[r][p]);
-            else
-              out[r][p] = S::add_i32(out[r][p], S::sums4(acc[r][p]));
-          }
-        }
-      });
+      unrolled<quads / run>([&]<int i>() QUERN_INLINED { add_run<S, s * quads + i * run, run>(all, x, K, g, sums); });
     }
   }
 
@@ -201,7 +218,9 @@ struct BlockPanels {
         return scale;
     }
     QUERN_INLINE typename S::F min_of(int64_t sub) const {  // with the sign with which it is added
-      if constexpr (Planes::two_level)
+      if constexpr (!T::mins)
+        return S::zero();
+      else if constexpr (Planes::two_level)
         return S::mul(S::sub(S::zero(), min), S::to_float(S::load_s8(mins + sub * 16)));
       else
         return min;
@@ -216,19 +235,42 @@ struct BlockPanels {
     return static_cast<const uint8_t*>(w.arrays[1]) + n / 16 * (w.K / T::block) * Planes::scale_bytes;
   }
 
-  template <class S>  // rows of a tile of one piece
-  static constexpr int few = S::rows4* S::pieces4 < 8 ? S::rows4* S::pieces4 : 8;
+  // acc + scale · scale_x · sums + min · scale_x · sum v, of sub s of group g of row x.
+  template <class S, int s>
+  static QUERN_INLINE typename S::F plus_sub(typename S::F acc, typename S::I sums, typename S::F scale,
+                                             typename S::F min, const char* x, int64_t K, int64_t g) {
+    const float scale_x = reinterpret_cast<const float*>(x)[g];
+    acc = S::fma(S::to_float(sums), S::mul(scale, S::set1(scale_x)), acc);
+    if constexpr (T::mins)
+      acc = S::fma(min, S::set1(reinterpret_cast<const float*>(x + totals(K))[g * (32 / T::sub) + s]), acc);
+    return acc;
+  }
 
-  // M rows × P pieces of outputs from n on, of which `valid` are real. y and e begin there.
-  template <class S, int P>
+  template <class S, int R, int P>
+  static QUERN_INLINE void end(typename S::F (&acc)[R][P], const char*, const Matrix&, int64_t, int64_t valid,
+                               const Epilogue& e, int64_t m, float* y, int64_t stride) {
+    QUERN_UNROLL for (int p = 0; p < P; ++p) {
+      const auto bias = bias_of<S>(e, p, valid);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] = S::add(acc[r][p], bias);
+    }
+    finish_tile<S>(acc, valid, e, m, y, stride);
+  }
+
+  template <class S>  // rows of a tile of one piece
+  static constexpr int few_rows = S::rows4* S::pieces4 < 8 ? S::rows4* S::pieces4 : 8;
+
+  // M rows × P pieces of outputs from n on, of which `valid` are real. y and e begin there. `few`: all of them
+  // are one tile.
+  template <class S, int P, bool few>
   static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
                       int64_t stride) {
+    constexpr int subs = 32 / T::sub;
     const size_t x_bytes = row_bytes<S>(w.K);
     const int64_t lane = n % 16, K = w.K;  // P > 1 only where lane is 0
     const uint8_t* const all_codes = codes_at(w, n) + lane * 4;
     const uint8_t* const all_scales = scales_at(w, n);
     const int64_t code_panel = K / 32 * Planes::group_bytes, scale_panel = K / T::block * Planes::scale_bytes;
-    for_tiles<P == 1 ? few<S> : S::rows4>(M, [&]<int R>(int64_t m) {
+    for_tiles<few && P == 1 ? few_rows<S> : S::rows4>(M, [&]<int R>(int64_t m) QUERN_INLINED {
       const char* const rows = x + m * x_bytes;
       typename S::F acc[R][P];
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
@@ -240,54 +282,75 @@ struct BlockPanels {
             Scales<S>(all_scales + p * S::lanes / 16 * scale_panel + b * Planes::scale_bytes, lane + p * S::lanes % 16);
         for (int64_t g = 0; g < T::block / 32; ++g) {
           const int64_t group = b * (T::block / 32) + g;
-          const uint8_t* const group_codes = all_codes + group * Planes::group_bytes;
-          if constexpr (P == 1) {  // where prefetchers stop, at the ends of pages: 0 to 4 % of generating
-            constexpr int64_t ahead = 3072;
-            for (int64_t line = 0; line < Planes::group_bytes; line += 64)
-              __builtin_prefetch(group_codes + ahead + line, 0, 2);
-          }
-          const Act<S>* const v = reinterpret_cast<const Act<S>*>(rows + values(K)) + group * 32;
-          unrolled<32 / T::sub>([&]<int s>() {
-            const int64_t sub = group * (32 / T::sub) + s;  // of the row
+          const PackedCodes<S> packed{all_codes + group * Planes::group_bytes, code_panel};
+          if constexpr (few) prefetch_ahead<S>(packed.group, Planes::group_bytes);
+          unrolled<subs>([&]<int s>() QUERN_INLINED {
             typename S::I sums[R][P];
-            sub_sums<S, s * quads, R, P>(v, x_bytes, group_codes, code_panel,
-                                         reinterpret_cast<const int32_t*>(rows + starts(K)) + sub, x_bytes, sums);
+            sub_sums<S, s, R, P>(packed, rows, K, group, sums);
             QUERN_UNROLL for (int p = 0; p < P; ++p) {
-              const auto scale = scales[p].scale_of(g * (32 / T::sub) + s);
-              QUERN_UNROLL for (int r = 0; r < R; ++r) {
-                const float sx = reinterpret_cast<const float*>(rows + r * x_bytes)[group];
-                acc[r][p] = S::fma(S::to_float(sums[r][p]), S::mul(scale, S::set1(sx)), acc[r][p]);
-              }
-              if constexpr (T::mins) {
-                const auto min = scales[p].min_of(g * (32 / T::sub) + s);
-                QUERN_UNROLL for (int r = 0; r < R; ++r) {
-                  const float total = reinterpret_cast<const float*>(rows + r * x_bytes + totals(K))[sub];
-                  acc[r][p] = S::fma(min, S::set1(total), acc[r][p]);
-                }
-              }
+              const auto scale = scales[p].scale_of(g * subs + s), min = scales[p].min_of(g * subs + s);
+              QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] =
+                  plus_sub<S, s>(acc[r][p], sums[r][p], scale, min, rows + r * x_bytes, K, group);
             }
           });
         }
       }
-      QUERN_UNROLL for (int p = 0; p < P; ++p) {
-        const auto bias = bias_of<S>(e, p, valid);
-        QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] = S::add(acc[r][p], bias);
+      end<S, R, P>(acc, rows, w, n, valid, e, m, y, stride);
+    });
+  }
+
+  // For OpenedPanels.
+  template <class S>
+  struct Opened : OpenedCodes<Weights<S>, 16 / S::lanes> {
+    typename S::F scale[32 / T::sub][16 / S::lanes], min[32 / T::sub][16 / S::lanes];
+  };
+  template <class S>
+  static QUERN_INLINE void open(const Matrix& w, int64_t n, int64_t g, Opened<S>& to) {
+    constexpr int subs = 32 / T::sub, groups = T::block / 32;
+    const PackedCodes<S> packed{codes_at(w, n) + g * Planes::group_bytes, 0};
+    prefetch_ahead<S>(packed.group, Planes::group_bytes);
+    QUERN_UNROLL for (int p = 0; p < 16 / S::lanes; ++p) {
+      unrolled<8>([&]<int q>() QUERN_INLINED { to.codes[q][p] = packed.template get<q>(p); });
+      const Scales<S> scales(scales_at(w, n) + g / groups * Planes::scale_bytes, p * S::lanes);
+      QUERN_UNROLL for (int s = 0; s < subs; ++s) {
+        to.scale[s][p] = scales.scale_of(g % groups * subs + s);
+        to.min[s][p] = scales.min_of(g % groups * subs + s);
       }
-      finish_tile<S>(acc, valid, e, m, y, stride);
+    }
+  }
+  template <class S, int R>
+  static QUERN_INLINE void add_group(const Opened<S>& opened, const char* x, int64_t K, int64_t g,
+                                     typename S::F (*acc)[16 / S::lanes]) {
+    constexpr int P = 16 / S::lanes;
+    const size_t x_bytes = row_bytes<S>(K);
+    unrolled<32 / T::sub>([&]<int s>() QUERN_INLINED {
+      typename S::I sums[R][P];
+      sub_sums<S, s, R, P>(opened, x, K, g, sums);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] =
+            plus_sub<S, s>(acc[r][p], sums[r][p], opened.scale[s][p], opened.min[s][p], x + r * x_bytes, K, g);
+      }
     });
   }
 
   template <class S>
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride, void*) noexcept {
-    const auto strip = [&]<int P>(int64_t n, int64_t valid) {
-      columns<S, P>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
+    const char* const x = static_cast<const char*>(rows);
+    const auto strips = [&]<int MP, bool few>() {
+      for_strips<S, MP>(N, [&]<int P>(int64_t n, int64_t valid) {
+        columns<S, P, few>(x, M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
+      });
     };
     // Few rows are bound by memory: one stream of codes, read once, which prefetchers follow from panel to panel.
-    if (M <= few<S>)
-      for_strips<S, 1>(N, strip);
+    if (!S::wide4 && M <= S::rows4)
+      strips.template operator()<S::wide4 ? 1 : S::pieces4, true>();  // whole lines, a panel's 16 outputs
+    else if (M <= few_rows<S>)
+      strips.template operator()<1, true>();
+    else if constexpr (S::wide4)
+      strips.template operator()<S::pieces4, false>();
     else
-      for_strips<S, S::pieces4>(N, strip);
+      OpenedPanels<S, BlockPanels>::multiply(x, M, w, n0, N, e, y, stride);
   }
 
   template <class S>
@@ -298,15 +361,14 @@ struct BlockPanels {
       const char* const row = static_cast<const char*>(rows) + m * static_cast<int64_t>(x_bytes);
       for (int64_t n = 0; n < w.N; n += S::lanes) {
         for (int64_t g = 0; g < w.K / 32; ++g) {
-          unrolled<32 / T::sub>([&]<int s>() {
-            const int64_t sub = g * (32 / T::sub) + s;
+          unrolled<32 / T::sub>([&]<int s>() QUERN_INLINED {
             typename S::I sums[1][1];
-            sub_sums<S, s * quads, 1, 1>(reinterpret_cast<const Act<S>*>(row + values(w.K)) + g * 32, x_bytes,
-                                         codes_at(w, n) + n % 16 * 4 + g * Planes::group_bytes, 0,
-                                         reinterpret_cast<const int32_t*>(row + starts(w.K)) + sub, x_bytes, sums);
+            sub_sums<S, s, 1, 1>(PackedCodes<S>{codes_at(w, n) + n % 16 * 4 + g * Planes::group_bytes, 0}, row, w.K, g,
+                                 sums);
             alignas(64) int32_t lanes[S::lanes];
             S::store_i32(sums[0][0], lanes);
-            for (int64_t c = 0; c < S::lanes && n + c < w.N; ++c) acc[(m * w.N + n + c) * subs + sub] = lanes[c];
+            for (int64_t c = 0; c < S::lanes && n + c < w.N; ++c)
+              acc[(m * w.N + n + c) * subs + g * (32 / T::sub) + s] = lanes[c];
           });
         }
       }

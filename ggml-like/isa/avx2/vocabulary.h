@@ -63,9 +63,9 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   static I load_i32(const int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p)); }
   static void store_i32(I a, int32_t* p) { _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), a); }
   static int32_t sum_i32(I a) {
-    int32_t v[8];
-    store_i32(a, v);
-    return v[0] + v[1] + v[2] + v[3] + v[4] + v[5] + v[6] + v[7];
+    __m128i v = _mm_add_epi32(_mm256_castsi256_si128(a), _mm256_extracti128_si256(a, 1));
+    v = _mm_add_epi32(v, _mm_shuffle_epi32(v, 0x4E));
+    return _mm_cvtsi128_si32(_mm_add_epi32(v, _mm_shuffle_epi32(v, 0xB1)));
   }
 
   static __m256i widen(__m128i v) { return _mm256_cvtepi8_epi16(v); }
@@ -77,6 +77,15 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
   // at two thirds of the rate.
   static I pinned(I acc) {
     __asm__("" : "+x"(acc));
+    return acc;
+  }
+  // Added in place: g++ 12 makes trees of sums otherwise, whose products it all keeps first, on the stack.
+  static I plus16(I acc, I sums) {
+    __asm__("vpaddw %1, %0, %0" : "+x"(acc) : "x"(sums));
+    return acc;
+  }
+  static I plus32(I acc, I sums) {
+    __asm__("vpaddd %1, %0, %0" : "+x"(acc) : "x"(sums));
     return acc;
   }
   static I dot16(I acc, I a, I b) { return pinned(_mm256_add_epi32(acc, _mm256_madd_epi16(a, b))); }
@@ -107,27 +116,35 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
     return _mm256_castps_si256(_mm256_broadcast_ss(reinterpret_cast<const float*>(p)));
   }
   static Acc4 zero4() { return _mm256_setzero_si256(); }
-  static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return _mm256_add_epi16(acc, _mm256_maddubs_epi16(w, a)); }
+  static Acc4 first4(W4 w, A4 a) { return _mm256_maddubs_epi16(w, a); }
+  static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return plus16(acc, first4(w, a)); }
   static I sums4(Acc4 acc) { return _mm256_madd_epi16(acc, _mm256_set1_epi16(1)); }
 
-  // Signed bytes on both sides: widened to int16, as in q8; the two halves of a register of codes apart.
+  // Signed bytes on both sides: widened to int16, as in q8; of each output k 0 and 1 of four, and 2 and 3.
   using ActS = int16_t;
-  using AS = __m256i;
   struct WS {
-    __m256i low, high;
+    __m256i first, second;
   };
-  using AccS = WS;
+  using AS = WS;
+  using AccS = __m256i;
   static constexpr int lift_s = 0;
-  static WS signed_codes(W4 x) { return {widen(_mm256_castsi256_si128(x)), widen(_mm256_extracti128_si256(x, 1))}; }
+  static WS signed_codes(W4 x) {
+    const __m256i low =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, 0, -1, 1, -1, 4, -1, 5, -1, 8, -1, 9, -1, 12, -1, 13));
+    const __m256i high =
+        _mm256_broadcastsi128_si256(_mm_setr_epi8(-1, 2, -1, 3, -1, 6, -1, 7, -1, 10, -1, 11, -1, 14, -1, 15));
+    return {_mm256_srai_epi16(_mm256_shuffle_epi8(x, low), 8), _mm256_srai_epi16(_mm256_shuffle_epi8(x, high), 8)};
+  }
   static AS broadcast_s(const int16_t* p) {
-    return _mm256_castpd_si256(_mm256_broadcast_sd(reinterpret_cast<const double*>(p)));
+    return {broadcast_i32(reinterpret_cast<const int32_t*>(p)), broadcast_i32(reinterpret_cast<const int32_t*>(p) + 1)};
   }
-  static AccS zero_s() { return {_mm256_setzero_si256(), _mm256_setzero_si256()}; }
+  static AccS first_s(WS w, AS a) {
+    return plus32(_mm256_madd_epi16(a.first, w.first), _mm256_madd_epi16(a.second, w.second));
+  }
   static AccS dot_s(AccS acc, WS w, AS a) {
-    return {_mm256_add_epi32(acc.low, _mm256_madd_epi16(a, w.low)),
-            _mm256_add_epi32(acc.high, _mm256_madd_epi16(a, w.high))};
+    return plus32(plus32(acc, _mm256_madd_epi16(a.first, w.first)), _mm256_madd_epi16(a.second, w.second));
   }
-  static I sums_s(AccS acc) { return _mm256_permute4x64_epi64(_mm256_hadd_epi32(acc.low, acc.high), 0xD8); }
+  static I sums_s(AccS acc) { return acc; }
 
   using L8 = __m256i;
   static constexpr int limit_macs = 32;

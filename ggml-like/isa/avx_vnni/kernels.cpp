@@ -50,6 +50,7 @@ struct AvxVnni : Avx2Family<AvxVnniTiles> {
   static constexpr bool wide4 = true;
 
   using ActS = int8_t;
+  using AS = __m256i;
   using WS = __m256i;
   using AccS = __m256i;
   static constexpr int lift_s = 128;  // makes the weights the unsigned side

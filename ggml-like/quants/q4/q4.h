@@ -11,6 +11,7 @@
 #include "isa/encode.h"
 #include "isa/finish.h"
 #include "kernels.h"
+#include "quants/opened_panels.h"
 #include "quants/tiles.h"
 #include "quants/type_info.h"
 
@@ -20,7 +21,7 @@ struct Q4 {
   static const TypeInfo info;
   static constexpr int group = 32;
 
-  // A prepared row: this header, int32 sum of v for each group, then K activations v as s8 (64-byte aligned).
+  // A prepared row: this header, -sum of v for each group as a float, then K activations v as s8 (64-byte aligned).
   struct Header {
     float scale, offset;  // offset = -scale · zx
     char pad[56];
@@ -36,8 +37,8 @@ struct Q4 {
   template <class S>
   static void prepare(const float* x, const float* smooth, int64_t K, void* row) noexcept {
     Header& head = *static_cast<Header*>(row);
-    int32_t* sum = reinterpret_cast<int32_t*>(static_cast<char*>(row) + sizeof(Header));
-    int8_t* out = reinterpret_cast<int8_t*>(sum) + sums_bytes(K);
+    float* less = reinterpret_cast<float*>(static_cast<char*>(row) + sizeof(Header));
+    int8_t* out = reinterpret_cast<int8_t*>(less) + sums_bytes(K);
     float low, high;
     S::range(x, smooth, K, low, high);
     const float scale = (high - low) / 255.0f, inverse = scale > 0 ? 1.0f / scale : 0.0f;
@@ -48,41 +49,77 @@ struct Q4 {
     for (int64_t g = 0; g < K / group; ++g) {
       int32_t total = 0;
       for (int i = 0; i < group; ++i) total += out[g * group + i];
-      sum[g] = total;
+      less[g] = static_cast<float>(-total);
     }
   }
 
-  // The integer sums of group g for R rows and P pieces of S::lanes outputs.
-  template <class S, int R, int P>
-  static QUERN_INLINE void group_sums(const char* x, size_t x_bytes, const uint8_t* w, const uint8_t* zero, int64_t K,
-                                      int64_t g, typename S::I (&out)[R][P]) {
+  // Codes of a group as they lie in a panel, from the first of the wanted outputs on.
+  template <class S>
+  struct PackedCodes {
+    const uint8_t* group;
+    int64_t panel_bytes;
+    template <int q>
+    QUERN_INLINE typename S::W4 get(int p) const {
+      return S::template field<q % 2 * 4, 4, 0>(
+          S::load_codes(group + p * S::lanes / 16 * panel_bytes + p * S::lanes % 16 * 4 + q / 2 * 64));
+    }
+  };
+
+  static QUERN_INLINE const uint8_t* codes_at(const Matrix& w, int64_t n) {
+    return static_cast<const uint8_t*>(w.arrays[0]) + n / 16 * w.K * 8 + n % 16 * 4;
+  }
+  // Where group g of output n has its scale or zero point, in arrays 1 and 2.
+  static QUERN_INLINE int64_t group_at(int64_t K, int64_t n, int64_t g) {
+    return n / 16 * 16 * (K / group) + g * 16 + n % 16;
+  }
+  static QUERN_INLINE const uint16_t* scales(const Matrix& w) { return static_cast<const uint16_t*>(w.arrays[1]); }
+  static QUERN_INLINE const uint8_t* zeros(const Matrix& w) { return static_cast<const uint8_t*>(w.arrays[2]); }
+  static QUERN_INLINE const int8_t* values(const char* row, int64_t K) {
+    return reinterpret_cast<const int8_t*>(row + sizeof(Header) + sums_bytes(K));
+  }
+  static QUERN_INLINE float less(const char* row, int64_t g) {
+    return reinterpret_cast<const float*>(row + sizeof(Header))[g];
+  }
+
+  // sum q v over group g for R rows x.
+  template <class S, int R, int P, class Codes>
+  static QUERN_INLINE void group_sums(const Codes& codes, const char* x, int64_t K, int64_t g,
+                                      typename S::I (&out)[R][P]) {
+    const size_t x_bytes = row_bytes<S>(K);
     typename S::Acc4 acc[R][P];
+    const int8_t* const v = values(x, K) + g * group;
+    unrolled<group / 4>([&]<int q>() QUERN_INLINED {
+      typename S::W4 w[P];
+      QUERN_UNROLL for (int p = 0; p < P; ++p) w[p] = codes.template get<q>(p);
+      QUERN_UNROLL for (int r = 0; r < R; ++r) {
+        const auto four = S::broadcast4(v + r * x_bytes + q * 4);
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = chain4<S, q == 0>(acc[r][p], w[p], four);
+      }
+    });
     QUERN_UNROLL for (int r = 0; r < R; ++r) {
-      QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = S::zero4();
+      QUERN_UNROLL for (int p = 0; p < P; ++p) out[r][p] = S::sums4(acc[r][p]);
     }
-    const char* a = x + sizeof(Header) + sums_bytes(K) + g * group;
-    QUERN_UNROLL for (int step = 0; step < group / 8; ++step) {
-      typename S::W4 even[P], odd[P];
-      QUERN_UNROLL for (int p = 0; p < P; ++p) {
-        const auto both =
-            S::load_codes(w + p * S::lanes / 16 * K * 8 + p * S::lanes % 16 * 4 + (g * (group / 8) + step) * 64);
-        even[p] = S::template field<0, 4, 0>(both);
-        odd[p] = S::template field<4, 4, 0>(both);
-      }
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        const auto first = S::broadcast4(reinterpret_cast<const int8_t*>(a + r * x_bytes) + step * 8);
-        const auto second = S::broadcast4(reinterpret_cast<const int8_t*>(a + r * x_bytes) + step * 8 + 4);
-        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] =
-            S::dot4(S::dot4(acc[r][p], even[p], first), odd[p], second);
-      }
-    }
+  }
+
+  // acc += s[g] · (sums - z[g] · sum_k v). The bracket is exact in f32 too: below 2^17.
+  template <class S>
+  static QUERN_INLINE typename S::F plus_group(typename S::F acc, typename S::I sums, typename S::F scale,
+                                               typename S::F zero, float less) {
+    return S::fma(S::fma(zero, S::set1(less), S::to_float(sums)), scale, acc);
+  }
+
+  template <class S, int R, int P>
+  static QUERN_INLINE void end(typename S::F (&acc)[R][P], const char* x, const Matrix& w, int64_t n, int64_t valid,
+                               const Epilogue& e, int64_t m, float* y, int64_t stride) {
+    const float* const sum = static_cast<const float*>(w.arrays[3]) + n;
     QUERN_UNROLL for (int p = 0; p < P; ++p) {
-      const auto z = S::load_u8(zero + p * S::lanes / 16 * K / group * 16 + p * S::lanes % 16 + g * 16);
+      const auto totals = S::load(sum + p * S::lanes), bias = bias_of<S>(e, p, valid);
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        const int32_t total = reinterpret_cast<const int32_t*>(x + r * x_bytes + sizeof(Header))[g];
-        out[r][p] = S::sub_i32(S::sums4(acc[r][p]), S::mul_i32(z, S::set1_i32(total)));
+        const Header& head = *reinterpret_cast<const Header*>(x + r * row_bytes<S>(w.K));
+        acc[r][p] = S::fma(S::set1(head.scale), acc[r][p], S::fma(S::set1(head.offset), totals, bias));
       }
     }
+    finish_tile<S>(acc, valid, e, m, y, stride);
   }
 
   // M rows × P vectors of outputs from n on, of which `valid` are real. y and e begin there.
@@ -90,58 +127,83 @@ struct Q4 {
   static void columns(const char* x, int64_t M, const Matrix& w, int64_t n, int64_t valid, const Epilogue& e, float* y,
                       int64_t stride) {
     const size_t x_bytes = row_bytes<S>(w.K);
-    const int64_t first = n / 16 * 16, lane = n % 16;  // P > 1 only where lane is 0
-    const uint8_t* panel = static_cast<const uint8_t*>(w.arrays[0]) + first * w.K / 2 + lane * 4;
-    const uint16_t* scale = static_cast<const uint16_t*>(w.arrays[1]) + first * (w.K / group) + lane;
-    const uint8_t* zero = static_cast<const uint8_t*>(w.arrays[2]) + first * (w.K / group) + lane;
-    const float* sum = static_cast<const float*>(w.arrays[3]) + n;
-    for_tiles<S::rows4>(M, [&]<int R>(int64_t m) {
+    const int64_t K = w.K;
+    const uint8_t* const codes = codes_at(w, n);
+    const uint16_t* const all_scales = scales(w) + group_at(K, n, 0);  // P > 1 only where n % 16 is 0
+    const uint8_t* const all_zeros = zeros(w) + group_at(K, n, 0);
+    for_tiles<S::rows4>(M, [&]<int R>(int64_t m) QUERN_INLINED {
+      const char* const rows = x + m * x_bytes;
       typename S::F acc[R][P];
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = S::zero();
       }
-      for (int64_t g = 0; g < w.K / group; ++g) {
+      for (int64_t g = 0; g < K / group; ++g) {
         typename S::I sums[R][P];
-        group_sums<S, R, P>(x + m * x_bytes, x_bytes, panel, zero, w.K, g, sums);
+        group_sums<S, R, P>(PackedCodes<S>{codes + g * group * 8, K * 8}, rows, K, g, sums);
         QUERN_UNROLL for (int p = 0; p < P; ++p) {
-          const auto s = S::load_f16(scale + p * S::lanes / 16 * w.K / group * 16 + p * S::lanes % 16 + g * 16);
-          QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] = S::fma(S::to_float(sums[r][p]), s, acc[r][p]);
+          const int64_t at = group_at(K, p * S::lanes, g);
+          const auto scale = S::load_f16(all_scales + at), zero = S::to_float(S::load_u8(all_zeros + at));
+          QUERN_UNROLL for (int r = 0; r < R; ++r) acc[r][p] =
+              plus_group<S>(acc[r][p], sums[r][p], scale, zero, less(rows + r * x_bytes, g));
         }
       }
-      QUERN_UNROLL for (int p = 0; p < P; ++p) {
-        const auto totals = S::load(sum + p * S::lanes), bias = bias_of<S>(e, p, valid);
-        QUERN_UNROLL for (int r = 0; r < R; ++r) {
-          const Header& head = *reinterpret_cast<const Header*>(x + (m + r) * x_bytes);
-          acc[r][p] = S::fma(S::set1(head.scale), acc[r][p], S::fma(S::set1(head.offset), totals, bias));
-        }
-      }
-      finish_tile<S>(acc, valid, e, m, y, stride);
+      end<S, R, P>(acc, rows, w, n, valid, e, m, y, stride);
     });
+  }
+
+  // For OpenedPanels.
+  template <class S>
+  struct Opened : OpenedCodes<typename S::W4, 16 / S::lanes> {
+    typename S::F scale[16 / S::lanes], zero[16 / S::lanes];
+  };
+  template <class S>
+  static QUERN_INLINE void open(const Matrix& w, int64_t n, int64_t g, Opened<S>& to) {
+    const PackedCodes<S> packed{codes_at(w, n) + g * group * 8, 0};
+    prefetch_ahead<S>(packed.group, group * 8);
+    QUERN_UNROLL for (int p = 0; p < 16 / S::lanes; ++p) {
+      unrolled<group / 4>([&]<int q>() QUERN_INLINED { to.codes[q][p] = packed.template get<q>(p); });
+      const int64_t at = group_at(w.K, n + p * S::lanes, g);
+      to.scale[p] = S::load_f16(scales(w) + at);
+      to.zero[p] = S::to_float(S::load_u8(zeros(w) + at));
+    }
+  }
+  template <class S, int R>
+  static QUERN_INLINE void add_group(const Opened<S>& opened, const char* x, int64_t K, int64_t g,
+                                     typename S::F (*acc)[16 / S::lanes]) {
+    constexpr int P = 16 / S::lanes;
+    typename S::I sums[R][P];
+    group_sums<S, R, P>(opened, x, K, g, sums);
+    QUERN_UNROLL for (int r = 0; r < R; ++r) {
+      QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] =
+          plus_group<S>(acc[r][p], sums[r][p], opened.scale[p], opened.zero[p], less(x + r * row_bytes<S>(K), g));
+    }
   }
 
   template <class S>
   static void multiply(const void* rows, int64_t M, const Matrix& w, int64_t n0, int64_t N, const Epilogue& e, float* y,
                        int64_t stride, void*) noexcept {
+    const char* const x = static_cast<const char*>(rows);
+    if constexpr (!S::wide4)
+      if (M > S::rows4) return OpenedPanels<S, Q4>::multiply(x, M, w, n0, N, e, y, stride);
     for_strips<S, S::pieces4>(N, [&]<int P>(int64_t n, int64_t valid) {
-      columns<S, P>(static_cast<const char*>(rows), M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
+      columns<S, P>(x, M, w, n0 + n, valid, from_column<S>(e, n), y + n, stride);
     });
   }
 
   template <class S>
   static void accumulate(const void* rows, int64_t M, const Matrix& w, int32_t* acc) noexcept {
-    const size_t x_bytes = row_bytes<S>(w.K);
     const int64_t groups = w.K / group;
     for (int64_t m = 0; m < M; ++m) {
+      const char* const row = static_cast<const char*>(rows) + m * static_cast<int64_t>(row_bytes<S>(w.K));
       for (int64_t n = 0; n < w.N; n += S::lanes) {
-        const int64_t panel = n / 16 * 16, lane = n % 16;
         for (int64_t g = 0; g < groups; ++g) {
           typename S::I sums[1][1];
-          group_sums<S, 1, 1>(static_cast<const char*>(rows) + m * x_bytes, x_bytes,
-                              static_cast<const uint8_t*>(w.arrays[0]) + panel * w.K / 2 + lane * 4,
-                              static_cast<const uint8_t*>(w.arrays[2]) + panel * groups + lane, w.K, g, sums);
+          group_sums<S, 1, 1>(PackedCodes<S>{codes_at(w, n) + g * group * 8, 0}, row, w.K, g, sums);
           alignas(64) int32_t lanes[S::lanes];
           S::store_i32(sums[0][0], lanes);
-          for (int64_t c = 0; c < S::lanes && n + c < w.N; ++c) acc[(m * w.N + n + c) * groups + g] = lanes[c];
+          for (int64_t c = 0; c < S::lanes && n + c < w.N; ++c)
+            acc[(m * w.N + n + c) * groups + g] =
+                lanes[c] + zeros(w)[group_at(w.K, n + c, g)] * static_cast<int32_t>(less(row, g));
         }
       }
     }

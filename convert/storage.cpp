@@ -24,7 +24,6 @@ const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted) {
     return type.in_groups && K > type.in_groups_from ? *type.in_groups : type;
   };
   if (!spec.calibrated && !wanted.rows) return sized(named("q8"));
-  if (spec.sensitive && wanted.finer) return sized(*wanted.finer);
   if (K % wanted.k_multiple == 0) return sized(wanted);
   return wanted.rows ? named("f16") : sized(named("q8"));
 }

@@ -63,7 +63,6 @@ struct TypeInfo {
   // What linears of more than `in_groups_from` inputs are written as in its place, under the same names; null: nothing.
   const TypeInfo* in_groups = nullptr;
   int64_t in_groups_from = 0;
-  const TypeInfo* finer = nullptr;  // what linears that bear its rounding least are written as; null: as all others
 
   // Row types whose products run from panels that are made when a file is loaded. panel_bytes: of
   // Matrix::arrays[array], 0 for those that there are not. make_panels: of outputs [n0, n1), n0 a multiple of 16; calls

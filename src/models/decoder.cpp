@@ -130,12 +130,11 @@ void Decoder::layer_weights(WeightMap& map, const DecoderLayout& layout) {
     Layer& l = blocks[static_cast<size_t>(i)];
     map.begin_layer(i, "layers.");
     norm(l.attn_norm, "attn_norm", "input_layernorm", D);
-    WeightSpec& qkv = map.linear(l.qkv, "attn_qkv",
-                                 {{"attn_q", "self_attn.q_proj", q, pair_heads_q},
-                                  {"attn_k", "self_attn.k_proj", k, pair_heads_k},
-                                  {"attn_v", "self_attn.v_proj", k}},
-                                 D, layout.qkv_bias, layout.fused ? "self_attn.qkv_proj" : "");
-    qkv.sensitive = true;  // on SmolLM2 at q4 a sixth of the weights, and a third of the divergence
+    map.linear(l.qkv, "attn_qkv",
+               {{"attn_q", "self_attn.q_proj", q, pair_heads_q},
+                {"attn_k", "self_attn.k_proj", k, pair_heads_k},
+                {"attn_v", "self_attn.v_proj", k}},
+               D, layout.qkv_bias, layout.fused ? "self_attn.qkv_proj" : "");
     if (layout.qk_norm) {
       norm(l.q_norm, "attn_q_norm", "self_attn.q_norm", d);
       norm(l.k_norm, "attn_k_norm", "self_attn.k_norm", d);

@@ -6,7 +6,6 @@
 
 #include "quants/compensate.h"
 #include "quants/half.h"
-#include "quants/q8/q8.h"
 
 namespace quern {
 namespace {
@@ -123,7 +122,6 @@ constinit const TypeInfo Q4::info = {
     .encode = nullptr,
     .group = group,
     .steps = 15,
-    .finer = &Q8::info,
 };
 
 }  // namespace quern

@@ -28,13 +28,14 @@ class Converter {
   Converter(const LoadedModel& source, const std::string& output, const WrittenType& as, const ConvertOptions& options)
       : source_(source),
         type_(*as.type),
-        level_(as.level),
+        level_(as.level && is_decoder(source) ? &as.type->levels[1] : as.level),
         options_(options),
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
         file_(output, type_.rows ? kRowAlignment : kPanelAlignment) {
+    const int64_t groups_from = is_decoder(source) ? kDecodersGroupsFrom : level_ ? level_->groups_from : INT64_MAX;
     for (const WeightSpec& spec : source.weights.specs) {
       const bool there = source.source->weights().holds(spec) || !spec.made.empty();
-      stored_.push_back(there ? storage_of(spec, type_, spec.table ? spec.table->rows : 0) : Storage{});
+      stored_.push_back(there ? storage_of(spec, type_, groups_from, spec.table ? spec.table->rows : 0) : Storage{});
       for (const WeightTensors& t : tensors(spec)) total_ += source_bytes(t);
     }
     total_ *= 2;  // once to hash, once to convert
@@ -43,7 +44,7 @@ class Converter {
   void run() {
     const std::string weights =
         hash_weights(source_, [&](const std::string& name, double bytes) { report(bytes, "reading " + name); });
-    write_metadata(file_, source_, type_, level_, weights, self_test_texts(options_.self_test), pool_);
+    write_metadata(file_, source_, type_, level_, has_groups(), weights, self_test_texts(options_.self_test), pool_);
     for (const Storage& s : stored_) {
       for (const StoredMatrix& m : s.matrices)
         for (const StoredTensor& t : m.tensors) file_.add_tensor(t.name, t.gguf_type, t.ne);
@@ -66,6 +67,12 @@ class Converter {
   }
 
  private:
+  bool has_groups() const {
+    for (const Storage& s : stored_)
+      for (const StoredMatrix& m : s.matrices)
+        if (m.type == type_.in_groups) return true;
+    return false;
+  }
   // Of each part; none where the folder has none.
   std::vector<WeightTensors> tensors(const WeightSpec& spec) const {
     const WeightSource& weights = source_.source->weights();
@@ -73,6 +80,9 @@ class Converter {
     for (size_t i = 0; i < spec.parts.size() && weights.holds(spec); ++i) all.push_back(*weights.find(spec, i));
     return all;
   }
+  // Decoders keep all of a code's bits, and have a scale for every group: their errors grow from token to token.
+  static constexpr int64_t kDecodersGroupsFrom = 256;
+  static bool is_decoder(const LoadedModel& source) { return source.model->language_head().linear != nullptr; }
   // Of a linear that is stored as this type. What the conversion sees no inputs of is rounded as finely as can be.
   const Level* level_for(const TypeInfo& type) const {
     if (!type.levels[0].name) return nullptr;

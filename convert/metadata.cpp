@@ -73,11 +73,12 @@ std::vector<std::string> self_test_texts(const std::string& extra) {
 }
 
 void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
-                    const std::string& weights_sha256, const std::vector<std::string>& self_test, Pool& pool) {
+                    bool in_groups, const std::string& weights_sha256, const std::vector<std::string>& self_test,
+                    Pool& pool) {
   const std::string architecture = source.architecture->gguf;
   std::string rounded_as = type.name;
   if (level) rounded_as += ':' + std::to_string(level->largest_code);
-  if (type.in_groups) rounded_as += std::string("+") + type.in_groups->name;
+  if (in_groups) rounded_as += std::string("+") + type.in_groups->name;
   file.set_string("general.architecture", architecture);
   std::string name = source.repo.empty() ? source.path : source.repo;
   while (name.ends_with('/')) name.pop_back();

@@ -17,11 +17,11 @@ const TypeInfo& named(const char* name) {
 
 // A type that does not fit gives way to one that does: no shape keeps a model from being converted. What the conversion
 // sees no inputs of has no smoothing factors and is rounded without compensation: q8 loses little by that, q4 would.
-const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted) {
+const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted, int64_t groups_from) {
   const int64_t K = spec.K;
   if (spec.always_f32) return named("f32");
   const auto sized = [&](const TypeInfo& type) -> const TypeInfo& {
-    return type.in_groups && K > type.in_groups_from ? *type.in_groups : type;
+    return type.in_groups && K > groups_from ? *type.in_groups : type;
   };
   if (!spec.calibrated && !wanted.rows) return sized(named("q8"));
   if (K % wanted.k_multiple == 0) return sized(wanted);
@@ -51,7 +51,7 @@ StoredMatrix matrix(std::string name, const TypeInfo& type, size_t first_part, s
 
 }  // namespace
 
-Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t rows) {
+Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t groups_from, int64_t rows) {
   Storage s;
   const auto vector = [&](const std::string& name, int64_t n) { s.vectors.push_back({name, ggml_type::f32, {n}}); };
   switch (spec.kind) {
@@ -63,7 +63,7 @@ Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t rows) {
       if (spec.bias) vector(spec.name + ".bias", spec.N);
       break;
     case WeightSpec::Kind::linear: {
-      const TypeInfo& stored = linear_type(spec, type);
+      const TypeInfo& stored = linear_type(spec, type, groups_from);
       if (!stored.rows) {
         s.matrices.push_back(matrix(spec.name, stored, 0, spec.parts.size(), spec.N, spec.K));
         if (spec.calibrated) vector(spec.name + ".smooth", spec.K);

@@ -10,6 +10,7 @@
 //             store_codes(i, p): each lane's low bits as Act8 or as int8
 //             pack16(low, high): each lane's low 16 bits of both, side by side
 //             dot16(acc, a, b): lanes of a and b are pairs of int16; adds both products to acc, wrapping
+//             cheap_dot16: there where that costs less than mul_i32
 //   q8        Act8, act8_centered, act8_offset: how activations are stored · A8 broadcast8: four of them
 //             W8 load_w8: four k of cols8 outputs · Acc8 zero8, dot8(acc, a, w), sums8(lanes / cols8 of them) → I
 //             tile: rows8 × vectors8 vectors of outputs

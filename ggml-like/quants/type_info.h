@@ -29,10 +29,12 @@ struct Rounding {
 };
 
 // A name under which a type is written with codes up to `largest_code`: fewer steps, but products that CPUs without a
-// four-way dot product of bytes sum up faster (quants/q8/short_sums.h).
+// four-way dot product of bytes sum up faster (quants/q8/short_sums.h). Linears of more than `groups_from` inputs are
+// written as TypeInfo::in_groups.
 struct Level {
   const char* name;
   int largest_code;
+  int64_t groups_from;
 };
 
 struct TypeInfo {
@@ -60,9 +62,8 @@ struct TypeInfo {
   float steps = 0;  // between the largest and the smallest of the weights, for choosing smoothing factors; panel types
                     // only (of those with levels: twice the largest code)
   Level levels[2] = {};  // the coarser first; none: it is written under its own name alone
-  // What linears of more than `in_groups_from` inputs are written as in its place, under the same names; null: nothing.
+  // The same with more scales, for linears of many inputs (Level::groups_from); null: there is none.
   const TypeInfo* in_groups = nullptr;
-  int64_t in_groups_from = 0;
 
   // Row types whose products run from panels that are made when a file is loaded. panel_bytes: of
   // Matrix::arrays[array], 0 for those that there are not. make_panels: of outputs [n0, n1), n0 a multiple of 16; calls

@@ -57,6 +57,37 @@ void check_decoders(const std::vector<const char*>& types) {
 
 }  // namespace
 
+// A fixture's ffn_down gets `wide` inputs: its own, again and again.
+void widen(const DecoderCopy& copy, size_t wide) {
+  copy.edit_config([&](nlohmann::json& config) { config["intermediate_size"] = wide; });
+  copy.edit_weights([&](HfTensor& t) {
+    const bool down = t.name.find("mlp.down_proj") != std::string::npos;
+    if (!down && t.name.find("mlp.") == std::string::npos) return;
+    const size_t narrow = static_cast<size_t>(t.shape[down ? 1 : 0]), rows = down ? static_cast<size_t>(t.shape[0]) : 1,
+                 bytes = t.data.size() / (rows * narrow);
+    std::string out;
+    for (size_t r = 0; r < rows; ++r)
+      for (size_t k = 0; k < wide; ++k) out += t.data.substr((r * narrow + k % narrow) * bytes, bytes);
+    t.shape[down ? 1 : 0] = static_cast<int64_t>(wide);
+    t.data = out;
+  });
+}
+
+TEST_CASE("same bits: a decoder whose ffn_down comes in groups") {
+  const DecoderCopy folder("llama");
+  widen(folder, 600);
+  const std::vector<int32_t> ids = golden_ids(decoder_golden("llama"))[1];
+  ScratchFolder scratch;
+  const std::string file = convert_to(scratch, "q8", folder.path());
+  const std::shared_ptr<const LoadedModel> model = load_model(file), source = load_model(folder.path());
+  CHECK(read_text_file(file, 1 << 24).find("blk.0.ffn_down.q8_g256.scale") != std::string::npos);
+  CHECK(read_text_file(file, 1 << 24).find("blk.0.attn_qkv.q8.scale") != std::string::npos);
+  const auto found = logits_in_chunks(model, ids, 7, KvType::f16),
+             expected = logits_in_chunks(source, ids, 7, KvType::f16);
+  for (size_t t = 0; t < found.size(); ++t) CHECK(cosine(found[t], expected[t]) > 0.99);  // as decoders_test asks of q8
+  check_hash("llama widened q8", [&](const KernelTable& table) { return hash_of_decoder(table, file, ids); });
+}
+
 TEST_CASE("same bits: encoders and decoders in q8") {
   check_encoders({"q8"});
   check_decoders({"q8"});

@@ -78,7 +78,7 @@ TEST_CASE("codes and activations at their ends, in every number of rows", "[kern
   for (const TypeInfo* type : all_types()) {
     const size_t index = static_cast<size_t>(type_index(*type));
     const TypeKernels& scalar = find_kernels("scalar").types[index];
-    if (!type->group) continue;  // floats; q8 has short_sums_test
+    if (!type->group || type->levels[0].name) continue;  // floats; codes of whole bytes have short_sums_test
     for (const auto& [M, N, K0] : std::vector<std::array<int64_t, 3>>{{1, 16, 32},
                                                                       {2, 17, 64},
                                                                       {3, 31, 96},

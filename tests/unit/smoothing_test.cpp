@@ -23,7 +23,7 @@ struct SmoothingCase {
     for (float& v : weights) v = value();
   }
   std::vector<float> factors(int64_t group = kK, float steps = 254) {
-    return smoothing({kK, samples, weights, variance, group, steps}, pool);
+    return smoothing({kK, samples, weights, variance, group, kK, steps}, pool);
   }
 };
 
@@ -47,8 +47,8 @@ TEST_CASE("smoothing keeps equal channels about equal") {
 TEST_CASE("smoothing does not depend on the threads") {
   SmoothingCase c;
   Pool one(1);
-  CHECK(c.factors() == smoothing({kK, c.samples, c.weights, c.variance, kK, 254}, one));
-  CHECK(c.factors(8, 15) == smoothing({kK, c.samples, c.weights, c.variance, 8, 15}, one));
+  CHECK(c.factors() == smoothing({kK, c.samples, c.weights, c.variance, kK, kK, 254}, one));
+  CHECK(c.factors(8, 15) == smoothing({kK, c.samples, c.weights, c.variance, 8, kK, 15}, one));
 }
 
 TEST_CASE("smoothing gives finite factors for any input") {
@@ -63,3 +63,22 @@ TEST_CASE("smoothing gives finite factors for any input") {
 
 }  // namespace
 }  // namespace quern
+
+TEST_CASE("smoothing weighs a row's ranges group by group") {
+  // A single loud activation costs its own group alone: the others' factors are as without it.
+  SmoothingCase quiet, loud;
+  constexpr int64_t kGroup = 16;
+  for (size_t s = 0; s < kRows; ++s) loud.samples[s * kK + 3] *= 100.0f;
+  const auto factors = [&](SmoothingCase& c, int64_t group) {
+    return smoothing({kK, c.samples, c.weights, c.variance, kGroup, group, 254}, c.pool);
+  };
+  const auto relative = [&](const std::vector<float>& m, size_t k) { return m[k] / m[kK - 1]; };
+  const auto alone = factors(quiet, kGroup), beside = factors(loud, kGroup), one = factors(loud, kK);
+  double change = 0, change_of_one = 0;
+  for (size_t k = kGroup; k < kK; ++k) {
+    change = std::max(change, std::fabs(std::log(double{relative(beside, k) / relative(alone, k)})));
+    change_of_one = std::max(change_of_one, std::fabs(std::log(double{relative(one, k) / relative(alone, k)})));
+  }
+  CHECK(change < 0.1);
+  CHECK(beside[3] * 3 < beside[kK - 1]);
+}

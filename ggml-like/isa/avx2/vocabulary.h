@@ -88,6 +88,7 @@ struct Avx2Family : XsimdFloats<xsimd::fma3<xsimd::avx2>>, X86Blocks, Tiles {
     __asm__("vpaddd %1, %0, %0" : "+x"(acc) : "x"(sums));
     return acc;
   }
+  static constexpr bool cheap_dot16 = true;  // beside a product of int32
   static I dot16(I acc, I a, I b) { return pinned(_mm256_add_epi32(acc, _mm256_madd_epi16(a, b))); }
 
   using A8 = __m256i;

@@ -59,6 +59,7 @@ struct Avx512Vnni : XsimdFloats<xsimd::avx512bw>, X86Blocks, Avx512Tiles {
     __asm__("" : "+v"(acc));
     return acc;
   }
+  static constexpr bool cheap_dot16 = true;
   static I dot16(I acc, I a, I b) { return pinned(_mm512_dpwssd_epi32(acc, a, b)); }
 
   // q8: one vpdpbusd takes four k of 16 outputs; u8 × s8 into int32 without saturation.

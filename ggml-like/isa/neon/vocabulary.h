@@ -63,23 +63,23 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   // q8: sdot wants both sides signed, so activations are stored as u - 128.
   using Act8 = int8_t;
   static constexpr bool act8_centered = false, matrix8 = false;
-  static constexpr int act8_offset = 128, cols8 = 4, rows8 = 4, vectors8 = 4;
-  using A8 = int8x16_t;
+  static constexpr int act8_offset = 128, cols8 = 4, rows8 = 6, vectors8 = 4;
+  using A8 = int8x8_t;
   using W8 = int8x16_t;
   using Acc8 = int32x4_t;
-  static A8 broadcast8(const int8_t* p) {
-    int32_t four;
+  static A8 broadcast8(const int8_t* p) {  // to one lane; a copy to all takes a dot's slot
+    uint32_t four;
     __builtin_memcpy(&four, p, 4);
-    return vreinterpretq_s8_s32(vdupq_n_s32(four));
+    return vcreate_s8(four);
   }
   static W8 load_w8(const int8_t* p) { return vld1q_s8(p); }
   static Acc8 zero8() { return vdupq_n_s32(0); }
-  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return vdotq_s32(acc, a, w); }
+  static Acc8 dot8(Acc8 acc, A8 a, W8 w) { return vdotq_lane_s32(acc, w, a, 0); }
   static I sums8(const Acc8* acc) { return *acc; }
 
   // Small codes: below 128, so that sdot may take them as signed.
   static constexpr int rows4 = 3, pieces4 = 4;
-  using A4 = int8x16_t;
+  using A4 = int8x8_t;
   using W4 = int8x16_t;
   using Acc4 = int32x4_t;
   static constexpr bool wide4 = true;
@@ -95,19 +95,19 @@ struct Neon : XsimdFloats<xsimd::neon64> {
   static W4 look_up(const int8_t* table, W4 codes) { return vqtbl1q_s8(vld1q_s8(table), vreinterpretq_u8_s8(codes)); }
   static A4 broadcast4(const int8_t* p) { return broadcast8(p); }
   static Acc4 zero4() { return vdupq_n_s32(0); }
-  static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return vdotq_s32(acc, w, a); }
+  static Acc4 dot4(Acc4 acc, W4 w, A4 a) { return vdotq_lane_s32(acc, w, a, 0); }
   static I sums4(Acc4 acc) { return acc; }
 
   // Signed bytes on both sides.
   using ActS = int8_t;
-  using AS = int8x16_t;
+  using AS = int8x8_t;
   using WS = int8x16_t;
   using AccS = int32x4_t;
   static constexpr int lift_s = 0;
   static WS signed_codes(W4 x) { return x; }
   static AS broadcast_s(const int8_t* p) { return broadcast4(p); }
   static AccS zero_s() { return vdupq_n_s32(0); }
-  static AccS dot_s(AccS acc, WS w, AS a) { return vdotq_s32(acc, w, a); }
+  static AccS dot_s(AccS acc, WS w, AS a) { return vdotq_lane_s32(acc, w, a, 0); }
   static I sums_s(AccS acc) { return acc; }
 
   using L8 = int32x4_t;

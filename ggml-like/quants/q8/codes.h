@@ -7,7 +7,9 @@ namespace quern {
 // Largest codes. With the coarser one nearly all sums of four products fit in 16 bits (quants/q8/short_sums.h).
 constexpr int kCoarseCode = 88, kFineCode = 127;
 
-constexpr Level kQ8Levels[2] = {{"q8", kCoarseCode}, {"q8_fine", kFineCode}};
+// One scale for all of a row costs fidelity where rows are long, and groups cost time: some 6 % of a model's where
+// every linear has them.
+constexpr Level kQ8Levels[2] = {{"q8", kCoarseCode, 2048}, {"q8_fine", kFineCode, 512}};
 
 // TypeInfo::pack and unpack where each `group` weights of an output share a scale, a multiple of 4 or at least K. The
 // arrays of one group after another: panels as in q8.h, a scale and a sum for every output (N rounded up to 16).

@@ -37,7 +37,6 @@ constinit const TypeInfo Q8::info = {
     .steps = 2 * kFineCode,
     .levels = {kQ8Levels[0], kQ8Levels[1]},
     .in_groups = &Q8_G256::info,
-    .in_groups_from = 512,
 };
 
 }  // namespace quern

@@ -30,7 +30,7 @@ struct Q8 {
   // How a product ends: it goes onto what y holds already, or into y.
   struct Ending {
     Epilogue rest;
-    bool onto = false;  // then there is no bias in `rest`
+    bool onto = false;  // then there is no bias in `rest`, and K is 256 at most
     template <class S>
     Ending from_column(int64_t n) const {
       return {quern::from_column<S>(rest, n), onto};
@@ -148,6 +148,15 @@ struct Q8 {
     });
   }
 
+  // raw - shift · totals, of totals that fit int16 (K up to 256): where a product of pairs of int16 is the cheaper one.
+  template <class S>
+  static constexpr auto short_totals = [](typename S::I raw, int32_t shift, typename S::I totals) QUERN_INLINED {
+    if constexpr (requires { S::cheap_dot16; })
+      return S::dot16(raw, totals, S::set1_i32(-shift & 0xffff));
+    else
+      return S::sub_i32(raw, S::mul_i32(S::set1_i32(shift), totals));
+  };
+
   // Raw sums of a tile of rows x → y.
   template <class S, int R, int V>
   static QUERN_INLINE void end_tile(const typename S::I (&acc)[R][V], const char* x, size_t x_bytes, const Matrix& w,
@@ -155,15 +164,28 @@ struct Q8 {
     const float* scale = static_cast<const float*>(w.arrays[1]) + n;
     const int32_t* sum = static_cast<const int32_t*>(w.arrays[2]) + n;
     typename S::F out[R][V];
-    QUERN_UNROLL for (int v = 0; v < V; ++v) {
-      const auto scales = S::load(scale + v * S::lanes), bias = bias_of<S>(e.rest, v, valid);
-      const auto totals = S::load_i32(sum + v * S::lanes);
-      QUERN_UNROLL for (int r = 0; r < R; ++r) {
-        const Header& head = *reinterpret_cast<const Header*>(x + r * x_bytes);
-        const auto exact = S::sub_i32(acc[r][v], S::mul_i32(S::set1_i32(head.shift), totals));
-        const auto before = e.onto ? Elementwise<S>::load_some(y + (m + r) * stride, v * S::lanes, valid) : bias;
-        out[r][v] = S::fma(S::mul(S::to_float(exact), scales), S::set1(head.scale), before);
+    const auto scaled = [&](auto exact, auto before) QUERN_INLINED {
+      QUERN_UNROLL for (int v = 0; v < V; ++v) {
+        const auto scales = S::load(scale + v * S::lanes);
+        const auto totals = S::load_i32(sum + v * S::lanes);
+        QUERN_UNROLL for (int r = 0; r < R; ++r) {
+          const Header& head = *reinterpret_cast<const Header*>(x + r * x_bytes);
+          out[r][v] = S::fma(S::mul(S::to_float(exact(acc[r][v], head.shift, totals)), scales), S::set1(head.scale),
+                             before(r, v));
+        }
       }
+    };
+    const auto any = [](auto raw, int32_t shift, auto totals)
+                         QUERN_INLINED { return S::sub_i32(raw, S::mul_i32(S::set1_i32(shift), totals)); };
+    if (!e.onto) {
+      typename S::F bias[V];
+      QUERN_UNROLL for (int v = 0; v < V; ++v) bias[v] = bias_of<S>(e.rest, v, valid);
+      scaled(any, [&](int, int v) QUERN_INLINED { return bias[v]; });
+    } else if (valid < V * S::lanes) {
+      scaled(any, [&](int r, int v)
+                      QUERN_INLINED { return Elementwise<S>::load_some(y + (m + r) * stride, v * S::lanes, valid); });
+    } else {
+      scaled(short_totals<S>, [&](int r, int v) QUERN_INLINED { return S::load(y + (m + r) * stride + v * S::lanes); });
     }
     finish_tile<S>(out, valid, e.rest, m, y, stride);
   }

@@ -1,6 +1,6 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-chat test bench bench-peers bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
+.PHONY: all demo demo-chat test install wheel-here bench bench-peers bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
@@ -9,26 +9,37 @@ all: ## build quern (./quern and ./embed)
 	@ln -sf build/bin/quern quern && ln -sf build/bin/quern embed
 
 demo: all ## get all-MiniLM-L6-v2, convert it to int8, embed sample texts and print each one's nearest neighbour
-	@scripts/setup test
+	@scripts/setup demo
 	@scripts/get-model minilm models/all-MiniLM-L6-v2
 	@./quern convert models/all-MiniLM-L6-v2 -o models/minilm.q8
 	@./embed -m models/minilm.q8 -f examples/data/demo.txt | scripts/nearest examples/data/demo.txt
 
 demo-chat: all ## get SmolLM2-135M-Instruct and let it answer a question
-	@scripts/setup test
+	@scripts/setup demo
 	@scripts/get-model smollm2 models/smollm2-135m-instruct.gguf
 	@./quern generate -m models/smollm2-135m-instruct.gguf -p "What is a hand mill for? Answer in one sentence." -n 80 --temp 0
 	@echo "Go on with: ./quern chat -m models/smollm2-135m-instruct.gguf"
 
 test: ## build and run every test (PRESET=werror: with warnings as errors)
-	@scripts/setup test
+	@scripts/setup $(if $(PRESET),lanes,test)
 	@scripts/run-tests $(or $(PRESET),release)
 
+install: all ## install the program, the libraries and the headers (PREFIX=/usr/local, DESTDIR=)
+	@cmake --install build --prefix $(or $(PREFIX),/usr/local) > /dev/null
+	@echo "installed into $(DESTDIR)$(or $(PREFIX),/usr/local)"
+
+wheel-here: ## build a wheel of pyquern for this platform into dist/
+	@scripts/setup demo
+	@cmake --preset wheel > /dev/null
+	@cmake --build --preset wheel --target quern_shared
+	@scripts/build-wheel build/wheel/lib/libquern.so dist
+
 bench: all ## kernel benchmarks, start-up, and throughput of every type
-	@scripts/setup test
-	@cmake --preset release -B build/bench -DQUERN_BENCH=ON -DQUERN_TESTS=OFF > /dev/null
-	@cmake --build build/bench --target kernels_bench
+	@scripts/setup bench
+	@cmake --preset release -B build/bench -DQUERN_BENCH=ON -DQUERN_ONEDNN=ON -DQUERN_TESTS=OFF > /dev/null
+	@cmake --build build/bench --target kernels_bench search_bench
 	@scripts/bench build/bench/bin/kernels_bench
+	@build/bench/bin/search_bench
 
 bench-peers: all ## side by side with torch, ONNX Runtime, OpenVINO, CTranslate2 and llama.cpp (PEERS; an hour)
 	@scripts/setup peers
@@ -39,8 +50,8 @@ bench-quality: all ## what int8 costs in quality, on tasks too, beside the peers
 	@scripts/bench-quality $(QUERN_BENCH_OPTIONS)
 
 bench-serve: all ## what serving costs: beside the same work without it, under half an hour of load, behind a balancer
-	@scripts/setup test
-	@cmake --preset release -B build/bench -DQUERN_BENCH=ON -DQUERN_TESTS=OFF > /dev/null
+	@scripts/setup bench
+	@cmake --preset release -B build/bench -DQUERN_BENCH=ON -DQUERN_ONEDNN=ON -DQUERN_TESTS=OFF > /dev/null
 	@cmake --build build/bench --target quern_cli serve_load serve_direct
 	@scripts/bench-serve build/bench/bin
 
@@ -55,7 +66,7 @@ format asan tsan aarch64 lean fuzz:
 	@scripts/lane $@
 
 clean: ## remove what was built (models stay)
-	rm -rf build quern embed
+	rm -rf build dist quern embed
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' Makefile

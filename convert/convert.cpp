@@ -3,9 +3,12 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "ascii.h"
 #include "convert/calibration.h"
 #include "convert/metadata.h"
 #include "convert/smoothing.h"
@@ -15,6 +18,7 @@
 #include "error.h"
 #include "fingerprint.h"
 #include "gguf/writer.h"
+#include "io/safe_path.h"
 
 namespace quern {
 namespace {
@@ -44,7 +48,7 @@ class Converter {
   void run() {
     const std::string weights =
         hash_weights(source_, [&](const std::string& name, double bytes) { report(bytes, "reading " + name); });
-    write_metadata(file_, source_, type_, level_, has_groups(), weights, self_test_texts(options_.self_test), pool_);
+    write_metadata(file_, source_, type_, level_, in_groups(), weights, self_test_texts(options_.self_test), pool_);
     for (const Storage& s : stored_) {
       for (const StoredMatrix& m : s.matrices)
         for (const StoredTensor& t : m.tensors) file_.add_tensor(t.name, t.gguf_type, t.ne);
@@ -67,11 +71,12 @@ class Converter {
   }
 
  private:
-  bool has_groups() const {
+  // The type of linears of many inputs that come in groups; null: there are none.
+  const TypeInfo* in_groups() const {
     for (const Storage& s : stored_)
       for (const StoredMatrix& m : s.matrices)
-        if (m.type == type_.in_groups) return true;
-    return false;
+        if (m.type->activation_group > 0) return m.type;
+    return nullptr;
   }
   // Of each part; none where the folder has none.
   std::vector<WeightTensors> tensors(const WeightSpec& spec) const {
@@ -86,9 +91,7 @@ class Converter {
   // Of a linear that is stored as this type. What the conversion sees no inputs of is rounded as finely as can be.
   const Level* level_for(const TypeInfo& type) const {
     if (!type.levels[0].name) return nullptr;
-    if (&type == &type_) return level_;
-    if (&type == type_.in_groups) return level_ == &type_.levels[0] ? &type.levels[0] : &type.levels[1];
-    return &type.levels[1];
+    return &type == &type_ || &type == type_.in_groups ? level_ : &type.levels[1];
   }
   static double source_bytes(const WeightTensors& t) { return static_cast<double>(t.weight.data.size()); }
 
@@ -116,7 +119,7 @@ class Converter {
     std::vector<float> weights(static_cast<size_t>(spec.N * spec.K));
     float* to = weights.data();
     for (const WeightTensors& t : tensors(spec)) {
-      read_floats(t.weight, 0, t.weight.elements(), to);
+      read_finite(t.weight, 0, t.weight.elements(), to);
       to += t.weight.elements();
     }
     const InputStats& stats = calibration_->stats(*spec.linear);
@@ -173,14 +176,25 @@ class Converter {
     for (int i = 0; i < m.type->n_arrays; ++i) file_.write_tensor_data(arrays[i], m.type->arrays[i].bytes(m.N, m.K));
   }
 
+  // read_floats of what must be numbers: one that is not would make every vector useless.
+  static void read_finite(const WeightTensor& tensor, int64_t first, int64_t n, float* out) {
+    read_floats(tensor, first, n, out);
+    const float* const wrong = std::find_if(out, out + n, [](float v) { return !std::isfinite(v); });
+    if (wrong == out + n) return;
+    throw Error(Status::bad_file, *tensor.file + ": tensor '" + tensor.name + "', value " +
+                                      std::to_string(first + (wrong - out)) + ": expected a finite number, found " +
+                                      (std::isnan(*wrong) ? "NaN" : "infinity") +
+                                      "; the checkpoint is damaged: download it again");
+  }
+
   // Rows [from, to) of a matrix in the order of the file that is written; see WeightSpec::Part::pair_heads.
   static void read_rows(const WeightTensor& tensor, int64_t pair_heads, int64_t from, int64_t to, float* out) {
     const int64_t K = tensor.elements() / tensor.shape[0];
-    if (pair_heads == 0) return read_floats(tensor, from * K, (to - from) * K, out);
+    if (pair_heads == 0) return read_finite(tensor, from * K, (to - from) * K, out);
     const int64_t d = tensor.shape[0] / pair_heads;
     for (int64_t n = from; n < to; ++n) {
       const int64_t in_head = n % d, source = n / d * d + in_head % 2 * (d / 2) + in_head / 2;
-      read_floats(tensor, source * K, K, out + (n - from) * K);
+      read_finite(tensor, source * K, K, out + (n - from) * K);
     }
   }
 
@@ -197,7 +211,11 @@ class Converter {
       const WeightTensors& t = all[i];
       const WeightTensor& tensor = v.name.ends_with(".bias") ? *t.bias : t.weight;
       values.resize(values.size() + static_cast<size_t>(tensor.elements()));
-      read_floats(tensor, 0, tensor.elements(), values.data() + values.size() - tensor.elements());
+      float* const to = values.data() + values.size() - tensor.elements();
+      if (v.name.ends_with(".bias") && i < spec.parts.size())
+        read_rows(tensor, spec.parts[i].pair_heads, 0, tensor.shape[0], to);
+      else
+        read_finite(tensor, 0, tensor.elements(), to);
     }
     for (float& value : values) value += spec.hf_added;
     file_.write_tensor_data(values.data(), values.size() * sizeof(float));
@@ -214,29 +232,88 @@ class Converter {
   double done_ = 0, total_ = 0;
 };
 
+const WrittenType* find_written(const std::string& name) {
+  for (const WrittenType& type : written_types())
+    if (name == type.name) return &type;
+  return nullptr;
+}
+
+// What an output's name says of its type, lower-case: the ending of "minilm.q8", or what stands before .gguf, as
+// llama.cpp's users write it ("bge-small-Q8_0.gguf"). Empty where that is no type's name, and none that one could be
+// taken for: a q or the like with a number.
+std::string type_in_name(const std::string& output) {
+  std::string name = ascii_lower(output.substr(output.rfind('/') + 1));
+  if (name.ends_with(".gguf")) name.resize(name.size() - 5);
+  const size_t at = name.find_last_of(".-");
+  if (at == std::string::npos) return "";
+  const std::string last = name.substr(at + 1);
+  if (find_written(last)) return last;
+  for (const std::string_view kind : {"q", "iq", "tq", "f", "bf", "fp", "int", "mxfp", "nvfp"})
+    if (last.starts_with(kind) && last.size() > kind.size() && last[kind.size()] >= '0' && last[kind.size()] <= '9')
+      return last;
+  return "";
+}
+
 const WrittenType& choose_type(const std::string& wanted, const std::string& output) {
-  std::string known;
-  const WrittenType* fallback = nullptr;
-  for (const WrittenType& type : written_types()) {
-    const std::string name = type.name;
-    known += (known.empty() ? "" : ", ") + name;
-    if (wanted == name) return type;
-    if (wanted.empty() && output.ends_with('.' + name)) return type;
-    if (name == "q8") fallback = &type;
-  }
-  if (wanted.empty()) return *fallback;
-  throw Error(Status::bad_argument, "type \"" + wanted + "\" cannot be written (there are: " + known + ")");
+  if (is_pickle_name(output))
+    throw Error(Status::bad_argument,
+                output + ": quern reads no file of such a name, which is pickle's; end it in .gguf");
+  const std::string named = wanted.empty() ? type_in_name(output) : wanted;
+  if (const WrittenType* type = find_written(named.empty() ? "q8" : named)) return *type;
+  if (!wanted.empty())
+    throw Error(Status::bad_argument,
+                "type \"" + wanted + "\" cannot be written (there are: " + written_type_names() + ")");
+  throw Error(Status::bad_argument, output + ": is named like a file of type \"" + named +
+                                        "\", which cannot be written (there are: " + written_type_names() +
+                                        "); take another name, or say the type with --type");
+}
+
+std::string first_bytes(const std::string& file) {
+  char bytes[4] = {};
+  std::ifstream(file, std::ios::binary).read(bytes, sizeof bytes);
+  return {bytes, sizeof bytes};
+}
+
+// Of the folder's weights: to write over them would take the source away.
+void refuse_own_source(const LoadedModel& source, const MergedAdapters& adapters, const std::string& output) {
+  std::error_code error;
+  const auto same = [&](const std::string& file) { return std::filesystem::equivalent(output, file, error); };
+  for (const std::string& file : adapters.files())
+    if (same(file)) throw Error(Status::bad_argument, output + ": is a file of an adapter; write to another");
+  for (const WeightSpec& spec : source.weights.specs)
+    for (size_t i = 0; i < spec.parts.size() && source.source->weights().holds(spec); ++i)
+      if (const std::optional<WeightTensors> t = source.source->weights().find(spec, i); t && same(*t->weight.file))
+        throw Error(Status::bad_argument, output + ": is a file of the model that is converted; write to another");
+  // Its other files, whatever they are for, are no model files of quern's.
+  const std::filesystem::path folder = std::filesystem::path(output).parent_path();
+  if (std::filesystem::is_regular_file(output, error) &&
+      std::filesystem::equivalent(folder.empty() ? "." : folder, source.path, error) && first_bytes(output) != "GGUF")
+    throw Error(Status::bad_argument, output + ": is a file of the folder that is converted; write to another");
 }
 
 }  // namespace
 
+bool is_written_type(const std::string& name) {
+  return find_written(name) != nullptr;
+}
+
+std::string written_type_names() {
+  std::string names;
+  for (const WrittenType& type : written_types()) names += (names.empty() ? "" : ", ") + std::string(type.name);
+  return names;
+}
+
 void convert(const std::string& folder, const std::string& output, const ConvertOptions& options) {
   const WrittenType& type = choose_type(options.type, output);
-  const std::unique_ptr<LoadedModel> source = load_model(folder);
+  MergedAdapters adapters(options.adapters, options.threads);
+  const std::unique_ptr<LoadedModel> source = load_model(folder, options.adapters.empty() ? nullptr : &adapters);
   if (!source->source->weights().as_trained())
     throw Error(Status::unsupported, source->path +
                                          ": expected a Hugging Face folder with safetensors weights, found a model "
                                          "file; convert the folder that it came from");
+  for (const std::string& note : adapters.finish(*source))
+    if (options.note) options.note(note);
+  refuse_own_source(*source, adapters, output);
   Converter(*source, output, type, options).run();
 }
 

@@ -62,6 +62,16 @@ uint32_t pooling_type(const Pipeline& pipeline) {
   return 0;
 }
 
+// What differs from what is assumed anyway.
+void write_sampling(GgufWriter& file, const SamplingDefaults& sampling) {
+  const SamplingDefaults assumed;
+  for (const SamplingField& field : sampling_fields) {
+    const std::string key = std::string("general.sampling.") + field.key;
+    if (field.real && sampling.*field.real != assumed.*field.real) file.set_f32(key, sampling.*field.real);
+    if (field.whole && sampling.*field.whole != assumed.*field.whole) file.set_i32(key, sampling.*field.whole);
+  }
+}
+
 }  // namespace
 
 std::vector<std::string> self_test_texts(const std::string& extra) {
@@ -73,12 +83,12 @@ std::vector<std::string> self_test_texts(const std::string& extra) {
 }
 
 void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
-                    bool in_groups, const std::string& weights_sha256, const std::vector<std::string>& self_test,
-                    Pool& pool) {
+                    const TypeInfo* in_groups, const std::string& weights_sha256,
+                    const std::vector<std::string>& self_test, Pool& pool) {
   const std::string architecture = source.architecture->gguf;
   std::string rounded_as = type.name;
   if (level) rounded_as += ':' + std::to_string(level->largest_code);
-  if (in_groups) rounded_as += std::string("+") + type.in_groups->name;
+  if (in_groups) rounded_as += std::string("+") + in_groups->name;
   file.set_string("general.architecture", architecture);
   std::string name = source.repo.empty() ? source.path : source.repo;
   while (name.ends_with('/')) name.pop_back();
@@ -94,6 +104,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
     write_llama_vocabulary(file, {*source.tokenizer, source.tokenizer_json, source.chat.specials,
                                   source.model->vocabulary(), source.model->types()});
   write_chat_format(file, source.chat);
+  write_sampling(file, source.sampling);
   file.set_u32("quern.layout_version", kLayoutVersion);
   file.set_string("quern.type", type.name);
   if (level) file.set_string("quern.level", level->name);

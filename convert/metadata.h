@@ -12,10 +12,10 @@ namespace quern {
 // Texts whose ids and vectors a file keeps so that it can be checked later; `extra` is one more, if not empty.
 std::vector<std::string> self_test_texts(const std::string& extra);
 
-// in_groups: some linears are TypeInfo::in_groups of the type. weights_sha256: of the source's tensors. Runs the
-// self-test texts through the source model.
+// in_groups: the type of linears that come in groups, null where there are none. weights_sha256: of the source's
+// tensors. Runs the self-test texts through the source model.
 void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
-                    bool in_groups, const std::string& weights_sha256, const std::vector<std::string>& self_test,
-                    Pool& pool);
+                    const TypeInfo* in_groups, const std::string& weights_sha256,
+                    const std::vector<std::string>& self_test, Pool& pool);
 
 }  // namespace quern

@@ -1,30 +1,24 @@
 // Owners of the library's handles.
 #pragma once
-#include <quern.h>
-
-#include <memory>
+#include <quern.hpp>
 
 namespace handles {
 
-template <auto free>
-struct Freed {
-  template <class T>
-  void operator()(T* handle) const {
-    free(handle);
-  }
-};
-using ModelHandle = std::unique_ptr<quern_model, Freed<quern_model_free>>;
-using SessionHandle = std::unique_ptr<quern_session, Freed<quern_session_free>>;
-using GeneratorHandle = std::unique_ptr<quern_generator, Freed<quern_generator_free>>;
-using EncodedHandle = std::unique_ptr<quern_encoded, Freed<quern_encoded_free>>;
-using SpansHandle = std::unique_ptr<quern_spans, Freed<quern_spans_free>>;
-using TokensHandle = std::unique_ptr<quern_tokens, Freed<quern_tokens_free>>;
-using DetokenizerHandle = std::unique_ptr<quern_detokenizer, Freed<quern_detokenizer_free>>;
-using TextSchedulerHandle = std::unique_ptr<quern_text_scheduler, Freed<quern_text_scheduler_free>>;
-using TextRequestHandle = std::unique_ptr<quern_text_request, Freed<quern_text_request_free>>;
-using GenerationSchedulerHandle = std::unique_ptr<quern_generation_scheduler, Freed<quern_generation_scheduler_free>>;
-using GenerationRequestHandle = std::unique_ptr<quern_generation_request, Freed<quern_generation_request_free>>;
-using StringHandle = std::unique_ptr<char, Freed<quern_string_free>>;
-using IdsHandle = std::unique_ptr<int32_t, Freed<quern_ids_free>>;
+using quern::Owner;
+using ModelHandle = Owner<quern_model, quern_model_free>;
+using AdapterHandle = Owner<quern_adapter, quern_adapter_free>;
+using SessionHandle = Owner<quern_session, quern_session_free>;
+using GeneratorHandle = Owner<quern_generator, quern_generator_free>;
+using EncodedHandle = Owner<quern_encoded, quern_encoded_free>;
+using SpansHandle = Owner<quern_spans, quern_spans_free>;
+using TokensHandle = Owner<quern_tokens, quern_tokens_free>;
+using DetokenizerHandle = Owner<quern_detokenizer, quern_detokenizer_free>;
+using TextSchedulerHandle = Owner<quern_text_scheduler, quern_text_scheduler_free>;
+using TextRequestHandle = Owner<quern_text_request, quern_text_request_free>;
+using GenerationSchedulerHandle = Owner<quern_generation_scheduler, quern_generation_scheduler_free>;
+using GenerationRequestHandle = Owner<quern_generation_request, quern_generation_request_free>;
+using ToolReaderHandle = Owner<quern_tool_reader, quern_tool_reader_free>;
+using StringHandle = Owner<char, quern_string_free>;
+using IdsHandle = Owner<int32_t, quern_ids_free>;
 
 }  // namespace handles

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "dispatch.h"
+#include "host_changes.h"
 #include "host_ops.h"
 
 namespace quern {
@@ -73,13 +74,26 @@ Tensor HostOps::linear(const Tensor& in, const Linear& w, Activation activation,
   const std::optional<HostTensor> residual = added ? std::optional<HostTensor>(*added) : std::nullopt;
   Arena::Scope scope(arena_);
   const PreparedInput input(kernels_, arena_, w, x.rows);
+  const RowChanges changes(kernels_, arena_, changed_, w);
+  // What follows a product with changes: all rows' activation, if there is one, comes behind them. Same bits: an
+  // epilogue is computed value by value.
+  const bool late = changes.any() && activation != Activation::none;
+  const auto change = [&](int64_t m, int64_t M, int64_t n, int64_t N, Arena& scratch) {
+    float* const to = y.row(m) + n;
+    changes.add(m, M, n, N, to, y.stride, scratch);
+    if (late)
+      kernels_.epilogue(to, M, N, y.stride,
+                        {.activation = activation,
+                         .residual = residual ? residual->row(m) + n : nullptr,
+                         .residual_stride = residual ? residual->stride : 0});
+  };
   const auto multiply = [&](const Tile& t, Arena& scratch) {
     const Linear::Part& part = w.parts[t.part];
     const int64_t column = part.first + t.n;
     const Epilogue e{.bias = w.bias ? w.bias + column : nullptr,
-                     .activation = activation,
-                     .residual = residual ? residual->row(t.m) + column : nullptr,
-                     .residual_stride = residual ? residual->stride : 0};
+                     .activation = late ? Activation::none : activation,
+                     .residual = residual && !late ? residual->row(t.m) + column : nullptr,
+                     .residual_stride = residual && !late ? residual->stride : 0};
     float* to = y.row(t.m) + column;
     const PreparedInput::Rows& rows = input.of(t.part);
     if (part.backend)
@@ -96,10 +110,19 @@ Tensor HostOps::linear(const Tensor& in, const Linear& w, Activation activation,
       const int64_t M = std::min(kRowBlock, x.rows - m);
       for (int64_t i = m; i < m + M; ++i) input.prepare(x, w, i);
       for (size_t part = 0; part < w.parts.size(); ++part) multiply({part, m, M, 0, w.parts[part].w.N}, arena_);
+      if (!changes.any()) continue;
+      changes.prepare(x.data, x.stride, w.K, m, M);
+      change(m, M, 0, w.N, arena_);
     }
     return out;
   }
   for_each_row(x.rows, [&](int64_t m) { input.prepare(x, w, m); });
+  if (changes.any()) {
+    constexpr int64_t kRows = 24;  // whole tiles of every ISA
+    for_each(blocks(x.rows, kRows), [&](int64_t task, Arena&) {
+      changes.prepare(x.data, x.stride, w.K, task * kRows, std::min(kRows, x.rows - task * kRows));
+    });
+  }
   const int64_t row_blocks = blocks(x.rows, kRowBlock);
   const auto for_tiles = [&](auto&& f) {
     for (size_t i = 0; i < w.parts.size(); ++i) {
@@ -116,7 +139,11 @@ Tensor HostOps::linear(const Tensor& in, const Linear& w, Activation activation,
   Tile* const tiles = arena_.take<Tile>(n_tiles);
   n_tiles = 0;
   for_tiles([&](const Tile& t) { tiles[n_tiles++] = t; });
-  for_each(n_tiles, [&](int64_t task, Arena& scratch) { multiply(tiles[task], scratch); });
+  for_each(n_tiles, [&](int64_t task, Arena& scratch) {
+    const Tile& t = tiles[task];
+    multiply(t, scratch);
+    if (changes.any()) change(t.m, t.M, w.parts[t.part].first + t.n, t.N, scratch);
+  });
   return out;
 }
 

@@ -64,9 +64,10 @@ Tensor HostOps::lookup(std::span<const Lookup> lookups) {
     assert(table.cols == D && static_cast<int64_t>(ids.size()) == out.rows);
     const size_t bytes = table.type->row_bytes(D);
     for (int64_t t = 0; t < out.rows; ++t) {
-      assert(ids[static_cast<size_t>(t)] >= 0 && ids[static_cast<size_t>(t)] < table.rows);
-      const char* coded =
-          static_cast<const char*>(table.data) + static_cast<size_t>(ids[static_cast<size_t>(t)]) * bytes;
+      const int32_t id = ids[static_cast<size_t>(t)];
+      assert(id >= (i == 0 ? 0 : -1) && id < table.rows);
+      if (id < 0) continue;
+      const char* coded = static_cast<const char*>(table.data) + static_cast<size_t>(id) * bytes;
       table.type->decode(coded, i == 0 ? out.row(t) : row, D);
       if (i > 0) kernels_.axpy(1.0f, row, out.row(t), D);
     }

@@ -28,6 +28,7 @@ class HostOps final : public Ops {
   Tensor gather(const Tensor& x, std::span<const int64_t> rows) override;
   Tensor transpose(const Tensor& x) override;
   Tensor linear(const Tensor& x, const Linear& w, Activation activation, const Tensor* residual) override;
+  void change_rows(std::span<const ChangedRows> rows) override { changed_ = rows; }
   Tensor layer_norm(const Tensor& x, const Norm& norm, float eps) override;
   Tensor rms_norm(const Tensor& x, const Norm& norm, float eps) override;
   void scale(Tensor x, float factor) override;
@@ -70,6 +71,7 @@ class HostOps final : public Ops {
   const Precision precision_;
   Pool* const pool_;
   LinearObserver* const observer_;
+  std::span<const ChangedRows> changed_;
 };
 
 }  // namespace quern

@@ -11,6 +11,7 @@
 #include "backend.h"
 #include "kernels.h"
 #include "kv_cache.h"
+#include "linear_changes.h"
 #include "quants/type_info.h"
 #include "tensor.h"
 
@@ -48,6 +49,7 @@ struct Sequence {
   int64_t first = 0, length = 0;
   int64_t past = 0;
   const int32_t* pages = nullptr;
+  const LinearChanges* changes = nullptr;  // of its own to the model's linears; null: none
 };
 
 class Ops;
@@ -125,7 +127,8 @@ class Ops {
   virtual void write(std::span<const float> values, Tensor x) = 0;  // row after row
   virtual void copy(const Tensor& from, Tensor to) = 0;             // of one shape; nothing where they are the same
 
-  // out[t] = sum over tables of table.row(ids[t]); tables and ids in pairs, ids in range.
+  // out[t] = sum over tables of table.row(ids[t]); tables and ids in pairs, ids in range. -1, of a table that is not
+  // the first: nothing is added.
   struct Lookup {
     const Table& table;
     std::span<const int32_t> ids;
@@ -138,6 +141,9 @@ class Ops {
   // (T, K) → (T, N). residual: (T, N), added after the activation.
   virtual Tensor linear(const Tensor& x, const Linear& w, Activation activation = Activation::none,
                         const Tensor* residual = nullptr) = 0;
+  // From now on, linears change these rows of their results, before the activation; in order, without overlap. They and
+  // what they name live until the next call.
+  virtual void change_rows(std::span<const ChangedRows> rows) = 0;
 
   // (T, D) → (T, D), row by row.
   virtual Tensor layer_norm(const Tensor& x, const Norm& norm, float eps) = 0;

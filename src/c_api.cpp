@@ -10,9 +10,7 @@
 #include "heads/pooling.h"
 #include "model_cost.h"
 #include "self_test.h"
-
-#define QUERN_TEXT_OF(x) #x
-#define QUERN_TEXT(x) QUERN_TEXT_OF(x)
+#include "version.h"
 
 struct quern_tokens {
   std::vector<std::string> pieces;
@@ -28,16 +26,16 @@ namespace {
 
 thread_local std::string last_error;
 
+}  // namespace
+
+namespace quern::c_api {
+
 char* copy_string(const std::string& text) {
   char* copy = static_cast<char*>(std::malloc(text.size() + 1));
   if (!copy) throw std::bad_alloc();
   std::memcpy(copy, text.c_str(), text.size() + 1);
   return copy;
 }
-
-}  // namespace
-
-namespace quern::c_api {
 
 quern_status failed(Status status, const char* message) noexcept {
   try {
@@ -50,12 +48,13 @@ quern_status failed(Status status, const char* message) noexcept {
 
 }  // namespace quern::c_api
 
+using quern::c_api::copy_string;
 using quern::c_api::guard;
 using quern::c_api::merged;
 using quern::c_api::require;
 
 const char* quern_version(void) {
-  return QUERN_TEXT(QUERN_VERSION_MAJOR) "." QUERN_TEXT(QUERN_VERSION_MINOR) "." QUERN_TEXT(QUERN_VERSION_PATCH);
+  return QUERN_VERSION_TEXT;
 }
 const char* quern_last_error(void) {
   return last_error.c_str();
@@ -154,9 +153,14 @@ quern_tokenize_options quern_tokenize_options_default(void) {
   return {.size = sizeof(quern_tokenize_options), .add_special = 1, .max_length = 0};
 }
 
-static size_t most_tokens(const quern_model* model, const quern_tokenize_options& o) {
+// Cut as texts are that are embedded.
+static quern::EncodeOptions encode_options(const quern_model* model, const quern_tokenize_options& o) {
   require(o.max_length >= -1, "max_length must not be below -1");
-  return o.max_length < 0 ? 0 : o.max_length == 0 ? model->rep->max_length : static_cast<size_t>(o.max_length);
+  quern::EncodeOptions encode{.add_special = o.add_special != 0};
+  if (o.max_length >= 0)
+    encode.max_length = o.max_length == 0 ? model->rep->max_length : static_cast<size_t>(o.max_length);
+  encode.truncate_left = model->rep->tokenizer->cuts_left();
+  return encode;
 }
 
 quern_status quern_tokenize(const quern_model* model, const char* text, size_t length,
@@ -166,8 +170,7 @@ quern_status quern_tokenize(const quern_model* model, const char* text, size_t l
             "quern_tokenize: model, text, ids and n_ids must not be NULL");
     const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
     thread_local quern::Encoding encoding;
-    model->rep->tokenizer->encode({text, length},
-                                  {.add_special = o.add_special != 0, .max_length = most_tokens(model, o)}, encoding);
+    model->rep->tokenizer->encode({text, length}, encode_options(model, o), encoding);
     *n_ids = encoding.ids.size();
     require(encoding.ids.size() <= capacity, "quern_tokenize: there are more ids than `capacity`");
     if (!encoding.ids.empty()) std::memcpy(ids, encoding.ids.data(), encoding.ids.size() * sizeof(int32_t));
@@ -181,9 +184,9 @@ quern_status quern_tokenize_parts(const quern_model* model, const char* text, si
     *tokens = nullptr;
     const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
     quern::Encoding e;
-    model->rep->tokenizer->encode(
-        {text, length}, {.add_special = o.add_special != 0, .max_length = most_tokens(model, o), .want_offsets = true},
-        e);
+    quern::EncodeOptions encode = encode_options(model, o);
+    encode.want_offsets = true;
+    model->rep->tokenizer->encode({text, length}, encode, e);
     auto made = std::make_unique<quern_tokens>();
     for (const int32_t id : e.ids) made->pieces.emplace_back(model->rep->tokenizer->piece(id));
     for (size_t i = 0; i < e.ids.size(); ++i)
@@ -286,7 +289,11 @@ quern_convert_options quern_convert_options_default(void) {
           .n_threads = 0,
           .self_test = nullptr,
           .progress = nullptr,
-          .user = nullptr};
+          .user = nullptr,
+          .adapters = nullptr,
+          .adapter_weights = nullptr,
+          .n_adapters = 0,
+          .note = nullptr};
 }
 
 quern_status quern_convert(const char* folder, const char* output, const quern_convert_options* options) {
@@ -299,6 +306,13 @@ quern_status quern_convert(const char* folder, const char* output, const quern_c
     if (o.calibration) c.calibration = o.calibration;
     if (o.self_test) c.self_test = o.self_test;
     c.threads = o.n_threads;
+    require(o.n_adapters <= 1024 && (o.adapters || o.n_adapters == 0),
+            "adapters: expected at most 1024 folders, and none where it is NULL");
+    for (size_t i = 0; i < o.n_adapters; ++i) {
+      require(o.adapters[i], "adapters: a folder must not be NULL");
+      c.adapters.push_back({o.adapters[i], o.adapter_weights ? o.adapter_weights[i] : 1.0f});
+    }
+    if (o.note) c.note = [&](const std::string& text) { o.note(o.user, text.c_str()); };
     if (o.progress)
       c.progress = [&](double done, double total, const char* what) {
         return o.progress(o.user, done, total, what) == 0;

@@ -21,6 +21,9 @@ namespace quern::c_api {
 // Keeps the message as the calling thread's last error.
 quern_status failed(Status status, const char* message) noexcept;
 
+// For quern_string_free.
+char* copy_string(const std::string& text);
+
 template <class F>
 quern_status guard(F&& body) noexcept {
   try {

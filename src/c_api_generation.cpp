@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 
+#include "c_api_adapter.h"
 #include "generation/bandwidth.h"
 #include "generation/kv_types.h"
 #include "generation/perplexity.h"
@@ -65,6 +66,9 @@ TextRequest text_request_of(const quern_generation_options* given, std::span<con
   if (o.json_schema) r.json_schema = o.json_schema;
   r.speculate = o.speculate;
   r.ignore_end = o.ignore_end != 0;
+  require(o.n_shown == 0 || o.shown_ids, "shown_ids must not be NULL where n_shown is not 0");
+  r.shown.assign(o.shown_ids, o.shown_ids + o.n_shown);
+  if (o.adapter) r.adapter = o.adapter->rep;
   return r;
 }
 
@@ -85,7 +89,8 @@ const quern_token_event& EventView::of(const TextEvent& e, int64_t sequence) {
                    .top = top_.data(),
                    .n_top = top_.size(),
                    .finish = e.stopped ? QUERN_FINISH_STOP : kinds[static_cast<size_t>(e.token.finish)],
-                   .error = e.token.error.empty() ? nullptr : e.token.error.c_str()};
+                   .error = e.token.error.empty() ? nullptr : e.token.error.c_str(),
+                   .status = static_cast<quern_status>(e.token.status)};
 }
 
 }  // namespace quern::c_api
@@ -157,6 +162,17 @@ quern_generation_options quern_generation_options_default(void) {
   o.max_tokens = -1;
   o.temperature = o.top_p = o.typical_p = o.repetition_penalty = 1;
   o.penalty_last_n = o.logprobs = -1;
+  return o;
+}
+
+quern_generation_options quern_model_generation_options(const quern_model* model) {
+  quern_generation_options o = quern_generation_options_default();
+  const quern::SamplingDefaults s = model ? model->rep->sampling : quern::SamplingDefaults();
+  o.temperature = s.temperature;
+  o.top_k = s.top_k;
+  o.top_p = s.top_p;
+  o.min_p = s.min_p;
+  o.repetition_penalty = s.repetition_penalty;
   return o;
 }
 

@@ -8,6 +8,7 @@ using quern::c_api::merged;
 using quern::c_api::require;
 
 struct quern_generation_scheduler {
+  std::shared_ptr<const quern::LoadedModel> model;
   std::shared_ptr<quern::GenerationScheduler> rep;
 };
 struct quern_generation_request {
@@ -30,6 +31,7 @@ quern_status quern_generation_scheduler_new(const quern_model* model, const quer
     const quern_generation_scheduler_options o = merged(options, quern_generation_scheduler_options_default());
     require(o.max_requests >= 1 && o.max_events >= 1, "max_requests, max_events: expected 1 or more");
     auto made = std::make_unique<quern_generation_scheduler>();
+    made->model = model->rep;
     made->rep = std::make_shared<quern::GenerationScheduler>(
         quern::make_sequence_engine(model->rep, quern::c_api::generator_options_of(generator)),
         quern::GenerationSchedulerOptions{.max_requests = static_cast<size_t>(o.max_requests),
@@ -74,7 +76,11 @@ quern_status quern_generation_scheduler_add(quern_generation_scheduler* schedule
     require(choices >= 1 && choices <= 1024, "choices: expected 1 to 1024");
     auto made = std::make_unique<quern_generation_request>();
     made->scheduler = scheduler->rep;
-    made->rep = std::make_shared<quern::ScheduledGeneration>(quern::c_api::text_request_of(options, {ids, n}), choices,
+    quern::TextRequest text = quern::c_api::text_request_of(options, {ids, n});
+    text.compiled = quern::compile_grammar(
+        text, *scheduler->model->tokenizer);  // here, and once for all choices: nobody else waits for it
+    text.grammar = text.json_schema = {};
+    made->rep = std::make_shared<quern::ScheduledGeneration>(std::move(text), choices,
                                                              quern::c_api::request_options(request_options));
     quern::c_api::submit_request(*scheduler->rep, std::move(made), request);
   });

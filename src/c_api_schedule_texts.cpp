@@ -1,6 +1,7 @@
 // include/quern.h over the library: the scheduler for texts.
 #include <cmath>
 
+#include "c_api_adapter.h"
 #include "c_api_results.h"
 #include "c_api_schedule.h"
 #include "run/text_scheduler.h"
@@ -83,6 +84,14 @@ std::vector<quern::TextInput> inputs_of(const char* call, const char* const* tex
   return inputs;
 }
 
+// options: of any kind, over their defaults.
+template <class Options>
+void name_adapters(const Options& o, const quern::LoadedModel& model, std::vector<quern::TextInput>& texts) {
+  if (!o.adapter && !o.adapters) return;
+  auto adapters = quern::c_api::adapters_of(o.adapter, o.adapters, texts.size(), model);
+  for (size_t i = 0; i < texts.size(); ++i) texts[i].adapter = std::move(adapters[i]);
+}
+
 void submit(quern_text_scheduler& scheduler, quern::TextWork work, std::vector<quern::TextInput> texts,
             const quern_request_options* options, quern_text_request** request) {
   auto made = std::make_unique<quern_text_request>();
@@ -93,8 +102,7 @@ void submit(quern_text_scheduler& scheduler, quern::TextWork work, std::vector<q
   quern::c_api::submit_request(*scheduler.rep, std::move(made), request);
 }
 
-quern::TextWork classify_work(quern::TextWork::Kind kind, const quern_classify_options* options) {
-  const quern_classify_options o = merged(options, quern_classify_options_default());
+quern::TextWork classify_work(quern::TextWork::Kind kind, const quern_classify_options& o) {
   quern::TextWork work;
   work.kind = kind;
   work.options = quern::c_api::classify_options(o);
@@ -120,10 +128,12 @@ quern_status quern_text_scheduler_encode(quern_text_scheduler* scheduler, const 
     require(scheduler && request, "quern_text_scheduler_encode: scheduler and request must not be NULL");
     *request = nullptr;
     quern::TextWork work;
-    work.options = quern::c_api::embed_options(merged(options, quern_embed_options_default()));
+    const quern_embed_options o = merged(options, quern_embed_options_default());
+    work.options = quern::c_api::embed_options(o);
     work.wanted = quern::c_api::wanted_of(outputs);
-    submit(*scheduler, std::move(work), inputs_of("quern_text_scheduler_encode", texts, lengths, n, nullptr, nullptr),
-           request_options, request);
+    auto inputs = inputs_of("quern_text_scheduler_encode", texts, lengths, n, nullptr, nullptr);
+    name_adapters(o, *scheduler->model, inputs);
+    submit(*scheduler, std::move(work), std::move(inputs), request_options, request);
   });
 }
 
@@ -134,9 +144,10 @@ quern_status quern_text_scheduler_classify(quern_text_scheduler* scheduler, cons
   return guard([&] {
     require(scheduler && request, "quern_text_scheduler_classify: scheduler and request must not be NULL");
     *request = nullptr;
-    submit(*scheduler, classify_work(quern::TextWork::Kind::classify, options),
-           inputs_of("quern_text_scheduler_classify", texts, lengths, n, pairs, pair_lengths), request_options,
-           request);
+    const quern_classify_options o = merged(options, quern_classify_options_default());
+    auto inputs = inputs_of("quern_text_scheduler_classify", texts, lengths, n, pairs, pair_lengths);
+    name_adapters(o, *scheduler->model, inputs);
+    submit(*scheduler, classify_work(quern::TextWork::Kind::classify, o), std::move(inputs), request_options, request);
   });
 }
 
@@ -148,11 +159,12 @@ quern_status quern_text_scheduler_classify_tokens(quern_text_scheduler* schedule
   return guard([&] {
     require(scheduler && request, "quern_text_scheduler_classify_tokens: scheduler and request must not be NULL");
     *request = nullptr;
-    quern::TextWork work = classify_work(quern::TextWork::Kind::classify_tokens, options);
+    const quern_classify_options o = merged(options, quern_classify_options_default());
+    quern::TextWork work = classify_work(quern::TextWork::Kind::classify_tokens, o);
     work.grouped = grouped != 0;
-    submit(*scheduler, std::move(work),
-           inputs_of("quern_text_scheduler_classify_tokens", texts, lengths, n, nullptr, nullptr), request_options,
-           request);
+    auto inputs = inputs_of("quern_text_scheduler_classify_tokens", texts, lengths, n, nullptr, nullptr);
+    name_adapters(o, *scheduler->model, inputs);
+    submit(*scheduler, std::move(work), std::move(inputs), request_options, request);
   });
 }
 
@@ -242,5 +254,12 @@ quern_status quern_text_request_times(const quern_text_request* request, double*
     const quern::ScheduledTexts& r = results_of(request);
     if (queue_seconds) *queue_seconds = r.queue_seconds();
     if (compute_seconds) *compute_seconds = r.compute_seconds();
+  });
+}
+
+quern_status quern_text_request_tokenize_time(const quern_text_request* request, double* seconds) {
+  return guard([&] {
+    require(seconds, "quern_text_request_tokenize_time: seconds must not be NULL");
+    *seconds = results_of(request).tokenize_seconds();
   });
 }

@@ -1,6 +1,7 @@
 // include/quern.h over the library: what sessions do.
 #include <algorithm>
 
+#include "c_api_adapter.h"
 #include "c_api_results.h"
 
 using quern::Error;
@@ -130,6 +131,7 @@ void add_spans(quern_spans& spans, const std::vector<LabelledToken>& text) {
 
 }  // namespace quern::c_api
 
+using quern::c_api::CallChanges;
 using quern::c_api::classify_options;
 using quern::c_api::embed_options;
 using quern::c_api::kMostTexts;
@@ -163,7 +165,9 @@ quern_embed_options quern_embed_options_default(void) {
           .prompt_name = nullptr,
           .input_type = nullptr,
           .overlap = 0,
-          .info = nullptr};
+          .info = nullptr,
+          .adapter = nullptr,
+          .adapters = nullptr};
 }
 
 quern_status quern_embed_width(quern_session* session, const quern_embed_options* options, int64_t* width) {
@@ -182,6 +186,8 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
     InfoOut info(o.info, n);
     quern::EmbedOptions e = embed_options(o);
     e.info = info.all();
+    const CallChanges changes(o, n, session->rep->model());
+    e.changes = changes.all();
     quern::EmbedStats s;
     session->rep->embed(views, e, {out, out_len}, s);
     info.give();
@@ -198,6 +204,8 @@ quern_status quern_embed_ids(quern_session* session, const int32_t* const* ids, 
     InfoOut info(o.info, n);
     quern::EmbedOptions e = embed_options(o);
     e.info = info.all();
+    const CallChanges changes(o, n, session->rep->model());
+    e.changes = changes.all();
     quern::EmbedStats s;
     session->rep->embed_ids(views, e, {out, out_len}, s);
     info.give();
@@ -217,6 +225,8 @@ quern_status quern_encode(quern_session* session, const char* const* texts, cons
     InfoOut info(given.info, n);
     quern::EmbedOptions o = embed_options(given);
     o.info = info.all();
+    const CallChanges changes(given, n, session->rep->model());
+    o.changes = changes.all();
     quern::EmbedStats s;
     std::vector<quern::Encoded> made = session->rep->encode(views, o, wanted, s);
     const size_t width = wanted.dense ? static_cast<size_t>(session->rep->width(o)) : 0;
@@ -261,7 +271,9 @@ quern_classify_options quern_classify_options_default(void) {
           .max_length = 0,
           .long_texts = QUERN_LONG_TRUNCATE,
           .first_text = 1,
-          .info = nullptr};
+          .info = nullptr,
+          .adapter = nullptr,
+          .adapters = nullptr};
 }
 
 quern_status quern_classify(quern_session* session, const char* const* texts, const size_t* lengths,
@@ -278,6 +290,8 @@ quern_status quern_classify(quern_session* session, const char* const* texts, co
     InfoOut info(o.info, n);
     quern::TextOptions t = classify_options(o);
     t.info = info.all();
+    const CallChanges changes(o, n, session->rep->model());
+    t.changes = changes.all();
     session->rep->classify(first, second, t, o.raw != 0, {scores, scores_len}, s);
     info.give();
     add(s, stats);
@@ -296,6 +310,8 @@ quern_status quern_rerank(quern_session* session, const char* query, size_t quer
     InfoOut info(o.info, n);
     quern::TextOptions t = classify_options(o);
     t.info = info.all();
+    const CallChanges changes(o, n, session->rep->model());
+    t.changes = changes.all();
     session->rep->rerank({query, query_length}, second, t, o.raw != 0, {scores, n}, s);
     info.give();
     add(s, stats);
@@ -314,6 +330,8 @@ quern_status quern_classify_tokens(quern_session* session, const char* const* te
     InfoOut info(o.info, n);
     quern::TextOptions t = classify_options(o);
     t.info = info.all();
+    const CallChanges changes(o, n, session->rep->model());
+    t.changes = changes.all();
     const auto found = session->rep->classify_tokens(views, t, o.raw != 0, s);
     info.give();
     const std::vector<std::string>& labels = session->rep->model().pipeline.classifier->labels;

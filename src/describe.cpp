@@ -51,6 +51,12 @@ std::string describe_model(const LoadedModel& m) {
               {"source", {{"repo", m.repo}, {"revision", m.revision}}},
               {"fingerprint", m.fingerprint},
               {"decisions", decisions}};
+  if (m.model->language_head().linear) {
+    Json sampling = Json::object();
+    for (const SamplingField& field : sampling_fields)
+      sampling[field.name] = field.real ? Json(m.sampling.*field.real) : Json(m.sampling.*field.whole);
+    out["sampling"] = std::move(sampling);
+  }
   out["file"] = contents_of(m.source->weights());
   return dump(out);
 }

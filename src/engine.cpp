@@ -4,12 +4,14 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <cmath>
 #include <numeric>
 
 #include "cpu.h"
 #include "dispatch.h"
 #include "engine_jobs.h"
 #include "error.h"
+#include "io/json.h"
 #include "model_cost.h"
 #include "work_plan.h"
 
@@ -95,6 +97,13 @@ PromptedTexts::PromptedTexts(const LoadedModel& model, std::span<const std::stri
                              const TextOptions& options)
     : tokenizer_(*model.tokenizer), texts_(texts), prompt_(prompt_of(model, options)) {}
 
+void require_finite(const LoadedModel& model, std::span<const float> values, size_t text) {
+  if (std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); })) return;
+  throw Error(Status::bad_file, model.path + ": text " + std::to_string(text) +
+                                    ": what the model makes of it is not finite: its weights are damaged, or it "
+                                    "overflows; converting it anew from the original checks every weight");
+}
+
 void refuse_task(const LoadedModel& model, const char* wanted) {
   const Pipeline& p = model.pipeline;
   std::string makes;
@@ -121,13 +130,22 @@ void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding&
   pack.stats.tokens += e.ids.size();
   pack.stats.truncated += e.n_dropped > 0;
   if (!job.info.empty())
-    job.info[index] = {static_cast<uint32_t>(e.ids.size()), static_cast<uint32_t>(e.n_dropped), e.n_invalid > 0};
+    job.info[index] = {static_cast<uint32_t>(e.ids.size()), static_cast<uint32_t>(e.n_dropped), e.n_invalid > 0,
+                       job.info[index].seconds};
   if (e.ids.empty()) return job.take_empty(index);
+  for (const int32_t id : e.ids)
+    if (id >= model_->model->vocabulary())
+      throw Error(Status::bad_argument,
+                  "text " + std::to_string(job.limits.first_text + index) + ": its token " + std::to_string(id) + " (" +
+                      printable(std::string(model_->tokenizer->piece(id))) + ") is none of the " +
+                      std::to_string(model_->model->vocabulary()) + " that the model has an embedding for");
   for (const int32_t type : e.type_ids)
     if (type >= model_->model->types())
       throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
                                         ", but the model has " + std::to_string(model_->model->types()));
-  pack.texts.push_back({static_cast<int64_t>(pack.ids.size()), static_cast<int64_t>(e.ids.size())});
+  pack.texts.push_back({.first = static_cast<int64_t>(pack.ids.size()),
+                        .length = static_cast<int64_t>(e.ids.size()),
+                        .changes = job.changes_of(index)});
   pack.indices.push_back(index);
   pack.ids.insert(pack.ids.end(), e.ids.begin(), e.ids.end());
   pack.types.insert(pack.types.end(), e.type_ids.begin(), e.type_ids.end());
@@ -140,6 +158,14 @@ void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
   Ops::Scope scope(op);
   const Tensor states = forward(*model_->model, {op}, {pack.ids, pack.types, pack.texts});
   job.take(op, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
+}
+
+// The tokens of a text, and how long they took.
+void Session::tokenize(const Job& job, size_t index, Encoding& e) {
+  const auto begun = std::chrono::steady_clock::now();
+  job.tokens(index, e);
+  if (!job.info.empty())
+    job.info[index].seconds = std::chrono::duration<float>(std::chrono::steady_clock::now() - begun).count();
 }
 
 // Each worker takes texts in order until its pack is full, runs it through all layers, and takes more.
@@ -155,7 +181,7 @@ void Session::run_in_order(const Job& job, size_t n) {
         const size_t index = next.fetch_add(1, std::memory_order_relaxed);
         more = index < n;
         if (!more) break;
-        job.tokens(index, pack.encoding);
+        tokenize(job, index, pack.encoding);
         add_text(job, pack, index, pack.encoding);
       }
       if (!pack.texts.empty()) run_pack(job, pack, *pack.op);
@@ -169,7 +195,7 @@ void Session::run_planned(const Job& job, size_t n) {
   std::vector<double> costs(n);
   pool_.run(static_cast<int64_t>(n), [&](int64_t task, Arena&) {
     const size_t index = static_cast<size_t>(task);
-    job.tokens(index, encodings[index]);
+    tokenize(job, index, encodings[index]);
     costs[index] = text_macs(*model_, static_cast<int64_t>(encodings[index].ids.size())).all();
   });
   const double split_cost = kSplitMacs * static_cast<double>(model_->model->layers());

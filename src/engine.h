@@ -28,17 +28,19 @@ struct TextInfo {
   uint32_t tokens = 0;   // after truncation, special ones included
   uint32_t dropped = 0;  // tokens that truncation cut
   bool repaired = false;
+  float seconds = 0;  // that the tokenizer took
 };
 
 struct TextOptions {
   size_t max_length = 0;  // tokens; 0: the model's
   LongTexts long_texts = LongTexts::truncate;
-  size_t overlap = 0;                 // tokens that two neighbouring pieces share
-  std::optional<std::string> prompt;  // put before every text; unset: what the next two say
-  std::string prompt_name;            // of the model's prompts; empty: by input_type
-  std::string input_type;             // query or document; empty: the model's default prompt
-  size_t first_text = 1;              // number of the first text in messages
-  std::span<TextInfo> info;           // empty, or one for each text, which the call fills in
+  size_t overlap = 0;                             // tokens that two neighbouring pieces share
+  std::optional<std::string> prompt;              // put before every text; unset: what the next two say
+  std::string prompt_name;                        // of the model's prompts; empty: by input_type
+  std::string input_type;                         // query or document; empty: the model's default prompt
+  size_t first_text = 1;                          // number of the first text in messages
+  std::span<const LinearChanges* const> changes;  // empty, or each text's own to the model's linears, or null
+  std::span<TextInfo> info;                       // empty, or one for each text, which the call fills in
 };
 
 struct EmbedOptions : TextOptions {
@@ -132,6 +134,7 @@ class Session {
   void run_in_order(const Job& job, size_t n);
   void run_planned(const Job& job, size_t n);
   void run_pack(const Job& job, Pack& pack, Ops& op);
+  static void tokenize(const Job& job, size_t index, Encoding& tokens);
   void add_text(const Job& job, Pack& pack, size_t index, const Encoding& tokens);
 
   std::shared_ptr<const LoadedModel> model_;

@@ -19,9 +19,13 @@ struct ClassifyJob : Session::Job {
     if (options.long_texts > LongTexts::truncate)
       throw Error(Status::bad_argument, "long texts: a classifier cuts them or refuses them, pieces have no label");
     info = options.info;
+    changes = options.changes;
   }
   void tokens(size_t index, Encoding& out) const override {
-    const EncodeOptions options{.add_special = true, .max_length = limits.max_length, .want_offsets = want_offsets};
+    const EncodeOptions options{.add_special = true,
+                                .max_length = limits.max_length,
+                                .truncate_left = model.tokenizer->cuts_left(),
+                                .want_offsets = want_offsets};
     if (pairs.empty()) return texts.encode(index, options, out);
     model.tokenizer->encode_pair(views[index], pairs[index], options, out);
   }
@@ -39,7 +43,10 @@ struct LabelTexts final : ClassifyJob {
   void take(Ops& op, const PackOutput& pack) const override {
     const std::vector<float> scores = score_texts(op, config(), model.heads->classifier, pack.states, pack.texts, raw);
     const size_t n = config().labels.size();
-    for (size_t i = 0; i < pack.size(); ++i) std::copy_n(scores.data() + i * n, n, row(pack.indices[i]));
+    for (size_t i = 0; i < pack.size(); ++i) {
+      require_finite(model, std::span(scores).subspan(i * n, n), limits.first_text + pack.indices[i]);
+      std::copy_n(scores.data() + i * n, n, row(pack.indices[i]));
+    }
   }
   void take_empty(size_t index) const override { std::fill_n(row(index), config().labels.size(), 0.0f); }
 
@@ -53,6 +60,7 @@ struct LabelTokens final : ClassifyJob {
       TokenLabels& to = made[pack.indices[i]];
       to.tokens = tokens_of(pack, i);
       to.scores = score_tokens(op, config(), model.heads->classifier, pack.states_of(i), raw);
+      require_finite(model, to.scores, limits.first_text + pack.indices[i]);
     }
   }
   std::vector<TokenScores> tokens_of(const PackOutput& pack, size_t text) const {

@@ -1,5 +1,6 @@
 // Texts → vectors, sparse weights, one vector per token.
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <iterator>
 
@@ -12,6 +13,10 @@ namespace {
 std::vector<Pipeline::Module> effective_modules(const LoadedModel& model, const EmbedOptions& options) {
   std::vector<Pipeline::Module> modules = model.pipeline.modules;
   if (modules.empty()) refuse_task(model, "vectors");
+  if (options.pooling.empty() && model.model->language_head().linear && pooling_is_assumed(model))
+    throw Error(Status::bad_argument, model.path +
+                                          ": this model generates text, and nothing says how to make vectors of its "
+                                          "states; a pooling has to be named (lasttoken, mean, …: --pooling)");
   if (!options.pooling.empty())
     for (Pipeline::Module& module : modules)
       if (module.type == "Pooling") module.pooling.modes = {options.pooling};
@@ -25,16 +30,16 @@ std::vector<Pipeline::Module> effective_modules(const LoadedModel& model, const 
 // The vector head of a call and what it makes of one text.
 struct Vectors {
   Vectors(const LoadedModel& model, const EmbedOptions& options)
-      : head(effective_modules(model, options), model.heads->modules, model.model->width(), model.path) {
+      : model(model), head(effective_modules(model, options), model.heads->modules, model.model->width(), model.path) {
     width = options.dimensions > 0 ? options.dimensions : head.width();
     if (options.dimensions < 0 || options.dimensions > head.width())
       throw Error(Status::bad_argument, "dimensions: expected 1 to " + std::to_string(head.width()) + ", found " +
                                             std::to_string(options.dimensions));
   }
 
-  // f(i, vector) for each text i of the pack.
+  // f(i, vector) for each text i of the pack; first_text: the number of the call's first.
   template <class F>
-  void make(Ops& op, const PackOutput& pack, int64_t skip, const F& f) const {
+  void make(Ops& op, const PackOutput& pack, int64_t skip, size_t first_text, const F& f) const {
     Ops::Scope scope(op);
     Tensor rows = head.apply(op, pack.states, pack.texts, skip);
     if (width < rows.cols) {
@@ -44,9 +49,13 @@ struct Vectors {
     std::vector<float> room;
     const std::span<const float> values = op.read(rows, room);
     const size_t n = static_cast<size_t>(width);
-    for (size_t i = 0; i < pack.size(); ++i) f(i, values.subspan(i * n, n));
+    for (size_t i = 0; i < pack.size(); ++i) {
+      require_finite(model, values.subspan(i * n, n), first_text + pack.indices[i]);
+      f(i, values.subspan(i * n, n));
+    }
   }
 
+  const LoadedModel& model;
   VectorHead head;
   int64_t width;
 };
@@ -63,8 +72,8 @@ struct VectorRows {
                                             std::to_string(width) + " floats, found " + std::to_string(out.size()));
   }
   float* row(size_t index) const { return out.data() + static_cast<int64_t>(index) * vectors.width; }
-  void make(Ops& op, const PackOutput& pack, int64_t skip) const {
-    vectors.make(op, pack, skip, [&](size_t i, std::span<const float> vector) {
+  void make(Ops& op, const PackOutput& pack, int64_t skip, size_t first_text) const {
+    vectors.make(op, pack, skip, first_text, [&](size_t i, std::span<const float> vector) {
       std::copy(vector.begin(), vector.end(), row(pack.indices[i]));
     });
   }
@@ -87,12 +96,13 @@ struct EmbedJob final : Session::Job {
            std::span<float> out)
       : Job(Limits(model, options)), texts(model, views, options), rows(model, options, out, views.size()) {
     info = options.info;
+    changes = options.changes;
     if (rows.vectors.head.skips_prompt()) skip = prompt_tokens(model, texts.prompt());
   }
   void tokens(size_t index, Encoding& out) const override {
     texts.encode(index, {.add_special = true, .max_length = limits.max_length}, out);
   }
-  void take(Ops& op, const PackOutput& pack) const override { rows.make(op, pack, skip); }
+  void take(Ops& op, const PackOutput& pack) const override { rows.make(op, pack, skip, limits.first_text); }
   void take_empty(size_t index) const override { rows.clear(index); }
 
   const PromptedTexts texts;
@@ -108,6 +118,7 @@ struct IdsJob final : Session::Job {
         texts(texts),
         rows(model, options, out, texts.size()) {
     info = options.info;
+    changes = options.changes;
   }
   void tokens(size_t index, Encoding& e) const override {
     for (const int32_t id : texts[index])
@@ -121,7 +132,7 @@ struct IdsJob final : Session::Job {
     e.n_dropped = texts[index].size() - kept.size();
     e.n_invalid = 0;
   }
-  void take(Ops& op, const PackOutput& pack) const override { rows.make(op, pack, 0); }
+  void take(Ops& op, const PackOutput& pack) const override { rows.make(op, pack, 0, limits.first_text); }
   void take_empty(size_t index) const override { rows.clear(index); }
 
   const int64_t vocabulary;
@@ -140,20 +151,22 @@ struct EncodeJob final : Session::Job {
   void tokens(size_t index, Encoding& out) const override { out = pieces[index]; }
   void take(Ops& op, const PackOutput& pack) const override {
     if (wanted.dense)
-      vectors->make(op, pack, skip, [&](size_t i, std::span<const float> vector) {
+      vectors->make(op, pack, skip, limits.first_text, [&](size_t i, std::span<const float> vector) {
         made[pack.indices[i]].dense.assign(vector.begin(), vector.end());
       });
+    if (!wanted.sparse && !wanted.multi_vector && !wanted.states) return;
     for (size_t i = 0; i < pack.size(); ++i) {
       Encoded& to = made[pack.indices[i]];
       const Tensor states = pack.states_of(i);
+      std::vector<float> room;
+      const std::span<const float> values = op.read(states, room);
+      require_finite(model, values, limits.first_text + pack.indices[i]);
       if (wanted.sparse)
         to.sparse = sparse_weights(op, *model.pipeline.sparse, model.heads->sparse, states, pack.part(pack.ids, i),
                                    model.unweighted_ids);
       if (wanted.multi_vector) to.multi_vector = token_vectors(op, model.heads->multi_vector, states);
-      if (!wanted.states) continue;
-      std::vector<float> room;
-      const std::span<const float> values = op.read(states, room);
-      to.states.assign(values.begin(), values.end());
+      require_finite(model, to.multi_vector, limits.first_text + pack.indices[i]);
+      if (wanted.states) to.states.assign(values.begin(), values.end());
     }
   }
   void take_empty(size_t index) const override {
@@ -165,7 +178,23 @@ struct EncodeJob final : Session::Job {
   std::unique_ptr<Vectors> vectors;
   int64_t skip = 0;
   std::vector<Encoding> pieces;
-  mutable std::vector<Encoded> made;  // each element written by one thread
+  std::vector<const LinearChanges*> changes_of_pieces;  // where texts have any
+  mutable std::vector<Encoded> made;                    // each element written by one thread
+};
+
+// Writes at its end how long it was there.
+class Stopwatch {
+ public:
+  explicit Stopwatch(float* seconds) : seconds_(seconds), begun_(std::chrono::steady_clock::now()) {}
+  ~Stopwatch() {
+    if (seconds_) *seconds_ = std::chrono::duration<float>(std::chrono::steady_clock::now() - begun_).count();
+  }
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+
+ private:
+  float* const seconds_;
+  const std::chrono::steady_clock::time_point begun_;
 };
 
 // Puts the pieces of all texts into the job: one each, or, for long texts, windows. → where each text's begin, and the
@@ -180,6 +209,7 @@ std::vector<size_t> cut(const PromptedTexts& texts, const TextOptions& options, 
   std::vector<std::vector<Encoding>> all(texts.size());
   pool.run(static_cast<int64_t>(texts.size()), [&](int64_t task, Arena&) {
     const size_t index = static_cast<size_t>(task);
+    const Stopwatch watch(options.info.empty() ? nullptr : &options.info[index].seconds);
     EncodeOptions encode{.add_special = true, .max_length = max_length};
     if (!windows) return texts.encode(index, encode, all[index].emplace_back());
     encode.stride = options.overlap;
@@ -193,9 +223,12 @@ std::vector<size_t> cut(const PromptedTexts& texts, const TextOptions& options, 
   std::vector<size_t> first = {0};
   for (std::vector<Encoding>& text : all) {
     stats.chunked += text.size() > 1;
+    if (!options.changes.empty())
+      job.changes_of_pieces.insert(job.changes_of_pieces.end(), text.size(), options.changes[first.size() - 1]);
     std::move(text.begin(), text.end(), std::back_inserter(job.pieces));
     first.push_back(job.pieces.size());
   }
+  job.changes = job.changes_of_pieces;
   return first;
 }
 
@@ -290,7 +323,7 @@ std::vector<Encoded> Session::encode(std::span<const std::string_view> texts, co
   counted.texts = texts.size();  // not pieces
   stats += counted;
   for (size_t i = 0; i < options.info.size(); ++i) {
-    TextInfo& info = options.info[i] = {};
+    TextInfo& info = options.info[i] = {.seconds = options.info[i].seconds};
     for (size_t piece = first[i]; piece < first[i + 1]; ++piece) {
       info.tokens += static_cast<uint32_t>(job.pieces[piece].ids.size());
       info.dropped += static_cast<uint32_t>(job.pieces[piece].n_dropped);
@@ -298,8 +331,10 @@ std::vector<Encoded> Session::encode(std::span<const std::string_view> texts, co
     }
   }
   std::vector<Encoded> out;
-  for (size_t i = 0; i < texts.size(); ++i)
+  for (size_t i = 0; i < texts.size(); ++i) {
     out.push_back(join(*wide_, job, first[i], first[i + 1], options.long_texts));
+    require_finite(*model_, out.back().dense, job.limits.first_text + i);  // sums of pieces
+  }
   return out;
 }
 

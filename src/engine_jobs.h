@@ -38,7 +38,11 @@ struct Session::Job {
   virtual void take(Ops& op, const PackOutput& pack) const = 0;
   virtual void take_empty(size_t /*index*/) const {}  // a text without tokens
 
+  // Of text `index`, to the model's linears; null: none.
+  virtual const LinearChanges* changes_of(size_t index) const { return changes.empty() ? nullptr : changes[index]; }
+
   const Limits limits;
+  std::span<const LinearChanges* const> changes;
   bool want_offsets = false;
   std::span<TextInfo> info;  // empty, or one for each text
 };
@@ -55,8 +59,10 @@ class PromptedTexts {
     if (prompt_.empty()) return texts_[index];
     return buffer.assign(prompt_).append(texts_[index]);
   }
-  void encode(size_t index, const EncodeOptions& options, Encoding& out) const {
+  // A text that is too long is cut on the side that the tokenizer's file names.
+  void encode(size_t index, EncodeOptions options, Encoding& out) const {
     thread_local std::string buffer;
+    options.truncate_left = tokenizer_.cuts_left();
     tokenizer_.encode(get(index, buffer), options, out);
   }
 
@@ -65,6 +71,10 @@ class PromptedTexts {
   const std::span<const std::string_view> texts_;
   const std::string prompt_;
 };
+
+// Throws Error{bad_file} where a value of a text's results is infinite or no number, which no program can use; text:
+// its number, from 1.
+void require_finite(const LoadedModel& model, std::span<const float> values, size_t text);
 
 // Throws Error{bad_argument}: what the model is asked for is not what it makes.
 [[noreturn]] void refuse_task(const LoadedModel& model, const char* wanted);

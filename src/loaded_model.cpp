@@ -10,12 +10,20 @@
 namespace quern {
 namespace {
 
-// The largest tokenizer id must have a row in the token table, and the special tokens must leave room for text.
-void check_tokenizer(const LoadedModel& m) {
-  if (static_cast<int64_t>(m.tokenizer->vocab_size()) > m.model->vocabulary())
+// Every token of the tokenizer's model must have a row in the token table. Added ones may lie behind it, as those for
+// images do in a model of text alone: a text that has one is refused.
+void check_tokenizer(LoadedModel& m) {
+  const int64_t tokens = static_cast<int64_t>(m.tokenizer->vocab_size()), rows = m.model->vocabulary();
+  bool added = true;
+  for (int64_t id = rows; id < tokens && added; ++id) added = m.tokenizer->is_added(static_cast<int32_t>(id));
+  if (!added)
     throw Error(Status::bad_file, m.path + ": the tokenizer has ids up to " +
                                       std::to_string(m.tokenizer->vocab_size() - 1) + ", but the token embedding has " +
                                       std::to_string(m.model->vocabulary()) + " rows");
+  if (tokens > rows)
+    m.decisions.push_back({"tokens", std::to_string(rows),
+                           "the token embedding's rows; texts with one of the tokenizer's " +
+                               std::to_string(tokens - rows) + " added tokens behind them are refused"});
 }
 
 void settle_max_length(LoadedModel& m) {
@@ -43,9 +51,9 @@ void bind_heads(LoadedModel& m) {
 
 }  // namespace
 
-std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
+std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes) {
   auto m = std::make_unique<LoadedModel>();
-  m->source = open_source(spec);
+  m->source = open_source(spec, changes);
   ModelSource& source = *m->source;
   m->path = source.path();
   m->format = source.format();
@@ -67,10 +75,17 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec) {
     for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
   m->device = std::make_shared<HostDevice>(default_kernels());
-  if (m->device->adopt(m->weights.linears()))
+  m->adopted = m->device->adopt(m->weights.linears());
+  if (m->adopted)
     for (const WeightSpec& weight : m->weights.specs)
       if (weight.linear) source.weights().done_with(weight);
   return m;
+}
+
+uint64_t mapped_bytes(const LoadedModel& m) {
+  if (m.adopted) return 0;
+  const uint64_t all = m.source->weights().contents().bytes;
+  return all - std::min(all, m.store.bytes());
 }
 
 Precision precision_of(const LoadedModel& m) {

@@ -17,6 +17,7 @@ namespace quern {
 struct LoadedModel : ModelSettings {
   std::unique_ptr<ModelSource> source;   // what weights and tokenizer lie in
   std::shared_ptr<const Device> device;  // that runs it
+  bool adopted = false;                  // the device keeps copies of its linears
   std::string path;                      // as resolved
   std::string format;                    // the source's
   const Architecture* architecture = nullptr;
@@ -29,8 +30,12 @@ struct LoadedModel : ModelSettings {
   TemplateCache templates;                     // of chat
 };
 
-// spec: a model file, a folder, or a repo id in the local Hub cache. Throws Error.
-std::unique_ptr<LoadedModel> load_model(const std::string& spec);
+// spec: a model file, a folder, or a repo id in the local Hub cache. changes: to a folder's weights; outlives the
+// model; may be null. Throws Error.
+std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes = nullptr);
+
+// Bytes of its files that a pass reads where they lie: in memory as long as nothing else needs it.
+uint64_t mapped_bytes(const LoadedModel& model);
 
 // How its attention computes.
 Precision precision_of(const LoadedModel& model);

@@ -1,5 +1,7 @@
 #include "model_settings.h"
 
+#include <algorithm>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "error.h"
@@ -24,6 +26,20 @@ std::map<std::string, std::string> prompts_from_json(std::string_view text, cons
     prompts[key] = value.get<std::string>();
   }
   return prompts;
+}
+
+bool set_sampling(SamplingDefaults& sampling, const SamplingField& field, double value) {
+  if (!(value >= field.least && value <= field.most) || (field.whole && value != std::floor(value))) return false;
+  if (field.real)
+    sampling.*field.real = static_cast<float>(value);
+  else
+    sampling.*field.whole = static_cast<int>(value);
+  return true;
+}
+
+bool pooling_is_assumed(const ModelSettings& settings) {
+  return std::any_of(settings.decisions.begin(), settings.decisions.end(),
+                     [](const Decision& d) { return d.what == "pooling" && d.source.starts_with("assumed"); });
 }
 
 // Sources quote files, whose bytes may be no UTF-8: those are replaced, so that a decision never keeps a model from

@@ -80,6 +80,8 @@ static void same_vectors(const quern_model *model, quern_text_request *request) 
   EXPECT(quern_text_request_encoded(request, &encoded) == QUERN_OK);
   EXPECT(quern_text_request_info(request, info) == QUERN_OK);
   EXPECT(quern_text_request_times(request, &queued, &computed) == QUERN_OK && queued >= 0 && computed >= 0);
+  double tokenized = 0;
+  EXPECT(quern_text_request_tokenize_time(request, &tokenized) == QUERN_OK && tokenized > 0);
   for (size_t i = 0; i < N; ++i) {
     size_t rows = 0, w = 0;
     const float *row = quern_encoded_dense(encoded, i, &rows, &w);

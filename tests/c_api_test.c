@@ -542,6 +542,14 @@ int main(int argc, char **argv) {
   o.n_threads = -1;
   EXPECT(quern_convert(argv[1], file, &o) == QUERN_BAD_ARGUMENT);
   o = quern_convert_options_default();
+  o.n_adapters = 1;
+  EXPECT(quern_convert(argv[1], file, &o) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "adapters"));
+  const char *adapters[] = {NULL};
+  o.adapters = adapters;
+  EXPECT(quern_convert(argv[1], file, &o) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "NULL"));
+  adapters[0] = "no/such/adapter";
+  EXPECT(quern_convert(argv[1], file, &o) == QUERN_NOT_FOUND && strstr(quern_last_error(), "no/such/adapter"));
+  o = quern_convert_options_default();
   o.type = "q3";
   EXPECT(quern_convert(argv[1], file, &o) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "q3"));
   quern_model_free(converted);

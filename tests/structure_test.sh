@@ -18,6 +18,9 @@ forbid "only the loader chooses the device" "src convert examples" "host_device\
 forbid "only ggml-like includes kernels' templates" "src convert examples" "isa/"
 forbid "ggml-like includes nothing of src" "ggml-like" "models/|hub/|heads/|gguf/|io/|tokenizers/|generation/|engine"
 forbid "examples use the public header alone" "examples" "models/|hub/|heads/|gguf/|io/|tokenizers/|generation/|engine|ops\.h|kernels\.h"
+forbid "the network is known to what pulls alone" "src convert examples include" "net/|curl/|openssl/" "src/(net|pull)/[a-z_]*\.(h|cpp)"
+forbid "the network knows nothing of the Hub" "src/net" "hub/|pull/|store/|io/"
+forbid "what pulls knows of no models" "src/pull" "models/|sources/|generation/|gguf/|safetensors/|store/|convert/|engine"
 forbid "heads run what hub's readers describe" "src/heads" "hub/|sources/|generation/|gguf/|safetensors/"
 forbid "a folder's readers know of no other format" "src/hub" "sources/|generation/|gguf/|safetensors/"
 forbid "sources lie below what runs a model" "src/sources" "generation/|run/|engine|loaded_model\.h|c_api"
@@ -29,6 +32,14 @@ found=$(grep -rniE "gguf" ggml-like --include=*.h --include=*.cpp || true)
 if [ -n "$found" ]; then
   echo "ggml-like mentions a file format:"
   echo "$found"
+  failed=1
+fi
+# One definition of a name: two classes of one name in namespace quern are one to the linker, which keeps either's functions.
+# The chat template's lexer has a namespace of its own.
+found=$(grep -hoE "^(class|struct) \w+( final)?( :.*)? \{" -r src ggml-like convert --include=*.h --exclude-dir=chat |
+  sed -E 's/^(class|struct) (\w+).*/\2/' | sort | uniq -d)
+if [ -n "$found" ]; then
+  echo "defined in more than one header: $found"
   failed=1
 fi
 exit $failed

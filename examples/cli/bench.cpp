@@ -155,7 +155,7 @@ void add_bench(CLI::App& app) {
       ->type_name("N,…")
       ->delimiter(',')
       ->check(CLI::Range(0, 1 << 20));
-  c->add_option("-d,--depth", a->depth, "tokens that are kept before decoders generate (default: 0)")
+  c->add_option("-d,--depth", a->depth, "tokens of a decoder's cache that come before what is measured (default: 0)")
       ->type_name("N")
       ->check(CLI::Range(0, 1 << 20));
   add_kv_type_option(*c, a->kv_type, "how decoders keep keys and values");

@@ -1,4 +1,5 @@
 // quern bench of decoders: tokens per second of prompts and of generating, the latter beside what the memory gives.
+#include <algorithm>
 #include <cstdio>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -25,42 +26,53 @@ struct Decoder {
   const Model& model;
   int64_t vocabulary;
 
-  Generator open(int context, int sequences) const {
+  Generator open(int context, int sequences, bool reuse) const {
     quern_generator_options options = quern_generator_options_default();
     options.n_threads = a.threads;
     options.context = context;
     options.sequences = sequences;
     options.kv_type = a.kv_type.c_str();
-    options.reuse_prefixes = 0;
+    options.reuse_prefixes = reuse;
     quern_generator* generator = nullptr;
     check(quern_generator_new(model.get(), &options, &generator), 2);
     return Generator(generator);
   }
 
-  // Sequences of `prompt` tokens that generate `n` more; seconds of the passes with prompts and of the others.
-  std::pair<double, double> run(const Generator& generator, int prompt, int n, int batch) const {
+  // What passes took, and how many tokens of prompts they read that were not kept already.
+  struct Run {
+    double prompt_seconds, generation_seconds, tokens;
+  };
+
+  // Sequences of `prompt` tokens that generate `n` more. Those of every run have their first `depth` tokens in common
+  // and no others.
+  Run run(const Generator& generator, int prompt, int n, int batch, unsigned turn = 0) const {
     quern_generation_options options = quern_generation_options_default();
     options.max_tokens = n;
     options.temperature = 0;
     options.ignore_end = 1;
+    quern_generator_stats before, after;
+    check(quern_generator_stats_of(generator.get(), &before));
     for (int i = 0; i < batch; ++i) {
-      const std::vector<int32_t> tokens = ids(prompt, vocabulary, static_cast<unsigned>(i));
+      std::vector<int32_t> tokens = ids(std::min(prompt, a.depth), vocabulary, static_cast<unsigned>(i));
+      const std::vector<int32_t> own =
+          ids(prompt - static_cast<int>(tokens.size()), vocabulary, 1000 * turn + static_cast<unsigned>(i));
+      tokens.insert(tokens.end(), own.begin(), own.end());
       int64_t sequence = 0;
       check(quern_generator_add(generator.get(), tokens.data(), tokens.size(), &options, &sequence), 2);
     }
-    quern_generator_stats before, after;
-    check(quern_generator_stats_of(generator.get(), &before));
     size_t running = 1;
     while (running > 0) check(quern_generator_step(generator.get(), nullptr, nullptr, &running));
     check(quern_generator_stats_of(generator.get(), &after));
-    return {after.prompt_seconds - before.prompt_seconds, after.generation_seconds - before.generation_seconds};
+    const uint64_t read = after.prompt_tokens - before.prompt_tokens - (after.reused_tokens - before.reused_tokens);
+    return {after.prompt_seconds - before.prompt_seconds, after.generation_seconds - before.generation_seconds,
+            static_cast<double>(read)};
   }
 
   Json row(int prompt, int n, int batch, double seconds, double tokens) const {
     return {{"model", a.model},
             {"n_prompt", prompt},
             {"n_gen", n},
-            {"depth", n > 0 ? a.depth : 0},
+            {"depth", a.depth},
             {"batch", batch},
             {"kv_type", a.kv_type},
             {"threads", a.threads > 0 ? a.threads : quern_usable_cpus()},
@@ -71,25 +83,30 @@ struct Decoder {
             {"milliseconds", seconds * 1e3}};
   }
 
+  // Prompts behind `depth` tokens that are kept.
   Json read_prompts(int prompt, int batch) const {
-    const Generator generator = open(prompt + 1, batch);
-    run(generator, prompt, 1, batch);  // warm: pages, caches, arenas
-    std::vector<double> seconds;
-    for (int r = 0; r < a.repetitions; ++r) seconds.push_back(run(generator, prompt, 1, batch).first);
-    const double median_seconds = median(seconds);
-    return row(prompt, 0, batch, median_seconds, static_cast<double>(prompt) * batch);
+    const int whole = a.depth + prompt;
+    const Generator generator = open(whole + 1, batch, a.depth > 0);
+    run(generator, whole, 1, batch);  // warm: pages, caches, arenas
+    std::vector<double> each;         // token's seconds
+    for (int r = 0; r < a.repetitions; ++r) {
+      const Run one = run(generator, whole, 1, batch, static_cast<unsigned>(r + 1));
+      each.push_back(one.prompt_seconds / one.tokens);
+    }
+    const double tokens = static_cast<double>(prompt) * batch;
+    return row(prompt, 0, batch, median(each) * tokens, tokens);
   }
 
   Json generate(int n, int batch) const {
     const int prompt = a.depth + 2;  // of two tokens, so that no pass of the prompt counts as generating
-    const Generator generator = open(prompt + n + 1, batch);
+    const Generator generator = open(prompt + n + 1, batch, false);
     run(generator, prompt, 2, batch);
     std::vector<double> seconds, bandwidths;
     for (int r = 0; r < a.repetitions; ++r) {
       double bandwidth = 0;
       check(quern_generator_bandwidth(generator.get(), 0.1, &bandwidth));
       bandwidths.push_back(bandwidth);
-      seconds.push_back(run(generator, prompt, n + 1, batch).second);
+      seconds.push_back(run(generator, prompt, n + 1, batch).generation_seconds);
     }
     uint64_t weights = 0;
     check(quern_model_token_bytes(model.get(), &weights, nullptr));

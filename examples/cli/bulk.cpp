@@ -1,5 +1,8 @@
 #include "bulk.h"
 
+#include <algorithm>
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -9,10 +12,15 @@
 #include <system_error>
 #include <thread>
 
+#include "output_file.h"
+
 namespace cli {
 namespace {
 
-constexpr size_t kTexts = 2048, kBytes = size_t{1} << 20;  // of a batch
+constexpr size_t kMostTexts = 2048, kBytes = size_t{1} << 20;  // of a batch
+constexpr size_t kLeastTexts = 32;  // of the first one; each has twice as many, so that something is known soon
+// A batch that took longer is followed by smaller ones: being told to stop is obeyed between two.
+constexpr double kLongest = 4;
 constexpr size_t kWaiting = 2;
 
 // Between two threads: at most kWaiting of T, and the end, of which an exception is one kind.
@@ -65,21 +73,22 @@ class Batches {
   // Null at the end. A batch stays where it is: pointers into short texts would not survive a move.
   std::unique_ptr<TextBatch> next() {
     auto batch = std::make_unique<TextBatch>();
-    batch->texts = source_.next(kTexts, kBytes);
+    static_cast<InputTexts&>(*batch) = source_.next(std::min(texts_, most.load()), kBytes);
+    texts_ = std::min(texts_ * 2, kMostTexts);
     if (batch->texts.empty()) return nullptr;
     for (const std::string& text : batch->texts) {
       batch->pointers.push_back(text.data());
       batch->lengths.push_back(text.size());
     }
-    batch->first = first_;
+    batch->first = static_cast<size_t>(batch->read.texts) - batch->texts.size();
     batch->fraction = source_.fraction();
-    first_ += batch->texts.size();
     return batch;
   }
+  std::atomic<size_t> most{kMostTexts};  // texts of the next one
 
  private:
   TextSource& source_;
-  size_t first_ = 0;
+  size_t texts_ = kLeastTexts;
 };
 
 // f() on a thread of its own, if one can be made.
@@ -93,6 +102,10 @@ std::thread try_thread(const F& f) {
 }
 
 }  // namespace
+
+void RowSink::finish() {
+  file().finish();
+}
 
 void for_each_overlapped(std::shared_ptr<TextSource> source, const std::function<Write(const TextBatch&)>& work) {
   // The reader's own, for it may be left behind in a read that does not end.
@@ -127,7 +140,13 @@ void for_each_overlapped(std::shared_ptr<TextSource> source, const std::function
   std::exception_ptr failed;
   try {
     while (const std::unique_ptr<TextBatch> batch = next()) {
+      const auto begin = std::chrono::steady_clock::now();
       Write write = work(*batch);
+      const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+      if (took.count() > kLongest)
+        reading->batches.most = std::max(kLeastTexts, batch->texts.size() / 2);
+      else if (took.count() < kLongest / 4)
+        reading->batches.most = std::min(kMostTexts, std::max(reading->batches.most.load(), kLeastTexts) * 2);
       if (!write) continue;
       if (!writer.joinable())
         write();

@@ -9,28 +9,60 @@
 
 namespace cli {
 
-// Texts in order, a batch at a time. Used by one thread, not always the one that made it.
+class OutputFile;
+
+// Fields of some texts, as JSON; none at all where none were asked for.
+using KeptFields = std::vector<std::vector<std::string>>;
+
+// How far inputs are read, and a hash of that.
+struct ReadMark {
+  uint64_t records = 0;  // that were read
+  uint64_t texts = 0;    // that were given; a source may pass over some
+  uint64_t bytes = 0;    // of texts and fields
+  uint32_t crc = 0;      // of them
+  bool operator==(const ReadMark&) const = default;
+};
+
+// Some texts, and what goes with them.
+struct InputTexts {
+  ReadMark read;  // behind them
+  std::vector<std::string> texts;
+  KeptFields kept;
+  std::vector<size_t> zeros;  // those of them that get a vector of zeros
+};
+
+// InputTexts in order, a batch at a time. Used by one thread, not always the one that made it.
 class TextSource {
  public:
   virtual ~TextSource() = default;
   // Up to max_texts more texts, fewer once they hold max_bytes; none at the end. Throws Failure.
-  virtual std::vector<std::string> next(size_t max_texts, size_t max_bytes) = 0;
+  virtual InputTexts next(size_t max_texts, size_t max_bytes) = 0;
   // How much of it has been read, 0 to 1; negative when the whole is unknown.
   virtual double fraction() const = 0;
+  // Reads up to the mark, of which only `records` is believed; returns what was found. Before the first next().
+  virtual ReadMark skip(const ReadMark& to) = 0;
 };
 
 // Rows in order. Used by one thread, not always the one that made it.
 class RowSink {
  public:
   virtual ~RowSink() = default;
-  virtual void write(const float* rows, int64_t n) = 0;  // n rows of the sink's width. Throws Failure.
+  // n rows of the sink's width. Throws Failure.
+  virtual void write(const float* rows, int64_t n, const KeptFields& kept) = 0;
   virtual void write_line(const std::string& line) = 0;  // as it is; for outputs without a fixed width
-  virtual void finish() = 0;                             // writes what is left; only then is the output there
+  virtual void complete() = 0;                           // writes what is left
+  virtual std::string note() const { return {}; }        // what a user should know of the values; behind complete
+  virtual OutputFile& file() = 0;
+  virtual void finish();  // behind complete: the output has its name
+  // Whether file() is no output, but what finish makes it of.
+  virtual bool staged() const { return false; }
+  // What another run needs to go on behind the rows written so far, as JSON; "" while some of them are held back.
+  virtual std::string state() const = 0;
+  virtual void restore(const std::string& state) = 0;  // in place of the first write. Throws Failure
 };
 
 // Some of the texts, as the library takes them.
-struct TextBatch {
-  std::vector<std::string> texts;
+struct TextBatch : InputTexts {
   std::vector<const char*> pointers;
   std::vector<size_t> lengths;
   size_t first = 0;      // number of the first one in all, from 0

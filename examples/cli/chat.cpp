@@ -5,8 +5,11 @@
 #include <cstdio>
 #include <iostream>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "generation.h"
+#include "line_editor.h"
+#include "texts.h"
 
 namespace cli {
 namespace {
@@ -22,7 +25,7 @@ constexpr const char* kHelp =
     "/system  TEXT: forget it and begin with these instructions\n"
     "/help    this\n"
     "/exit    leave (or Ctrl-D)\n"
-    "Ctrl-C stops an answer; a line that ends in \\ goes on in the next.\n";
+    "Ctrl-C stops an answer; a line that ends in \\ goes on in the next. Arrow keys go back to earlier lines.\n";
 
 struct Turn {
   std::string text;
@@ -34,8 +37,7 @@ int on_turn_token(void* user, const quern_token_event* event) {
   answer.text.append(event->text, event->length);
   answer.finish = event->finish;
   std::fwrite(event->text, 1, event->length, stdout);
-  std::fflush(stdout);
-  return Interrupts::pressed();
+  return std::fflush(stdout) != 0 || Interrupts::pressed();
 }
 
 class Conversation {
@@ -60,12 +62,12 @@ class Conversation {
 };
 
 // A line, or several that end in a backslash; false at the end of input.
-bool read_message(std::string& message, bool terminal) {
+bool read_message(std::string& message, LineEditor* editor) {
   message.clear();
   for (;;) {
-    if (terminal) std::fputs(message.empty() ? "> " : "… ", stdout), std::fflush(stdout);
     std::string line;
-    if (!std::getline(std::cin, line)) {
+    if (!(editor != nullptr ? editor->read(message.empty() ? "> " : "… ", line)
+                            : static_cast<bool>(std::getline(std::cin, line)))) {
       if (!Interrupts::pressed() || std::cin.bad()) return !message.empty();
       std::cin.clear();  // Ctrl-C at the prompt: a new line
       std::clearerr(stdin);
@@ -89,6 +91,7 @@ void answer_message(const Model& model, const Generator& generator, ChatArgument
     Turn answer;
     Interrupts::clear();
     check(quern_generate(generator.get(), ids.data(), ids.size(), &a.options, on_turn_token, &answer));
+    finish_stdout();
     const bool stopped = Interrupts::pressed();
     Interrupts::clear();
     std::printf("%s\n", stopped ? " (stopped)" : "");
@@ -109,15 +112,19 @@ void chat(ChatArguments& a) {
   const Model model = load(a.model);
   if (!quern_model_has_chat(model.get()))
     throw Failure{2, a.model + ": the model has no chat template; see quern generate"};
+  settle_sampling(model, a);
   const Generator generator = open_generator(model, a);
   const Interrupts interrupts;
   Conversation conversation(a);
   const bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
   if (terminal)
-    std::printf("%s: %lld tokens of context. /help tells the commands.\n", a.model.c_str(),
-                static_cast<long long>(quern_generator_context(generator.get())));
+    std::printf("%s: %lld tokens of context, seed %llu. /help tells the commands.\n", a.model.c_str(),
+                static_cast<long long>(quern_generator_context(generator.get())),
+                static_cast<unsigned long long>(a.options.seed));
+  std::optional<LineEditor> editor;
+  if (terminal) editor.emplace();
   std::string message;
-  while (read_message(message, terminal)) {
+  while (read_message(message, editor ? &*editor : nullptr)) {
     if (message.empty()) continue;
     if (message == "/exit" || message == "/quit") return;
     if (message == "/reset") {

@@ -4,17 +4,21 @@
 #include <chrono>
 #include <memory>
 #include <numeric>
-#include <utility>
 #include <vector>
 
+#include "bulk_run.h"
+#include "kept_fields.h"
+#include "row_writer.h"
 #include "texts.h"
 
 namespace cli {
 namespace {
 
 struct ClassifyArguments {
-  std::string model;
+  std::string model, adapter, output;
   TextArguments input;
+  KeptArguments kept;
+  ResumeArguments resume;
   int threads = 0;
   size_t top_n = 0;
   int64_t max_length = 0;
@@ -24,30 +28,72 @@ struct ClassifyArguments {
 class Classifier {
  public:
   explicit Classifier(const ClassifyArguments& a)
-      : a_(a), model_(load(a.model)), session_(open_session(model_, a.threads)) {
+      : a_(a),
+        model_(load(a.model)),
+        adapter_(load_adapter(model_, a.adapter)),
+        session_(open_session(model_, a.threads)) {
     options_ = quern_classify_options_default();
+    options_.adapter = adapter_.get();
     options_.raw = a.raw;
     options_.max_length = a.max_length;
     options_.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
   }
 
   void run() {
-    const auto start = std::chrono::steady_clock::now();
-    const bool spans = quern_model_outputs(model_.get()) & QUERN_TOKEN_LABELS;
-    if (spans && a_.pairs) throw Failure{2, "--pairs: this model labels the tokens of single texts"};
-    for_each_batch(a_.input, "classify", [&](const TextBatch& batch) {
-      options_.first_text = static_cast<int64_t>(batch.first + 1);
-      spans ? label_tokens(batch) : label_texts(batch);
-    });
-    finish_stdout();
-    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-    if (!a_.quiet) print_summary(stats_, seconds.count(), quern_session_threads(session_.get()));
+    spans_ = quern_model_outputs(model_.get()) & QUERN_TOKEN_LABELS;
+    if (spans_ && a_.pairs) throw Failure{2, "--pairs: this model labels the tokens of single texts"};
+    a_.output.empty() ? print_all() : write_all();
   }
 
  private:
-  // The table's first line, once something is to follow it.
-  void print_head(const char* text) {
-    if (!a_.json && !std::exchange(began_, true)) put(text);
+  void print_all() {
+    const auto start = std::chrono::steady_clock::now();
+    for_each_batch(a_.input, "classify", [&](const TextBatch& batch) {
+      const std::vector<std::string> lines = lines_of(batch, stats_);
+      if (!a_.json && batch.first == 0)
+        put(spans_ ? "    text     score  begin    end  label            part\n" : "    text     score  label\n");
+      for (const std::string& line : lines) put(line + (a_.json ? "\n" : ""));
+    });
+    finish_stdout();
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
+    if (!a_.quiet) print_summary(a_.input, stats_, seconds.count(), quern_session_threads(session_.get()));
+  }
+
+  // JSON lines to a file, which another run can go on with.
+  void write_all() {
+    if (row_format(a_.output, "") != RowFormat::jsonl)
+      throw Failure{2, "-o " + a_.output + ": labels are written as JSON lines; expected a name in .jsonl"};
+    RowWriter writer(a_.output, RowFormat::jsonl, 0);
+    const std::vector<std::string> prefixes = json_prefixes(a_.kept.names);
+    BulkRun run(a_.resume, a_.quiet, writer, [this](const Inputs& inputs) { return identity(inputs); });
+    const RunCounts counts = run.run(open_texts(a_.input, "classify"), [&](const TextBatch& batch, RunCounts& so_far) {
+      return [&writer, &prefixes, lines = lines_of(batch, so_far.stats), kept = batch.kept] {
+        for (size_t i = 0; i < lines.size(); ++i)
+          writer.write_line(kept.empty() ? lines[i]
+                                         : '{' + json_members(prefixes, kept[i]) + "\"labels\":" + lines[i] + '}');
+      };
+    });
+    if (!a_.quiet)
+      print_summary(a_.input, counts.stats, run.seconds(), quern_session_threads(session_.get()), 0, counts.earlier);
+  }
+
+  RunIdentity identity(const Inputs& inputs) const {
+    RunIdentity identity = identity_of_model(model_, adapter_);
+    identity["--pairs"] = a_.pairs;
+    identity["--top-n"] = a_.top_n;
+    identity["--each-token"] = a_.each_token;
+    identity["--raw"] = a_.raw;
+    identity["--max-length"] = a_.max_length;
+    identity["--no-truncate"] = a_.no_truncate;
+    identity["--id"] = a_.kept.id;
+    add_identity(a_.input, inputs, identity);
+    return identity;
+  }
+
+  // What is said of each text: JSON, or lines of a table.
+  std::vector<std::string> lines_of(const TextBatch& batch, quern_embed_stats& stats) {
+    options_.first_text = static_cast<int64_t>(batch.first + 1);
+    return spans_ ? label_tokens(batch, stats) : label_texts(batch, stats);
   }
 
   // Both halves of each line; keeps the batch's own strings.
@@ -63,7 +109,7 @@ class Classifier {
     }
   }
 
-  void label_texts(const TextBatch& batch) {
+  std::vector<std::string> label_texts(const TextBatch& batch, quern_embed_stats& stats) {
     const size_t labels = static_cast<size_t>(quern_model_labels(model_.get())), n = batch.texts.size();
     std::vector<float> scores(n * std::max<size_t>(labels, 1));
     TextBatch first = batch;
@@ -72,12 +118,13 @@ class Classifier {
     if (a_.pairs) split_pairs(batch, first, second, second_lengths);
     check(quern_classify(session_.get(), first.pointers.data(), first.lengths.data(),
                          a_.pairs ? second.data() : nullptr, second_lengths.data(), n, &options_, scores.data(),
-                         scores.size(), &stats_));
-    print_head("    text     score  label\n");
-    for (size_t i = 0; i < n; ++i) print_labels(batch.first + i, scores.data() + i * labels, labels);
+                         scores.size(), &stats));
+    std::vector<std::string> lines;
+    for (size_t i = 0; i < n; ++i) lines.push_back(labels_line(batch.first + i, scores.data() + i * labels, labels));
+    return lines;
   }
 
-  void print_labels(size_t text, const float* scores, size_t n) const {
+  std::string labels_line(size_t text, const float* scores, size_t n) const {
     std::vector<size_t> order(n);
     std::iota(order.begin(), order.end(), size_t{0});
     std::stable_sort(order.begin(), order.end(), [&](size_t x, size_t y) { return scores[x] > scores[y]; });
@@ -95,23 +142,24 @@ class Classifier {
       std::snprintf(head, sizeof head, "%8zu %9.5g  ", text, static_cast<double>(scores[order[k]]));
       line += head + label + '\n';
     }
-    put(a_.json ? line + "]\n" : line);
+    return a_.json ? line + ']' : line;
   }
 
-  void label_tokens(const TextBatch& batch) {
+  std::vector<std::string> label_tokens(const TextBatch& batch, quern_embed_stats& stats) const {
     quern_spans* made = nullptr;
     check(quern_classify_tokens(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(),
-                                &options_, !a_.each_token, &made, &stats_));
+                                &options_, !a_.each_token, &made, &stats));
     const SpansHandle owner(made);
-    print_head("    text     score  begin    end  label            part\n");
+    std::vector<std::string> lines;
     for (size_t i = 0; i < batch.texts.size(); ++i) {
       size_t n = 0;
       const quern_span* spans = quern_spans_of(made, i, &n);
-      print_spans(batch.first + i, batch.texts[i], spans, n);
+      lines.push_back(spans_line(batch.first + i, batch.texts[i], spans, n));
     }
+    return lines;
   }
 
-  void print_spans(size_t text, const std::string& of, const quern_span* spans, size_t n) const {
+  std::string spans_line(size_t text, const std::string& of, const quern_span* spans, size_t n) const {
     std::string line = a_.json ? "[" : "";
     for (size_t k = 0; k < n; ++k) {
       const quern_span& s = spans[k];
@@ -130,15 +178,16 @@ class Classifier {
                     s.end, one_line(shown, 16).c_str());
       line += head + one_line(part, 60) + '\n';
     }
-    put(a_.json ? line + "]\n" : line);
+    return a_.json ? line + ']' : line;
   }
 
   const ClassifyArguments& a_;
   const Model model_;
+  const Adapter adapter_;
   const Session session_;
   quern_classify_options options_;
   quern_embed_stats stats_{};
-  bool began_ = false;
+  bool spans_ = false;
 };
 
 }  // namespace
@@ -148,7 +197,13 @@ void add_classify(CLI::App& app) {
   CLI::App* c =
       app.add_subcommand("classify", "label texts, or the parts of texts (sentiment, topics, named entities)");
   add_model_option(*c, a->model);
+  add_adapter_option(*c, a->adapter);
   add_text_arguments(*c, a->input);
+  c->add_option("-o,--output", a->output,
+                "a file of JSON lines, as --json prints them, which can be gone on with (default: a table on stdout)")
+      ->type_name("FILE");
+  add_kept_options(*c, a->kept);
+  add_resume_options(*c, a->resume);
   c->add_flag("--pairs", a->pairs, "each text is two, with a tab between them (entailment and the like)");
   c->add_option("--top-n", a->top_n, "the best N labels of a text (default: one in a table, all in JSON)")
       ->type_name("N")
@@ -164,7 +219,14 @@ void add_classify(CLI::App& app) {
   add_threads_option(*c, a->threads);
   add_machine_options(*c);
   c->add_flag("--quiet", a->quiet, "no summary on stderr");
-  c->callback([a] { Classifier(*a).run(); });
+  c->callback([a] {
+    const bool only_files = a->resume.resume || a->resume.restart || !a->kept.id.empty() || !a->kept.keep.empty();
+    if (a->output.empty() && only_files)
+      throw Failure{2, "--id, --keep, --resume and --restart go with an output: give -o FILE.jsonl"};
+    a->json = a->json || !a->output.empty();
+    name_fields(a->kept, a->input.reading.fields, {"labels"});
+    Classifier(*a).run();
+  });
 }
 
 }  // namespace cli

@@ -5,17 +5,37 @@
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
+#include "model_names.h"
+
 namespace cli {
 
 void check(quern_status status, int code) {
   if (status != QUERN_OK) throw Failure{code, quern_last_error()};
 }
 
-Model load(const std::string& path) {
+namespace {
+
+// Before anything is downloaded.
+void require_machine() {
   if (!quern_isa() || !quern_backend()) throw Failure{2, quern_last_error()};
+}
+
+Model load_path(const std::string& path) {
   quern_model* model = nullptr;
   check(quern_model_load(path.c_str(), &model));
   return Model(model);
+}
+
+}  // namespace
+
+Model load(const std::string& name) {
+  require_machine();
+  return load_path(path_of(name));
+}
+
+Model load_source(const std::string& name) {
+  require_machine();
+  return load_path(path_of(name, "source"));
 }
 
 Session open_session(const Model& model, int threads) {
@@ -24,10 +44,23 @@ Session open_session(const Model& model, int threads) {
   return Session(session);
 }
 
+Adapter load_adapter(const Model& model, const std::string& folder) {
+  if (folder.empty()) return nullptr;
+  quern_adapter* made = nullptr;
+  check(quern_adapter_load(model.get(), folder.c_str(), &made));
+  Adapter adapter(made);
+  for (size_t i = 0; quern_adapter_note(made, i); ++i) std::fprintf(stderr, "note: %s\n", quern_adapter_note(made, i));
+  return adapter;
+}
+
+void add_adapter_option(CLI::App& command, std::string& folder) {
+  command.add_option("--adapter", folder, "peft folder of a LoRA adapter, applied beside the model's weights")
+      ->type_name("DIR");
+}
+
 void add_model_option(CLI::App& command, std::string& model) {
-  command.add_option("-m,--model", model, "model file, Hugging Face folder, or repo id in the local Hub cache")
-      ->required()
-      ->type_name("MODEL");
+  command.add_option("-m,--model", model, kModelHelp)->required()->type_name("MODEL");
+  add_choice_options(command);
 }
 
 void add_threads_option(CLI::App& command, int& threads) {
@@ -52,6 +85,16 @@ void add_machine_options(CLI::App& command) {
       .add_option_function<std::string>("--backend", set("QUERN_BACKEND"),
                                         "whose matrix products: native, openblas (f32), onednn (q8, bf16)")
       ->type_name("NAME");
+}
+
+uint64_t bytes_of(const std::string& text, const std::string& option) {
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  const std::string unit = end;
+  const double factor = unit == "K" ? 0x1p10 : unit == "M" ? 0x1p20 : unit == "G" ? 0x1p30 : unit.empty() ? 1 : 0;
+  if (text.empty() || end == text.c_str() || factor == 0 || !(value >= 1 && value * factor < 0x1p62))
+    throw Failure{2, option + ": expected bytes, as 64M or 2G, found \"" + text + "\""};
+  return static_cast<uint64_t>(value * factor);
 }
 
 bool stderr_is_terminal() {

@@ -1,20 +1,27 @@
 // quern embed: texts → vectors, sparse weights, one vector per token.
 #include <CLI/CLI.hpp>
-#include <chrono>
+#include <algorithm>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <vector>
 
-#include "progress.h"
-#include "row_writer.h"
+#include "arrow_writer.h"
+#include "embed_outputs.h"
+#include "kept_fields.h"
+#include "pgcopy_writer.h"
 #include "texts.h"
 
 namespace cli {
 namespace {
 
 struct EmbedArguments {
-  std::string model, output = "-", format, pooling, prompt, prompt_name, input_type, long_texts;
+  std::string model, adapter, output = "-", format, pooling, prompt, prompt_name, input_type, long_texts;
+  std::string precision = "f32", ranges;
+  std::vector<std::string> pg_types;
+  KeptArguments kept;
   TextArguments input;
+  ResumeArguments resume;
   int threads = 0;
   int64_t dimensions = 0, max_length = 0, overlap = 0;
   bool normalize = false, no_normalize = false, truncate = false, no_truncate = false, quiet = false,
@@ -43,135 +50,104 @@ quern_embed_options library_options(const EmbedArguments& a) {
   return o;
 }
 
-// Rows as they come, one a text: the plain case.
-class VectorOutput {
- public:
-  VectorOutput(const EmbedArguments& a, const Session& session, const quern_embed_options& options)
-      : session_(session), width_(width(session, options)), writer_(a.output, row_format(a.output, a.format), width_) {}
+void require_floats(const EmbedArguments& a, RowFormat format) {
+  const bool text = format == RowFormat::jsonl || format == RowFormat::csv;
+  if (text && (a.precision != "f32" || !a.ranges.empty()))
+    throw Failure{2, "--precision and --ranges: JSON and CSV have decimal numbers; give -o FILE.npy"};
+  if (format != RowFormat::pgcopy && !a.pg_types.empty())
+    throw Failure{2, "--pg-types: only .pgcopy has PostgreSQL's types"};
+}
 
-  Write run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
-    const size_t n = batch.texts.size();
-    const auto rows = std::make_shared<std::vector<float>>(n * static_cast<size_t>(width_));
-    check(quern_embed(session_.get(), batch.pointers.data(), batch.lengths.data(), n, &options, rows->data(),
-                      rows->size(), &stats));
-    return [this, rows, n] { writer_.write(rows->data(), static_cast<int64_t>(n)); };
-  }
-  void finish() { writer_.finish(); }
+RunIdentity identity_of(const EmbedArguments& a, const Model& model, const Adapter& adapter, const Inputs& inputs) {
+  RunIdentity identity = identity_of_model(model, adapter);
+  identity["--format"] = static_cast<int>(row_format(a.output, a.format));
+  identity["--pooling"] = a.pooling;
+  identity["--normalize"] = a.normalize ? 1 : a.no_normalize ? 0 : -1;
+  identity["--dimensions"] = a.dimensions;
+  identity["--prompt"] = a.has_prompt ? nlohmann::json(a.prompt) : nlohmann::json(nullptr);
+  identity["--prompt-name"] = a.prompt_name;
+  identity["--input-type"] = a.input_type;
+  identity["--max-length"] = a.max_length;
+  identity["--overlap"] = a.overlap;
+  identity["--long"] = library_options(a).long_texts;
+  identity["--sparse"] = a.sparse;
+  identity["--multi-vector"] = a.multi_vector;
+  identity["--id"] = a.kept.id;
+  identity["--pg-types"] = a.pg_types;
+  identity["--precision"] = a.precision;
+  identity["--ranges"] = a.ranges.empty() ? "" : file_digest(a.ranges);
+  add_identity(a.input, inputs, identity);
+  return identity;
+}
 
- private:
-  static int64_t width(const Session& session, const quern_embed_options& options) {
+void require_same_ranges(const EmbedArguments& a) {
+  const bool bytes = a.precision == "int8" || a.precision == "uint8";
+  if (!a.input.reading.shard.whole() && bytes && a.ranges.empty())
+    throw Failure{2,
+                  "--shard: each part would have other ranges of values; give all of them the same --ranges FILE.npy"};
+}
+
+std::unique_ptr<EmbedOutput> open_output(const EmbedArguments& a, const Model& model, const Session& session,
+                                         const quern_embed_options& options) {
+  const RowFormat format = row_format(a.output, a.format);
+  require_floats(a, format);
+  require_same_ranges(a);
+  const int64_t limit = a.max_length > 0 ? a.max_length : quern_model_max_length(model.get());
+  if (!a.sparse && !a.multi_vector && options.long_texts != QUERN_LONG_CHUNKS) {
     int64_t width = 0;
     check(quern_embed_width(session.get(), &options, &width), 2);
-    return width;
+    std::unique_ptr<RowSink> writer;
+    const Shard& shard = a.input.reading.shard;
+    if (format == RowFormat::pgcopy)
+      writer = std::make_unique<PgCopyWriter>(a.output, a.precision, width, a.kept.names, a.pg_types, shard.index == 1,
+                                              shard.index == shard.count);
+    else if (format == RowFormat::parquet || format == RowFormat::arrow)
+      writer =
+          std::make_unique<ArrowWriter>(a.output, format == RowFormat::parquet ? QUERN_ARROW_PARQUET : QUERN_ARROW_FILE,
+                                        a.precision, a.ranges, width, a.kept.names);
+    else
+      writer = std::make_unique<RowWriter>(a.output, format, width, a.kept.names,
+                                           value_coder(a.precision, a.ranges, width), shard.index == 1);
+    return vector_output(session, std::move(writer), width, limit);
   }
-  const Session& session_;
-  const int64_t width_;
-  RowWriter writer_;
-};
+  if (a.input.reading.on_empty == OnEmpty::zero)
+    throw Failure{2,
+                  "--on-empty zero: sparse weights, token vectors and pieces have no fixed width; error and skip do"};
+  if (format != RowFormat::jsonl)
+    throw Failure{2, "-o: sparse weights, token vectors and pieces have no fixed width; write them to a .jsonl"};
+  unsigned outputs = (a.sparse ? unsigned{QUERN_SPARSE} : 0u) | (a.multi_vector ? unsigned{QUERN_MULTI_VECTOR} : 0u);
+  if (outputs == 0) outputs = QUERN_DENSE;
+  return line_output(session, std::make_unique<RowWriter>(a.output, format, 0), outputs, a.kept.names, limit);
+}
 
-// What has no fixed width: a line of JSON a text.
-class LineOutput {
- public:
-  LineOutput(const EmbedArguments& a, const Session& session)
-      : session_(session),
-        outputs_((a.sparse ? unsigned{QUERN_SPARSE} : 0u) | (a.multi_vector ? unsigned{QUERN_MULTI_VECTOR} : 0u)),
-        writer_(a.output, lines_only(a), 0) {
-    if (outputs_ == 0) outputs_ = QUERN_DENSE;
-  }
-
-  Write run(const TextBatch& batch, const quern_embed_options& options, quern_embed_stats& stats) {
-    quern_encoded* made = nullptr;
-    check(quern_encode(session_.get(), batch.pointers.data(), batch.lengths.data(), batch.texts.size(), &options,
-                       outputs_, &made, &stats));
-    const std::shared_ptr<quern_encoded> owner(made, quern_encoded_free);
-    return [this, owner, n = batch.texts.size()] {
-      for (size_t i = 0; i < n; ++i) writer_.write_line(line_of(*owner, i));
-    };
-  }
-  void finish() { writer_.finish(); }
-
- private:
-  static RowFormat lines_only(const EmbedArguments& a) {
-    const RowFormat format = row_format(a.output, a.format);
-    if (format != RowFormat::jsonl)
-      throw Failure{2, "-o: sparse weights, token vectors and pieces have no fixed width; write them to a .jsonl"};
-    return format;
-  }
-
-  std::string line_of(const quern_encoded& e, size_t i) const {
-    if (outputs_ == QUERN_DENSE) return matrix(e, i, quern_encoded_dense);
-    if (outputs_ == QUERN_SPARSE) return sparse(e, i);
-    if (outputs_ == QUERN_MULTI_VECTOR) return matrix(e, i, quern_encoded_multi_vector);
-    return "{\"sparse\":" + sparse(e, i) + ",\"multi_vector\":" + matrix(e, i, quern_encoded_multi_vector) + '}';
-  }
-
-  static std::string sparse(const quern_encoded& e, size_t i) {
-    const int32_t* ids = nullptr;
-    const float* weights = nullptr;
-    const size_t n = quern_encoded_sparse(&e, i, &ids, &weights);
-    std::string indices, values;
-    for (size_t k = 0; k < n; ++k) {
-      indices += (k ? "," : "") + std::to_string(ids[k]);
-      values += (k ? "," : "") + json_number(weights[k]);
-    }
-    return "{\"indices\":[" + indices + "],\"values\":[" + values + "]}";
-  }
-
-  static std::string matrix(const quern_encoded& e, size_t i,
-                            const float* (*get)(const quern_encoded*, size_t, size_t*, size_t*)) {
-    size_t rows = 0, width = 0;
-    const float* values = get(&e, i, &rows, &width);
-    std::string line = "[";
-    for (size_t r = 0; r < rows; ++r) {
-      line += r ? ",[" : "[";
-      for (size_t k = 0; k < width; ++k) line += (k ? "," : "") + json_number(values[r * width + k]);
-      line += ']';
-    }
-    return line + ']';
-  }
-
-  const Session& session_;
-  unsigned outputs_;
-  RowWriter writer_;
-};
-
-template <class Output>
-void run(const EmbedArguments& a, Output& output, const Model& model, const Session& session,
-         quern_embed_options options) {
-  const auto start = std::chrono::steady_clock::now();
-  const auto passed = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count(); };
-  Progress progress(!a.quiet);
-  quern_embed_stats stats{};
-  for_each_overlapped(open_texts(a.input, "embed"), [&](const TextBatch& batch) {
-    options.first_text = static_cast<int64_t>(batch.first + 1);
-    Write write = output.run(batch, options, stats);
-    char text[80];
-    std::snprintf(text, sizeof text, "%llu texts, %.0f texts/s", static_cast<unsigned long long>(stats.texts),
-                  static_cast<double>(stats.texts) / passed());
-    progress.show(batch.fraction, text);
-    return write;
-  });
-  output.finish();
-  progress.clear();
+void print_end(const EmbedArguments& a, const BulkRun& run, const RunCounts& counts, const std::string& note,
+               const Model& model, const Session& session) {
   if (a.quiet) return;
-  print_summary(stats, passed(), quern_session_threads(session.get()));
+  print_summary(a.input, counts.stats, run.seconds(), quern_session_threads(session.get()), counts.repeated,
+                counts.earlier);
+  if (!note.empty()) std::fprintf(stderr, "note: %s\n", note.c_str());
   if (a.dimensions > 0 && !quern_model_matryoshka(model.get()))
     std::fprintf(stderr,
                  "note: nothing says that this model was trained for shorter vectors (Matryoshka); quern verify shows "
                  "what --dimensions costs\n");
 }
 
-void embed(const EmbedArguments& a) {
+void embed(EmbedArguments& a) {
+  name_fields(a.kept, a.input.reading.fields, {"embedding", "sparse", "multi_vector"});
   require_texts(a.input, "embed");  // before the model is loaded
   const Model model = load(a.model);
   const Session session = open_session(model, a.threads);
-  const quern_embed_options options = library_options(a);
-  if (a.sparse || a.multi_vector || options.long_texts == QUERN_LONG_CHUNKS) {
-    LineOutput output(a, session);
-    return run(a, output, model, session, options);
-  }
-  VectorOutput output(a, session, options);
-  run(a, output, model, session, options);
+  const Adapter adapter = load_adapter(model, a.adapter);
+  quern_embed_options options = library_options(a);
+  options.adapter = adapter.get();
+  const std::unique_ptr<EmbedOutput> output = open_output(a, model, session, options);
+  BulkRun run(a.resume, a.quiet, output->sink(),
+              [&](const Inputs& inputs) { return identity_of(a, model, adapter, inputs); });
+  const RunCounts counts = run.run(open_texts(a.input, "embed"), [&](const TextBatch& batch, RunCounts& so_far) {
+    options.first_text = static_cast<int64_t>(batch.first + 1);
+    return output->run(batch, options, so_far);
+  });
+  print_end(a, run, counts, output->sink().note(), model, session);
 }
 
 void add_text_treatment(CLI::App& c, EmbedArguments& a, CLI::Option*& prompt) {
@@ -210,13 +186,32 @@ void add_embed(CLI::App& app) {
   auto a = std::make_shared<EmbedArguments>();
   CLI::App* c = app.add_subcommand("embed", "turn texts into vectors, one row per text, in the texts' order");
   add_model_option(*c, a->model);
-  add_text_arguments(*c, a->input);
-  c->add_option("-o,--output", a->output,
-                "vectors.npy, .jsonl (one array per line) or .csv; - is stdout, as JSON lines (default)")
+  add_adapter_option(*c, a->adapter);
+  add_text_arguments(*c, a->input, true);
+  c->add_option(
+       "-o,--output", a->output,
+       "vectors.npy, .jsonl (one array per line), .csv, .parquet, .arrow or .pgcopy (PostgreSQL); - is stdout, as JSON "
+       "lines (default)")
       ->type_name("FILE");
-  c->add_option("--format", a->format, "npy, jsonl or csv, whatever the output's name")
+  c->add_option("--format", a->format, CLI::detail::join(row_formats(), ", ") + ", whatever the output's name")
       ->type_name("NAME")
-      ->check(CLI::IsMember({"npy", "jsonl", "csv"}));
+      ->check(CLI::IsMember(row_formats()));
+  add_kept_options(*c, a->kept);
+  c->add_option(
+       "--pg-types", a->pg_types,
+       "for .pgcopy, columns that are not text: id=bigint,n=integer (" + CLI::detail::join(cli::pg_types(), ", ") + ")")
+      ->type_name("NAME=TYPE")
+      ->delimiter(',')
+      ->allow_extra_args(false)
+      ->take_all();
+  c->add_option("--precision", a->precision, "values of a .npy, as sentence-transformers quantizes them (default: f32)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember(precisions()));
+  c->add_option("--ranges", a->ranges,
+                "for int8 and uint8: a .npy with the least and the greatest value of each dimension (default: those of "
+                "the first 8,192 rows)")
+      ->type_name("FILE");
+  add_resume_options(*c, a->resume);
   add_threads_option(*c, a->threads);
   c->add_flag("--sparse", a->sparse, "weights of tokens instead (SPLADE, bge-m3): {\"indices\", \"values\"} a line");
   c->add_flag("--multi-vector", a->multi_vector, "one vector per token instead (bge-m3): an array of arrays per line");
@@ -232,7 +227,7 @@ void add_embed(CLI::App& app) {
       ->check(CLI::PositiveNumber);
   CLI::Option* prompt = nullptr;
   add_text_treatment(*c, *a, prompt);
-  c->add_flag("--quiet", a->quiet, "no progress bar and no summary on stderr");
+  c->add_flag("--quiet", a->quiet, "neither progress nor summary on stderr");
   c->callback([a, prompt] {
     a->has_prompt = prompt->count() > 0;
     embed(*a);

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "generation.h"
+#include "texts.h"
 
 namespace cli {
 namespace {
@@ -19,6 +20,7 @@ struct Answer {
   std::string before;  // printed before the first token, once nothing is wrong with the request
   std::string text;
   quern_finish finish = QUERN_FINISH_NONE;
+  bool unwritten = false;  // standard output takes no more
   nlohmann::ordered_json tokens = nlohmann::ordered_json::array();
 };
 
@@ -30,7 +32,7 @@ int on_token(void* user, const quern_token_event* event) {
     std::fwrite(answer.before.data(), 1, answer.before.size(), stdout);
     answer.before.clear();
     std::fwrite(event->text, 1, event->length, stdout);
-    std::fflush(stdout);
+    answer.unwritten = std::fflush(stdout) != 0 || std::ferror(stdout);
   } else if (event->token >= 0) {
     nlohmann::ordered_json token = {{"id", event->token}};
     if (!std::isnan(event->logprob)) token["logprob"] = event->logprob;
@@ -38,7 +40,7 @@ int on_token(void* user, const quern_token_event* event) {
       token["top"].push_back({{"id", event->top[i].token}, {"logprob", event->top[i].logprob}});
     answer.tokens.push_back(std::move(token));
   }
-  return Interrupts::pressed();
+  return answer.unwritten || Interrupts::pressed();
 }
 
 const char* finish_name(quern_finish finish) {
@@ -46,15 +48,16 @@ const char* finish_name(quern_finish finish) {
   return names[finish];
 }
 
-void print_stats(const Generator& generator, const Answer& answer) {
+void print_stats(const Generator& generator, const Answer& answer, uint64_t seed) {
   quern_generator_stats s;
   check(quern_generator_stats_of(generator.get(), &s));
   const auto rate = [](double n, double seconds) { return seconds > 0 ? n / seconds : 0; };
-  std::fprintf(stderr, "\nprompt: %llu tokens, %.0f tokens/s; answer: %llu tokens, %.1f tokens/s; ended by %s\n",
-               static_cast<unsigned long long>(s.prompt_tokens),
-               rate(static_cast<double>(s.prompt_tokens), s.prompt_seconds),
-               static_cast<unsigned long long>(s.generated_tokens),
-               rate(static_cast<double>(s.generated_tokens) - 1, s.generation_seconds), finish_name(answer.finish));
+  std::fprintf(
+      stderr, "\nprompt: %llu tokens, %.0f tokens/s; answer: %llu tokens, %.1f tokens/s; ended by %s; seed %llu\n",
+      static_cast<unsigned long long>(s.prompt_tokens), rate(static_cast<double>(s.prompt_tokens), s.prompt_seconds),
+      static_cast<unsigned long long>(s.generated_tokens),
+      rate(static_cast<double>(s.generated_tokens) - 1, s.generation_seconds), finish_name(answer.finish),
+      static_cast<unsigned long long>(seed));
 }
 
 std::vector<int32_t> prompt_tokens(const GenerateArguments& a, const Model& model, const std::string& prompt) {
@@ -73,6 +76,7 @@ void generate(GenerateArguments& a) {
   if (a.prompt.empty() == a.file.empty()) throw Failure{2, "expected a prompt (-p) or a file with one (-f)"};
   settle(a);
   const Model model = load(a.model);
+  settle_sampling(model, a);
   const Generator generator = open_generator(model, a);
   const std::string prompt = a.file.empty() ? a.prompt : read_whole_file(a.file);
   const std::vector<int32_t> ids = prompt_tokens(a, model, prompt);
@@ -82,13 +86,15 @@ void generate(GenerateArguments& a) {
   if (answer.stream && !a.quiet && (a.no_chat || !quern_model_has_chat(model.get())))
     answer.before = prompt;  // a completion is read together with what it completes
   check(quern_generate(generator.get(), ids.data(), ids.size(), &a.options, on_token, &answer));
+  if (answer.unwritten) finish_stdout();
   if (answer.stream) {
     std::printf("\n");
-    if (!a.quiet) print_stats(generator, answer);
+    if (!a.quiet) print_stats(generator, answer, a.options.seed);
     return;
   }
   const nlohmann::ordered_json result = {{"text", answer.text},
                                          {"finish", finish_name(answer.finish)},
+                                         {"seed", a.options.seed},
                                          {"prompt_tokens", ids.size()},
                                          {"tokens", answer.tokens}};
   std::printf("%s\n", result.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace).c_str());

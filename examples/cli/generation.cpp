@@ -2,32 +2,16 @@
 
 #include <cerrno>
 #include <cmath>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
+#include <random>
+
+#include "content.h"
 
 namespace cli {
 namespace {
-
-volatile std::sig_atomic_t interrupted = 0;
-
-void on_interrupt(int) {
-  interrupted = 1;
-}
-
-// "512", "64M", "2G" → bytes.
-uint64_t bytes_of(const std::string& text) {
-  char* end = nullptr;
-  errno = 0;
-  const double value = std::strtod(text.c_str(), &end);
-  const std::string unit = end;
-  const double factor = unit == "K" ? 0x1p10 : unit == "M" ? 0x1p20 : unit == "G" ? 0x1p30 : unit.empty() ? 1 : 0;
-  if (text.empty() || end == text.c_str() || factor == 0 || !(value >= 1 && value * factor < 0x1p62))
-    throw Failure{2, "--kv-memory: expected bytes, as 64M or 2G, found \"" + text + "\""};
-  return static_cast<uint64_t>(value * factor);
-}
 
 // "ID=VALUE"
 void read_bias(const std::string& text, GenerationArguments& a) {
@@ -43,11 +27,18 @@ void read_bias(const std::string& text, GenerationArguments& a) {
 
 }  // namespace
 
-GenerationArguments::GenerationArguments() {
-  options.temperature = 0.8f;
-  options.top_k = 40;
-  options.top_p = 0.95f;
-  options.min_p = 0.05f;
+void settle_sampling(const Model& model, GenerationArguments& a) {
+  const quern_generation_options of_model = quern_model_generation_options(model.get());
+  quern_generation_options& o = a.options;
+  o.temperature = a.temperature.value_or(of_model.temperature);
+  o.top_k = a.top_k.value_or(of_model.top_k);
+  o.top_p = a.top_p.value_or(of_model.top_p);
+  o.min_p = a.min_p.value_or(of_model.min_p);
+  o.repetition_penalty = a.repetition_penalty.value_or(of_model.repetition_penalty);
+  std::random_device device;
+  o.seed = a.seed.value_or(device() & INT32_MAX);
+  a.adapter = load_adapter(model, a.adapter_folder);
+  o.adapter = a.adapter.get();
 }
 
 void add_generator_options(CLI::App& command, GenerationArguments& a) {
@@ -57,29 +48,35 @@ void add_generator_options(CLI::App& command, GenerationArguments& a) {
       ->check(CLI::Range(1, 1 << 24));
   add_kv_type_option(command, a.kv_type, "how keys and values are kept: i8 takes half of the memory");
   command
-      .add_option("--kv-memory", a.kv_memory, "most memory for them, as 64M or 2G (default: what the context needs)")
+      .add_option("--kv-memory", a.kv_memory,
+                  "most memory for them, as 64M or 2G (default: what the context needs, or what there is)")
       ->type_name("BYTES");
   add_threads_option(command, a.threads);
 }
 
 void add_sampling_options(CLI::App& command, GenerationArguments& a) {
   quern_generation_options& o = a.options;
+  add_adapter_option(command, a.adapter_folder);
   const auto number = [&](const char* name, auto& value, const char* help) {
     command.add_option(name, value, help)->type_name("X");
   };
   command.add_option("-n,--n-gen", o.max_tokens, "most tokens of the answer (default: -1, until it ends)")
       ->type_name("N")
       ->check(CLI::Range(-1, 1 << 24));
-  number("--temp", o.temperature, "temperature; 0: always the likeliest token (default: 0.8)");
-  number("--top-k", o.top_k, "only so many of the likeliest tokens; 0: all (default: 40)");
-  number("--top-p", o.top_p, "only the likeliest that reach this probability together (default: 0.95)");
-  number("--min-p", o.min_p, "only those at least this probable, relative to the likeliest (default: 0.05)");
+  number("--temp", a.temperature, "temperature; 0: always the likeliest token (default: the model's, else 0.8)");
+  number("--top-k", a.top_k, "only so many of the likeliest tokens; 0: all (default: the model's, else 40)");
+  number("--top-p", a.top_p,
+         "only the likeliest that reach this probability together (default: the model's, else 0.95)");
+  number("--min-p", a.min_p,
+         "only those at least this probable, relative to the likeliest (default: the model's, else 0.05)");
   number("--typical-p", o.typical_p, "locally typical sampling; 1: off (default: 1)");
-  number("--repeat-penalty", o.repetition_penalty, "for tokens that came before; 1: none (default: 1)");
+  number("--repeat-penalty", a.repetition_penalty,
+         "for tokens that came before; 1: none (default: the model's, else 1)");
   number("--repeat-last-n", o.penalty_last_n, "how far back that looks; -1: to the beginning (default: -1)");
   number("--frequency-penalty", o.frequency_penalty, "for each time that a token was generated (default: 0)");
   number("--presence-penalty", o.presence_penalty, "for tokens that were generated at all (default: 0)");
-  command.add_option("-s,--seed", o.seed, "the same seed gives the same text (default: 0)")->type_name("N");
+  command.add_option("-s,--seed", a.seed, "the same seed gives the same text (default: a new one, which is printed)")
+      ->type_name("N");
   command.add_option("--stop", a.stop, "end before this string; may be given again")
       ->type_name("TEXT")
       ->allow_extra_args(false);
@@ -120,7 +117,7 @@ Generator open_generator(const Model& model, const GenerationArguments& a) {
   options.context = a.context;
   options.sequences = a.sequences;
   options.kv_type = a.kv_type.c_str();
-  if (!a.kv_memory.empty()) options.kv_memory = bytes_of(a.kv_memory);
+  if (!a.kv_memory.empty()) options.kv_memory = bytes_of(a.kv_memory, "--kv-memory");
   quern_generator* generator = nullptr;
   check(quern_generator_new(model.get(), &options, &generator), 2);
   return Generator(generator);
@@ -157,23 +154,8 @@ std::string read_whole_file(const std::string& path) {
   if (file != stdin) std::fclose(file);
   if (failed) throw Failure{1, path + ": cannot be read"};
   if (text.size() > kMost) throw Failure{1, path + ": larger than 1 GiB"};
+  drop_byte_order_mark(text, path);
   return text;
-}
-
-Interrupts::Interrupts() {
-  interrupted = 0;
-  struct sigaction action = {};
-  action.sa_handler = on_interrupt;  // without SA_RESTART: reading a line ends too
-  sigaction(SIGINT, &action, nullptr);
-}
-Interrupts::~Interrupts() {
-  std::signal(SIGINT, SIG_DFL);
-}
-bool Interrupts::pressed() {
-  return interrupted != 0;
-}
-void Interrupts::clear() {
-  interrupted = 0;
 }
 
 }  // namespace cli

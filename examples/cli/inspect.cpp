@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "model_names.h"
 #include "texts.h"
 
 namespace cli {
@@ -31,6 +32,15 @@ void print_report(const Json& m, bool all) {
     if (m.at("pipeline").contains(head)) std::printf("%-16s %s\n", head, m.at("pipeline").at(head).dump().c_str());
   std::printf("%-16s %s @ %s\n", "source", text_of(m.at("source").at("repo")).c_str(),
               text_of(m.at("source").at("revision")).c_str());
+  if (m.contains("sampling")) {
+    std::string sampling;
+    for (const auto& [name, value] : m.at("sampling").items()) {
+      char text[32];
+      std::snprintf(text, sizeof text, " %g", value.get<double>());
+      sampling += (sampling.empty() ? "" : ", ") + name + text;
+    }
+    std::printf("%-16s %s\n", "sampling", sampling.c_str());
+  }
   for (const auto& [name, text] : m.at("prompts").items())
     std::printf("prompt %-9s %s\n", name.c_str(), text.dump().c_str());
   std::printf("\ndecided by\n");
@@ -81,9 +91,8 @@ void add_inspect(CLI::App& app) {
   };
   auto a = std::make_shared<Arguments>();
   CLI::App* c = app.add_subcommand("inspect", "show what is in a model and which source decided each setting");
-  c->add_option("model", a->model, "model file, Hugging Face folder, or repo id in the local Hub cache")
-      ->required()
-      ->type_name("MODEL");
+  c->add_option("model", a->model, kModelHelp)->required()->type_name("MODEL");
+  add_choice_options(*c);
   c->add_flag("--json", a->json, "everything as one JSON object");
   c->add_flag("--all", a->all, "all tensors, not the first 24");
   c->add_flag("--self-test", a->self_test,

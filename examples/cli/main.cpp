@@ -1,38 +1,38 @@
 // quern: one program, a subcommand for each task. Called by the name of a subcommand (./embed) it is that subcommand.
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <iostream>
 #include <string>
+#include <system_error>
 #include <vector>
 
 #include "common.h"
+#include "help.h"
+#include "texts.h"
 
 namespace {
 
-constexpr const char* kFooter =
-    "Examples:\n"
-    "  quern convert all-MiniLM-L6-v2/ -o minilm.q8\n"
-    "  quern embed -m minilm.q8 -f texts.txt -o vectors.npy\n"
-    "  quern embed -m minilm.q8 -p \"a text\" -p \"another\"\n"
-    "  quern rerank -m reranker.q8 -q \"a question\" -f docs.txt --top-n 5\n"
-    "  quern classify -m sst2.q8 -p \"what a lovely day\"\n"
-    "  quern generate -m smollm2.gguf -p \"Why is the sky blue?\" -n 128\n"
-    "  quern chat -m smollm2.gguf\n"
-    "  quern serve -m minilm.q8 -m smollm2.gguf --port 8080\n"
-    "  quern verify minilm.q8 --reference all-MiniLM-L6-v2/ -f texts.txt --min-cosine 0.99\n"
-    "  quern inspect minilm.q8\n"
-    "  quern bench -m minilm.q8 -p 16,128,512 -b 1,32\n\n"
-    "A MODEL is a file made by quern convert, a Hugging Face folder with safetensors weights, or a repo id\n"
-    "(org/name or org/name@revision) that is in the local Hub cache.\n"
-    "QUERN_ISA=avx2 (scalar, avx512_vnni, neon, ...) forces an instruction set, as --isa does.\n"
-    "Exit codes: 0 done, 1 failed, 2 wrong use.";
+// A model file that becomes shorter while it is mapped takes away memory in use; what can be had is an end that says
+// so.
+void on_bus_error(int) {
+  constexpr char text[] =
+      "quern: a file in use became shorter, or its disk failed: replace model files by renaming a new one over them, "
+      "never by writing into them\n";
+  if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
+  _exit(1);
+}
 
 int run(int argc, char** argv) {
   CLI::App app{"quern runs Hugging Face text models on ordinary CPUs.", "quern"};
   app.set_version_flag("--version", std::string("quern ") + quern_version());
   app.require_subcommand(1);
-  app.footer(kFooter);
   cli::add_embed(app);
+  cli::add_search(app);
+  cli::add_dedup(app);
   cli::add_rerank(app);
   cli::add_classify(app);
   cli::add_generate(app);
@@ -41,36 +41,52 @@ int run(int argc, char** argv) {
   cli::add_verify(app);
   cli::add_perplexity(app);
   cli::add_tokenize(app);
+  cli::add_pull(app);
+  cli::add_models(app);
   cli::add_convert(app);
   cli::add_inspect(app);
   cli::add_bench(app);
+  cli::add_help(app);
   std::vector<std::string> arguments(argv + 1, argv + argc);
   std::string name = argv[0];
   name = name.substr(name.rfind('/') + 1);
   for (const CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     if (name == command->get_name()) arguments.insert(arguments.begin(), name);
+  cli::rewrite_help_words(arguments);
+  cli::require_command(app, arguments);
   std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());  // as CLI11 takes them
   try {
     app.parse(reversed);
-  } catch (const CLI::CallForHelp& e) {
-    return app.exit(e);
-  } catch (const CLI::CallForVersion& e) {
-    return app.exit(e);
+  } catch (const CLI::Success& e) {  // help, version
+    app.exit(e);
+    std::cout.flush();
+  } catch (const CLI::ExtrasError&) {
+    throw cli::Failure{2, cli::unexpected(app)};
   } catch (const CLI::ParseError& e) {
     std::fprintf(stderr, "quern: %s (try --help)\n", e.what());
     return 2;
   }
+  cli::finish_stdout();  // whatever was printed, it is there
   return 0;
 }
 
 }  // namespace
 
 int main(int argc, char** argv) {
+  std::signal(SIGBUS, on_bus_error);
   try {
     return run(argc, argv);
   } catch (const cli::Failure& e) {
     std::fprintf(stderr, "quern: %s\n", e.message.c_str());
     return e.code;
+  } catch (const std::system_error& e) {
+    const bool threads = e.code() == std::errc::resource_unavailable_try_again;
+    std::fprintf(stderr, "quern: %s%s\n",
+                 threads ? "no thread can be started, the system allows no more (ulimit -u, or "
+                           "the limit of processes of its control group): "
+                         : "",
+                 e.what());
+    return 1;
   } catch (const std::exception& e) {
     std::fprintf(stderr, "quern: %s\n", e.what());
     return 1;

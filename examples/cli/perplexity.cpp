@@ -21,7 +21,7 @@ void perplexity(PerplexityArguments& a) {
   if (a.context == 0) a.context = 512;
   const Model model = load(a.model);
   const Generator generator = open_generator(model, a);
-  const Model other = a.reference.empty() ? Model() : load(a.reference);
+  const Model other = a.reference.empty() ? Model() : load_source(a.reference);
   const Generator reference = other ? open_generator(other, a) : Generator();
   const std::string text = read_whole_file(a.file);
   const Interrupts interrupts;

@@ -9,10 +9,13 @@ namespace cli {
 
 Progress::Progress(bool wanted) : on_(wanted && stderr_is_terminal()) {}
 
+bool Progress::due() const {
+  return on_ && std::chrono::steady_clock::now() - last_ >= std::chrono::milliseconds(100);
+}
+
 void Progress::show(double fraction, const std::string& text) {
-  const auto now = std::chrono::steady_clock::now();
-  if (!on_ || now - last_ < std::chrono::milliseconds(100)) return;
-  last_ = now;
+  if (!due()) return;
+  last_ = std::chrono::steady_clock::now();
   drawn_ = true;
   if (fraction < 0) {
     std::fprintf(stderr, "\r\033[K%s", text.c_str());

@@ -9,6 +9,8 @@ class Progress {
  public:
   explicit Progress(bool wanted);
   ~Progress() { clear(); }
+  bool on() const { return on_; }
+  bool due() const;  // show() would draw
   // fraction: 0 to 1, or negative when the whole is unknown. Redraws a few times a second.
   void show(double fraction, const std::string& text);
   void clear();

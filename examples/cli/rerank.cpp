@@ -11,7 +11,7 @@ namespace cli {
 namespace {
 
 struct RerankArguments {
-  std::string model, query;
+  std::string model, adapter, query;
   TextArguments input;
   int threads = 0;
   size_t top_n = 0;
@@ -24,6 +24,12 @@ struct Ranked {
   float score;
   std::string text;
 };
+
+// The n best in order, of equal ones the first: with --top-n, the rest of the texts is not held.
+void keep_best(std::vector<Ranked>& ranked, size_t n) {
+  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& x, const Ranked& y) { return x.score > y.score; });
+  if (ranked.size() > n) ranked.erase(ranked.begin() + static_cast<std::ptrdiff_t>(n), ranked.end());
+}
 
 void print_table(const std::vector<Ranked>& ranked) {
   put("    score    index  text\n");
@@ -46,7 +52,9 @@ void rerank(const RerankArguments& a) {
   const auto start = std::chrono::steady_clock::now();
   const Model model = load(a.model);
   const Session session = open_session(model, a.threads);
+  const Adapter adapter = load_adapter(model, a.adapter);
   quern_classify_options options = quern_classify_options_default();
+  options.adapter = adapter.get();
   options.raw = a.raw;
   options.max_length = a.max_length;
   options.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
@@ -59,13 +67,13 @@ void rerank(const RerankArguments& a) {
     check(quern_rerank(session.get(), a.query.data(), a.query.size(), batch.pointers.data(), batch.lengths.data(),
                        batch.texts.size(), &options, scores.data(), &stats));
     for (size_t i = 0; i < scores.size(); ++i) ranked.push_back({batch.first + i, scores[i], batch.texts[i]});
+    if (a.top_n > 0 && ranked.size() / 2 > a.top_n) keep_best(ranked, a.top_n);
   });
-  std::stable_sort(ranked.begin(), ranked.end(), [](const Ranked& x, const Ranked& y) { return x.score > y.score; });
-  if (a.top_n > 0 && ranked.size() > a.top_n) ranked.resize(a.top_n);
+  keep_best(ranked, a.top_n > 0 ? a.top_n : ranked.size());
   a.json ? print_json(ranked) : print_table(ranked);
   finish_stdout();
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  if (!a.quiet) print_summary(stats, seconds.count(), quern_session_threads(session.get()));
+  if (!a.quiet) print_summary(a.input, stats, seconds.count(), quern_session_threads(session.get()));
 }
 
 }  // namespace
@@ -74,6 +82,7 @@ void add_rerank(CLI::App& app) {
   auto a = std::make_shared<RerankArguments>();
   CLI::App* c = app.add_subcommand("rerank", "sort texts by how well they answer a query (cross-encoders)");
   add_model_option(*c, a->model);
+  add_adapter_option(*c, a->adapter);
   c->add_option("-q,--query", a->query, "the query")->required()->type_name("TEXT");
   add_text_arguments(*c, a->input);
   c->add_option("--top-n", a->top_n, "only the best N")->type_name("N")->check(CLI::PositiveNumber);

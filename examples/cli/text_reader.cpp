@@ -1,85 +1,171 @@
 #include "text_reader.h"
 
 #include <sys/stat.h>
+#include <zlib.h>
 
-#include <cerrno>
-#include <cstdlib>
-#include <cstring>
-#include <nlohmann/json.hpp>
+#include <charconv>
+#include <cstdio>
+#include <utility>
 
+#include "arrow_plugin.h"
 #include "common.h"
+#include "content.h"
+#include "interrupts.h"
 
 namespace cli {
 
-TextReader::TextReader(std::vector<std::string> prompts, const std::string& file, std::string field, bool jsonl)
-    : prompts_(std::move(prompts)), name_(file), field_(std::move(field)), jsonl_(jsonl) {
-  if (file.empty()) return;
-  if (file == "-") {
-    name_ = "stdin";
-    file_ = stdin;
-    return;
-  }
-  file_ = std::fopen(file.c_str(), "rb");
+namespace {
+
+// The first bytes of a file; none of what is no file, for they could not be read again.
+std::string head_of(const std::string& path) {
   struct stat info {};
-  if (!file_ || fstat(fileno(file_), &info) != 0) throw Failure{1, file + ": " + std::strerror(errno)};
-  if (S_ISDIR(info.st_mode)) throw Failure{1, file + ": expected a file of texts, found a folder"};
-  if (S_ISREG(info.st_mode)) total_ = static_cast<double>(info.st_size);
-  jsonl_ = jsonl || file.ends_with(".jsonl");
+  if (path == "-" || stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  const auto close = [](std::FILE* f) { std::fclose(f); };
+  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+  std::string head(kHeadBytes, '\0');
+  head.resize(file ? std::fread(head.data(), 1, head.size(), file.get()) : 0);
+  return head;
 }
 
-TextReader::~TextReader() {
-  if (file_ && file_ != stdin) std::fclose(file_);
-  std::free(buffer_);
+}  // namespace
+
+TextReader::TextReader(std::vector<std::string> prompts, const std::vector<std::string>& files, ReadOptions options,
+                       std::shared_ptr<InputCounts> counts)
+    : prompts_(std::move(prompts)),
+      inputs_(find_inputs(files)),
+      options_(std::move(options)),
+      counts_(std::move(counts)) {
+  if (options_.fields.wanted() && inputs_.paths.empty())
+    throw Failure{2, "--field, --keep and --id: texts of -p have no fields; give -f FILE"};
+  if (!options_.fields.kept.empty() && !prompts_.empty())
+    throw Failure{2, "--keep and --id: texts of -p have no fields; leave -p or them out"};
+  if (!options_.shard.whole() && (inputs_.bytes < 0))
+    throw Failure{2, "--shard: texts are counted first, which stdin and pipes allow once; write them to a file"};
 }
 
-bool TextReader::read_line(std::string& line) {
-  errno = 0;
-  const ssize_t n = getline(&buffer_, &capacity_, file_);  // keeps NUL bytes
-  if (n < 0) {
-    if (std::ferror(file_)) throw Failure{1, name_ + ": " + std::strerror(errno)};
-    if (errno == ENOMEM) throw Failure{1, name_ + ": line " + std::to_string(lines_ + 1) + " does not fit in memory"};
-    return false;
+Shard shard_of(const std::string& text) {
+  Shard shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, first] = std::from_chars(text.data(), end, shard.index);
+  const bool both = first == std::errc() && slash != end && *slash == '/';
+  const auto [last, second] =
+      both ? std::from_chars(slash + 1, end, shard.count) : std::from_chars(end, end, shard.count);
+  if (!both || second != std::errc() || last != end || shard.count == 0 || shard.count > 1'000'000 ||
+      shard.index == 0 || shard.index > shard.count)
+    throw Failure{2, "--shard: expected a part and how many there are, as 1/4 to 4/4, found \"" + text + '"'};
+  return shard;
+}
+
+bool TextReader::open_next() {
+  records_.reset();
+  if (next_file_ == inputs_.paths.size()) return false;
+  const std::string& path = inputs_.paths[next_file_++];
+  source_.reset();
+  if (options_.format.empty() && is_columnar(head_of(path))) {
+    records_ =
+        open_arrow(path, options_.fields, options_.on_empty == OnEmpty::skip || options_.on_empty == OnEmpty::zero);
+    return true;
   }
-  size_t length = static_cast<size_t>(n);
-  bytes_ += length;
-  ++lines_;
-  if (length > 0 && buffer_[length - 1] == '\n') --length;
-  if (length > 0 && buffer_[length - 1] == '\r') --length;
-  line.assign(buffer_, length);
+  source_ = std::make_unique<ByteSource>(path);
+  records_ = open_records(*source_, text_format(path, options_.format), options_.fields);
   return true;
 }
 
-void TextReader::read_field(std::string& line) const {
-  const auto object = nlohmann::json::parse(line, nullptr, false);
-  const std::string where = name_ + ": line " + std::to_string(lines_);
-  if (!object.is_object()) throw Failure{1, where + ": expected a JSON object"};
-  const auto found = object.find(field_);
-  if (found == object.end())
-    throw Failure{1, where + ": there is no field \"" + field_ + "\" (name another with --field)"};
-  if (!found->is_string())
-    throw Failure{1, where + ": field \"" + field_ + "\": expected a string, found " + found->type_name()};
-  line = found->get<std::string>();
+bool TextReader::read_some(Record& record) {
+  if (next_prompt_ < prompts_.size()) {
+    record.text = prompts_[next_prompt_++];
+    return true;
+  }
+  while (!records_ || !records_->next(record))
+    if (!open_next()) return false;
+  return true;
 }
 
-std::vector<std::string> TextReader::next(size_t max_texts, size_t max_bytes) {
-  std::vector<std::string> batch;
-  size_t bytes = 0;
-  std::string line;
-  while (batch.size() < max_texts && bytes < max_bytes) {
-    if (next_prompt_ < prompts_.size()) {
-      line = prompts_[next_prompt_++];
-    } else {
-      if (!file_ || !read_line(line)) break;
-      if (jsonl_) read_field(line);
-    }
-    bytes += line.size();
-    batch.push_back(std::move(line));
+// Where a part begins is known once all texts are counted: everything is read once more than it would be.
+void TextReader::begin_shard() {
+  if (std::exchange(begun_, true) || options_.shard.whole()) return;
+  const uint64_t index = options_.shard.index, count = options_.shard.count;
+  ReadOptions all = options_;
+  all.shard = {};
+  TextReader counter(prompts_, inputs_.paths, all, std::make_shared<InputCounts>());
+  Record record;
+  uint64_t texts = 0;
+  while (counter.read_some(record)) {
+    ++texts;
+    Interrupts::check();
   }
+  const auto begin_of = [&](uint64_t part) { return texts * part / count; };  // count is at most a million
+  for (uint64_t i = 0; i < begin_of(index - 1) && read_some(record);) ++i;
+  limit_ = begin_of(index) - begin_of(index - 1);
+}
+
+bool TextReader::read(Record& record) {
+  begin_shard();
+  if (mark_.records == limit_ || !read_some(record)) return false;
+  ++mark_.records;
+  const auto add = [&](const std::string& text) {
+    const uint64_t size = text.size();
+    mark_.crc = static_cast<uint32_t>(crc32_z(mark_.crc, reinterpret_cast<const Bytef*>(&size), sizeof size));
+    mark_.crc = static_cast<uint32_t>(crc32_z(mark_.crc, reinterpret_cast<const Bytef*>(text.data()), text.size()));
+    mark_.bytes += size;
+  };
+  add(record.text);
+  for (const std::string& kept : record.kept) add(kept);
+  return true;
+}
+
+bool TextReader::take(const Record& record, bool& empty) {
+  empty = record.text.find_first_not_of(" \t\r\n\v\f") == std::string::npos;
+  if (empty) {
+    if (options_.on_empty == OnEmpty::error)
+      throw Failure{1, where() + ": the text is empty (--on-empty says what else to do with such)"};
+    ++counts_->empty;
+    if (options_.on_empty == OnEmpty::skip) return false;
+  }
+  ++mark_.texts;
+  return true;
+}
+
+ReadMark TextReader::skip(const ReadMark& to) {
+  Record record;
+  bool empty = false;
+  while (mark_.records < to.records && read(record)) {
+    take(record, empty);
+    Interrupts::check();
+  }
+  return mark_;
+}
+
+std::string TextReader::where() const {
+  return records_ ? records_->where() : "-p " + std::to_string(next_prompt_);
+}
+
+InputTexts TextReader::next(size_t max_texts, size_t max_bytes) {
+  InputTexts batch;
+  size_t bytes = 0;
+  Record record;
+  bool empty = false;
+  while (batch.texts.size() < max_texts && bytes < max_bytes && read(record)) {
+    if (!take(record, empty)) continue;
+    if (empty && options_.on_empty == OnEmpty::zero) batch.zeros.push_back(batch.texts.size());
+    bytes += record.text.size();
+    for (const std::string& kept : record.kept) bytes += kept.size();
+    batch.texts.push_back(std::move(record.text));
+    if (!options_.fields.kept.empty()) batch.kept.push_back(std::move(record.kept));
+  }
+  batch.read = mark_;
   return batch;
 }
 
 double TextReader::fraction() const {
-  return total_ > 0 ? static_cast<double>(bytes_) / total_ : -1;
+  if (limit_ != UINT64_MAX) return limit_ == 0 ? 1 : static_cast<double>(mark_.records) / static_cast<double>(limit_);
+  if (inputs_.bytes <= 0 || next_file_ == 0) return -1;
+  const size_t at = next_file_ - 1;
+  const double end = next_file_ < inputs_.before.size() ? inputs_.before[next_file_] : inputs_.bytes;
+  const double consumed = source_    ? static_cast<double>(source_->consumed())
+                          : records_ ? records_->fraction() * (end - inputs_.before[at])
+                                     : end - inputs_.before[at];
+  return (inputs_.before[at] + consumed) / inputs_.bytes;
 }
 
 }  // namespace cli

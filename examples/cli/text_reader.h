@@ -1,40 +1,71 @@
-// Texts from -p, files, stdin: one text per line, or a field of each object of a JSON-lines file. Streams; holds one
-// batch.
+// InputTexts from -p, then of files and stdin, whatever is in them (records.h). Streams; holds one batch.
 #pragma once
+#include <atomic>
 #include <cstdint>
-#include <cstdio>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "bulk.h"
+#include "inputs.h"
+#include "records.h"
 
 namespace cli {
 
+// What becomes of texts of nothing but white space.
+enum class OnEmpty { keep, error, skip, zero };
+
+// Of all texts, the part `index` of `count` (from 1) of nearly equal ones, in order.
+struct Shard {
+  uint64_t index = 1, count = 1;
+  bool whole() const { return count == 1; }
+};
+
+// "2/4". Throws Failure.
+Shard shard_of(const std::string& text);
+
+struct ReadOptions {
+  std::string format;  // of every file; empty: by its name
+  Fields fields;
+  OnEmpty on_empty = OnEmpty::keep;
+  Shard shard;
+};
+
+// Read by one thread while another counts.
+struct InputCounts {
+  std::atomic<uint64_t> empty{0};
+};
+
 class TextReader final : public TextSource {
  public:
-  // prompts come first. file: empty for none, "-" for stdin. field: of JSON lines; used when the file ends in .jsonl or
-  // `jsonl` is set. Throws Failure.
-  TextReader(std::vector<std::string> prompts, const std::string& file, std::string field, bool jsonl);
-  ~TextReader() override;
-  TextReader(const TextReader&) = delete;
-  TextReader& operator=(const TextReader&) = delete;
+  // prompts come first. files: paths, folders, "-". Throws Failure.
+  TextReader(std::vector<std::string> prompts, const std::vector<std::string>& files, ReadOptions options,
+             std::shared_ptr<InputCounts> counts);
 
-  std::vector<std::string> next(size_t max_texts, size_t max_bytes) override;
-  double fraction() const override;  // of the file's bytes
+  InputTexts next(size_t max_texts, size_t max_bytes) override;
+  double fraction() const override;  // of the files' bytes
+  ReadMark skip(const ReadMark& to) override;
+  const Inputs& inputs() const { return inputs_; }
 
  private:
-  bool read_line(std::string& line);
-  void read_field(std::string& line) const;
+  bool read(Record& record);
+  bool read_some(Record& record);
+  // Counts a record. False where it is passed over.
+  bool take(const Record& record, bool& empty);
+  void begin_shard();
+  bool open_next();
+  std::string where() const;
 
-  std::vector<std::string> prompts_;
-  size_t next_prompt_ = 0;
-  std::string name_, field_;
-  bool jsonl_ = false;
-  std::FILE* file_ = nullptr;
-  char* buffer_ = nullptr;
-  size_t capacity_ = 0;
-  uint64_t lines_ = 0, bytes_ = 0;
-  double total_ = -1;
+  const std::vector<std::string> prompts_;
+  const Inputs inputs_;
+  const ReadOptions options_;
+  const std::shared_ptr<InputCounts> counts_;
+  size_t next_prompt_ = 0, next_file_ = 0;
+  ReadMark mark_;
+  bool begun_ = false;
+  uint64_t limit_ = UINT64_MAX;  // of mark_.records
+  std::unique_ptr<ByteSource> source_;
+  std::unique_ptr<RecordReader> records_;
 };
 
 }  // namespace cli

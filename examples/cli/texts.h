@@ -6,29 +6,33 @@
 
 #include "bulk.h"
 #include "common.h"
+#include "text_reader.h"
 
 namespace cli {
 
 struct TextArguments {
-  std::vector<std::string> texts;
-  std::string file, field = "text";
-  bool jsonl = false;
+  std::vector<std::string> texts, files;
+  ReadOptions reading;
+  std::shared_ptr<InputCounts> counts = std::make_shared<InputCounts>();
 };
 
-// -f, -p, --field, --jsonl.
-void add_text_arguments(CLI::App& command, TextArguments& a);
+// -f, -p, --field, --input-format, --jsonl, --shard, --on-empty. zeros: whether the command can give a text a vector of
+// zeros.
+void add_text_arguments(CLI::App& command, TextArguments& a, bool zeros = false);
 
 // Throws Failure{2} when there are none. what: "embed".
 void require_texts(const TextArguments& a, const char* what);
 
 // require_texts, then where they come from. Throws Failure.
-std::unique_ptr<TextSource> open_texts(const TextArguments& a, const char* what);
+std::unique_ptr<TextReader> open_texts(const TextArguments& a, const char* what);
 
 // f(batch) over all texts in order, while the next ones are read. Throws Failure.
 void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&)>& f);
 
-// "3 texts, 40 tokens, 1 truncated, 0.012 s, 250.0 texts/s, avx2, 2 threads" on stderr.
-void print_summary(const quern_embed_stats& stats, double seconds, int threads);
+// "3 texts, 40 tokens, 1 truncated, 0.012 s, 250.0 texts/s, avx2, 2 threads" on stderr. repeated: texts that were equal
+// to earlier ones; earlier: those that another run had done.
+void print_summary(const TextArguments& a, const quern_embed_stats& stats, double seconds, int threads,
+                   uint64_t repeated = 0, uint64_t earlier = 0);
 
 // A string as JSON, invalid UTF-8 replaced; a number in the shortest form that reads back the same.
 std::string json_string(const std::string& text);

@@ -8,6 +8,7 @@
 #include <numeric>
 #include <vector>
 
+#include "model_names.h"
 #include "texts.h"
 
 namespace cli {
@@ -29,7 +30,7 @@ struct VerifyArguments {
 // One model's outputs for all texts, in memory.
 class Side {
  public:
-  Side(const std::string& path, int threads) : model_(load(path)), session_(open_session(model_, threads)) {}
+  Side(Model model, int threads) : model_(std::move(model)), session_(open_session(model_, threads)) {}
 
   unsigned outputs() const { return quern_model_outputs(model_.get()); }
   int64_t labels() const { return quern_model_labels(model_.get()); }
@@ -110,7 +111,7 @@ std::vector<size_t> neighbours(const Side& side, const std::vector<size_t>& chos
 class Verification {
  public:
   explicit Verification(const VerifyArguments& a)
-      : a_(a), model_(a.model, a.threads), reference_(a.reference, a.threads) {}
+      : a_(a), model_(load(a.model), a.threads), reference_(load_source(a.reference), a.threads) {}
 
   void run() {
     const unsigned both = model_.outputs() & reference_.outputs();
@@ -254,7 +255,8 @@ class Verification {
 void add_verify(CLI::App& app) {
   auto a = std::make_shared<VerifyArguments>();
   CLI::App* c = app.add_subcommand("verify", "show what a model's outputs lost against a reference, on your own texts");
-  c->add_option("model", a->model, "the model to look at")->required()->type_name("MODEL");
+  c->add_option("model", a->model, std::string("the model to look at: ") + kModelHelp)->required()->type_name("MODEL");
+  add_choice_options(*c);
   c->add_option("--reference", a->reference, "what it was made from: the Hugging Face folder, or another model file")
       ->required()
       ->type_name("MODEL");

@@ -4,6 +4,9 @@
 
 namespace server {
 
+// Refuses a key that is none, or that no request can carry. where: the option or variable it came by. Throws
+// std::invalid_argument.
+void check_key_text(const std::string& key, const std::string& where);
 // Throws Refusal. open: the route needs no key.
 void check_access(const Options& options, const httplib::Request& request, bool open);
 // What a browser asks before a page of another site may ask; false: this is no such question.

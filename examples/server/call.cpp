@@ -3,22 +3,34 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "wording.h"
+
 namespace server {
 
-Call::Call(App& app, Exchange& http, Dialect dialect) : app(app), http(http), dialect(dialect), models(app.models()) {}
+Call::Call(App& app, Exchange& http, Dialect dialect, std::shared_ptr<RequestRecord> record)
+    : app(app), http(http), dialect(dialect), models(app.models()), record(std::move(record)) {}
+
+Call::Tokenizing::~Tokenizing() {
+  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - begun_).count();
+  call_.record->tokenize_ms = call_.record->tokenize_ms + ms;
+  call_.record->worked = true;
+}
 
 const Json& Call::body() {
   if (!body_.is_null()) return body_;
-  std::string type = http.request.get_header_value("Content-Type");
-  std::transform(type.begin(), type.end(), type.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string type = lower(http.request.get_header_value("Content-Type"));
   // What curl says of any body counts as nothing said: pages of other sites are kept out by their Origin.
   const bool said = !type.empty() && !type.starts_with("application/x-www-form-urlencoded");
   if (said && type.find("json") == std::string::npos)
     throw Refusal{Reason::media_type, "expected Content-Type: application/json, found " + type.substr(0, 60)};
   if (http.request.has_header("Content-Encoding"))
     throw Refusal{Reason::media_type, "compressed request bodies are not supported"};
-  return body_ = parse_body(http.body());
+  // Texts of a large one are there three times: as JSON, and on both sides of the library's interface; before that as
+  // the body.
+  if (http.body().size() > kSmall) http.charge(json_bytes(http.body()) + http.body().size());
+  body_ = parse_body(http.body());
+  http.drop_body();
+  return body_;
 }
 
 Patience Call::patience() const {
@@ -28,15 +40,44 @@ Patience Call::patience() const {
   return p;
 }
 
-std::shared_ptr<ServedModel> Call::model(const Fields& fields, Task task) {
-  return models->pick(fields.text("model"), task);
+std::shared_ptr<ServedModel> Call::model(const Fields& fields, Task task, const ModelSlot::Keep& keep,
+                                         const std::string& adapter) {
+  const Clock::time_point begun = Clock::now();
+  auto model = models->pick(fields.text("model"), task, patience(), keep, adapter);
+  record->model = model->id;
+  load_ms += std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
+  return model;
 }
 
 void Call::answer(const Json& json) {
   answer(dump(json));
 }
 
+size_t Call::longest_answer() const {
+  if (longest_answer_ == 0) longest_answer_ = app.longest_answer();
+  return longest_answer_;
+}
+
+void Call::check_answer(size_t bytes) const {
+  const size_t most = longest_answer();
+  if (bytes > most)
+    throw Refusal{Reason::validation, "the answer would be longer than " + std::to_string(most) +
+                                          " bytes (--max-answer): ask for less at once"};
+  const Patience p = patience();
+  const Clock::time_point now = Clock::now();
+  // What is done at once is done for a client, too, that has only closed its sending side.
+  if (http.gone() && now - http.arrived > std::chrono::milliseconds(kLookMs))
+    throw Refusal{Reason::deadline, "the client has gone"};
+  if (now >= p.until) throw Refusal{Reason::deadline, "the request took longer than the deadline"};
+}
+
+void Call::charge(size_t bytes) {
+  check_answer(bytes);
+  http.charge(bytes);
+}
+
 void Call::answer(std::string json) {
+  check_answer(json.size());
   http.response.status = 200;
   http.response.body = std::move(json);
   http.response.set_header("Content-Type", "application/json");
@@ -47,23 +88,23 @@ void Call::header(const char* name, const std::string& value) {
 }
 
 void add_headers(Call& call, const ServedModel& model, const Spent& spent) {
-  const double total = std::chrono::duration<double, std::milli>(Clock::now() - call.http.arrived).count();
-  const auto ms = [](double value) {
-    char text[32];
-    std::snprintf(text, sizeof text, "%.3f", value);
-    return std::string(text);
-  };
+  const double total = call.record->total_ms();
   call.header("x-model", model.id);
   if (!model.fingerprint.empty()) call.header("x-fingerprint", model.fingerprint);
   call.header("x-compute-type", std::string("cpu+") + quern_isa());
-  call.header("x-compute-time", ms(spent.compute_ms));
+  call.header("x-compute-time", ms_text(spent.compute_ms));
   call.header("x-compute-characters", std::to_string(spent.characters));
   call.header("x-compute-tokens", std::to_string(spent.tokens));
-  call.header("x-total-time", ms(total));
-  call.header("x-tokenization-time", ms(spent.tokenization_ms));
-  call.header("x-queue-time", ms(spent.queue_ms));
-  call.header("x-inference-time", ms(spent.compute_ms));
+  call.header("x-total-time", ms_text(total));
+  call.header("x-tokenization-time", ms_text(spent.tokenization_ms));
+  call.header("x-queue-time", ms_text(spent.queue_ms));
+  call.header("x-inference-time", ms_text(spent.compute_ms));
   call.header("x-truncated-inputs", std::to_string(spent.truncated));
+  call.record->model = model.id;
+  call.record->worked = true;
+  call.record->queue_ms = spent.queue_ms;
+  call.record->tokenize_ms = spent.tokenization_ms;
+  call.record->work_ms = spent.compute_ms;
   Metrics& m = call.app.metrics;
   const std::string method = spent.inputs == 1 ? "method=\"single\"" : "method=\"batch\"";
   m.counter("te_request_success", method).add();
@@ -80,6 +121,7 @@ std::shared_ptr<TextJob> run_texts(Call& call, ServedModel& model, Operation ope
   auto job = std::make_shared<TextJob>();
   job->operation = std::move(operation);
   job->texts = std::move(texts);
+  job->adapter = model.adapter();
   call.app.metrics.counter("te_request_count", job->texts.size() == 1 ? "method=\"single\"" : "method=\"batch\"").add();
   model.texts->run(*job, call.patience());
   if (keep_errors) return job;
@@ -116,6 +158,7 @@ Spent spent_on(const TextJob& job) {
   }
   s.queue_ms = job.queue_ms;
   s.compute_ms = job.compute_ms;
+  s.tokenization_ms = job.tokenization_ms;
   return s;
 }
 

@@ -10,25 +10,51 @@ namespace server {
 
 class Call {
  public:
-  Call(App& app, Exchange& http, Dialect dialect);
+  Call(App& app, Exchange& http, Dialect dialect, std::shared_ptr<RequestRecord> record);
 
   // The body as a JSON object. Throws Refusal.
   const Json& body();
   Patience patience() const;
-  // The one that the body's `model` names, or the only one for the task.
-  std::shared_ptr<ServedModel> model(const Fields& fields, Task task);
+  // The one that the body's `model` names, or the only one for the task; with an adapter, as Models::pick.
+  std::shared_ptr<ServedModel> model(const Fields& fields, Task task, const ModelSlot::Keep& keep = std::nullopt,
+                                     const std::string& adapter = {});
+  double load_ms = 0;  // that model() took
+
+  // For rendering and tokenizing on this worker: a turn at the CPUs, and what it took counts as the tokenizer's. Throws
+  // Refusal.
+  class Tokenizing {
+   public:
+    explicit Tokenizing(Call& call) : call_(call), pass_(call.app.gate.enter(call.patience())), begun_(Clock::now()) {}
+    ~Tokenizing();
+    Tokenizing(const Tokenizing&) = delete;
+    Tokenizing& operator=(const Tokenizing&) = delete;
+
+   private:
+    Call& call_;
+    const Gate::Pass pass_;
+    const Clock::time_point begun_;
+  };
+  Tokenizing tokenizing() { return Tokenizing(*this); }
 
   void answer(const Json& json);
   void answer(std::string json);  // as text
+  // While an answer is made that has `bytes` so far: throws Refusal where it is longer than answers may be, or nobody
+  // waits for it any more.
+  void check_answer(size_t bytes) const;
+  size_t longest_answer() const;
+  // The same for memory that the work takes which an answer comes from, which is counted as the request's too.
+  void charge(size_t bytes);
   void header(const char* name, const std::string& value);
 
   App& app;
   Exchange& http;
   const Dialect dialect;
   const std::shared_ptr<const Models> models;
+  const std::shared_ptr<RequestRecord> record;
 
  private:
   Json body_;
+  mutable size_t longest_answer_ = 0;  // looked up once
 };
 
 // What a request's work cost, for the x-compute-* headers and TEI's metrics.

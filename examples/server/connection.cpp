@@ -79,13 +79,18 @@ void Outlet::end() {
   ended_ = true;
 }
 
-Connection::Connection(int fd, const FramingLimits& limits, const sockaddr_storage& address, socklen_t length)
-    : fd(fd), framer(limits) {
-  char host[NI_MAXHOST] = "", port[NI_MAXSERV] = "0";
-  getnameinfo(reinterpret_cast<const sockaddr*>(&address), length, host, sizeof host, port, sizeof port,
+Connection::Connection(int fd, const FramingLimits& limits, const sockaddr_storage& address, socklen_t length,
+                       std::shared_ptr<Peer> peer, Budget& all_received, Budget& all_unsent)
+    : fd(fd),
+      framer(limits),
+      peer(std::move(peer)),
+      received(all_received, this->peer->received),
+      waits(all_unsent, this->peer->unsent) {
+  char host[NI_MAXHOST] = "", service[NI_MAXSERV] = "0";
+  getnameinfo(reinterpret_cast<const sockaddr*>(&address), length, host, sizeof host, service, sizeof service,
               NI_NUMERICHOST | NI_NUMERICSERV);
-  peer = host;
-  peer_port = std::atoi(port);
+  this->address = host;
+  port = std::atoi(service);
 }
 
 void Connection::begin_answer() {
@@ -93,6 +98,7 @@ void Connection::begin_answer() {
   head = framer.take_head();
   body = framer.take_body();
   head_read = 0;
+  admitted = false;
   out.clear();
 }
 
@@ -109,8 +115,8 @@ ssize_t ConnectionStream::write(const char* from, size_t size) {
 }
 
 void ConnectionStream::get_remote_ip_and_port(std::string& ip, int& port) const {
-  ip = c_.peer;
-  port = c_.peer_port;
+  ip = c_.address;
+  port = c_.port;
 }
 
 }  // namespace server

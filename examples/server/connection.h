@@ -10,6 +10,7 @@
 #include <string>
 #include <string_view>
 
+#include "budget.h"
 #include "framing.h"
 
 namespace server {
@@ -57,22 +58,24 @@ struct Connection : std::enable_shared_from_this<Connection> {
   // on; else the waiting thread's.
   enum class State : uint8_t { waiting, answering, sending, lingering, broken };
 
-  Connection(int fd, const FramingLimits& limits, const sockaddr_storage& address, socklen_t length);
+  Connection(int fd, const FramingLimits& limits, const sockaddr_storage& address, socklen_t length,
+             std::shared_ptr<Peer> peer, Budget& all_received, Budget& all_unsent);
 
-  // Counts `bytes` among those that requests take, in place of what it counted before.
-  void hold(std::atomic<size_t>& all, size_t bytes) {
-    all += bytes - held_;
-    held_ = bytes;
-  }
   void begin_answer();
 
   const int fd;
   RequestFramer framer;
-  std::string peer;
-  int peer_port = 0;
+  std::string address;
+  int port = 0;
+  const std::shared_ptr<Peer> peer;
+  Holding received;  // what of requests is here, and what is made of them
   std::atomic<State> state{State::waiting};
   std::atomic<int64_t> deadline{0};  // steady milliseconds
-  int64_t body_begun = 0;            // likewise
+  int64_t begun = 0;                 // likewise: the body; the connection's end, where it lingers
+  int64_t came_at = 0;               // likewise: when the last 64 KiB of a body had come
+  size_t came = 0;                   // bytes of it until then
+  bool admitted = false;             // a request whose body comes may come
+  std::atomic<bool> failed{false};   // there was no memory for the answer
   std::atomic<bool> gone{false};
   bool late = false;                              // it came when the server was to stop already
   std::chrono::steady_clock::time_point arrived;  // of the request that is being answered
@@ -84,19 +87,18 @@ struct Connection : std::enable_shared_from_this<Connection> {
   std::mutex sending;
   std::string unsent;
   size_t sent = 0;  // of unsent
+  Holding waits;    // what of it is not sent
   bool keep = true, chunked = true;
   bool ended = false;    // nothing follows what is unsent
   bool closed = false;   // the descriptor is another's
   bool armed = false;    // the waiting thread hears when the socket takes more
-  int64_t taken_at = 0;  // steady milliseconds, when the client last took a byte, or had none to take
+  int64_t taken_at = 0;  // steady milliseconds, when the client had last taken 64 KiB, or all there was
+  size_t taken = 0;      // bytes since then
   std::shared_ptr<Producer> producer;
   bool producing = false, again = false;  // on a worker; it is to be called once more
   bool starved = false;                   // it has more to say than there was room for
 
   static thread_local Connection* current;  // that this worker answers
-
- private:
-  size_t held_ = 0;
 };
 
 // Reads a head that is there already; collects the answer.

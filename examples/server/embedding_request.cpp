@@ -114,6 +114,42 @@ void check_fingerprint(Call& call, const Fields& fields, const ServedModel& mode
                   "expect_fingerprint"};
 }
 
+namespace {
+
+// Tokens that a text has at most, prompt and special ones included.
+size_t most_tokens(const ServedModel& model, const TextInput& text, size_t prompt) {
+  return std::min(static_cast<size_t>(model.max_length), text.text.size() + prompt + 16);
+}
+
+// The same, counted where the text is long enough for it to matter.
+size_t count_tokens(Call& call, const ServedModel& model, const TextInput& text, size_t prompt) {
+  const auto turn = call.tokenizing();
+  quern_tokenize_options options = quern_tokenize_options_default();
+  size_t n = 0;
+  std::vector<int32_t> ids(most_tokens(model, text, prompt));
+  const quern_status status =
+      quern_tokenize(model.get(), text.text.data(), text.text.size(), &options, ids.data(), ids.size(), &n);
+  if (status != QUERN_OK && n <= ids.size()) check(status);
+  return std::min(n + prompt + 16, static_cast<size_t>(model.max_length));
+}
+
+// What has a vector for every token is counted as the request's before it is computed.
+void charge_vectors(Call& call, const ServedModel& model, const Encode& operation,
+                    const std::vector<TextInput>& texts) {
+  if (!(operation.outputs & (QUERN_STATES | QUERN_MULTI_VECTOR))) return;
+  const size_t prompt = operation.prompt ? operation.prompt->size() : 0;
+  const size_t width = sizeof(float) * static_cast<size_t>(std::max<int64_t>(model.width, 1));
+  size_t most = 0;
+  for (const TextInput& text : texts) most += width * most_tokens(model, text, prompt);
+  if (most > call.longest_answer()) {
+    most = 0;
+    for (const TextInput& text : texts) call.check_answer(most += width * count_tokens(call, model, text, prompt));
+  }
+  call.charge(most);
+}
+
+}  // namespace
+
 Vectors run_vectors(Call& call, const Fields& fields, ServedModel& model, Encode operation,
                     std::vector<TextInput> texts) {
   const bool keep = keeps_errors(fields);
@@ -130,6 +166,7 @@ Vectors run_vectors(Call& call, const Fields& fields, ServedModel& model, Encode
     v.job = std::make_shared<TextJob>();
     return v;
   }
+  charge_vectors(call, model, operation, whole);
   v.job = run_texts(call, model, std::move(operation), std::move(whole), keep);
   for (size_t i = 0; i < v.size(); ++i)
     if (v.place[i] != SIZE_MAX && v.job->outputs[v.place[i]].error)

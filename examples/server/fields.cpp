@@ -4,7 +4,32 @@
 
 namespace server {
 
+size_t json_bytes(std::string_view body) {
+  size_t parts = 0, values = 0;
+  bool in_string = false;
+  for (size_t i = 0; i < body.size(); ++i) {
+    const char c = body[i];
+    if (in_string) {
+      if (c == '\\')
+        ++i;
+      else
+        in_string = c != '"';
+      continue;
+    }
+    in_string = c == '"';
+    parts += in_string || c == '[' || c == '{';
+    values += c == ',' || c == ':' || c == '[' || c == '{';
+  }
+  if (parts > kMostParts || values > kMostValues)
+    throw Refusal{Reason::malformed, "the request's JSON has more than " + std::to_string(kMostParts) +
+                                         " strings, lists and objects, or more than " + std::to_string(kMostValues) +
+                                         " values"};
+  // A value's place, three times as its list grows; a part's own memory; the bytes of all strings.
+  return 3 * sizeof(Json) * values + 64 * parts + body.size();
+}
+
 Json parse_body(std::string_view body) {
+  json_bytes(body);
   size_t members[kMostDepth + 2] = {}, in_all = 0;
   const auto bounded = [&](int depth, Json::parse_event_t event, Json&) {
     if (depth > kMostDepth)

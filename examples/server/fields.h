@@ -17,6 +17,12 @@ using Json = nlohmann::ordered_json;
 // stays, which JSON schemas need), and members of all objects together.
 constexpr int kMostDepth = 64;
 constexpr size_t kMostMembers = 4096, kMostMembersInAll = 65536;
+// Of lists, objects and strings together, each of which takes memory of its own, and of all values.
+constexpr size_t kMostParts = size_t{1} << 18, kMostValues = size_t{1} << 22;
+
+// What a body's JSON takes in memory, at most: counted without parsing it. Throws Reason::malformed for more values
+// than there may be.
+size_t json_bytes(std::string_view body);
 
 // A body that has to be an object. Throws Reason::malformed, also for what is out of bounds, or wrong_type for other
 // JSON.

@@ -16,13 +16,6 @@ namespace {
   throw Refusal{Reason::body_size, "the request's body is larger than " + std::to_string(most) + " bytes"};
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::transform(out.begin(), out.end(), out.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return out;
-}
-
 std::string_view trimmed(std::string_view text) {
   while (!text.empty() && (text.front() == ' ' || text.front() == '\t')) text.remove_prefix(1);
   while (!text.empty() && (text.back() == ' ' || text.back() == '\t')) text.remove_suffix(1);
@@ -59,6 +52,13 @@ void check_first_line(std::string_view line) {
 constexpr std::string_view dealt_with[] = {"expect", "transfer-encoding", "accept-encoding", "range", "if-range"};
 
 }  // namespace
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return out;
+}
 
 size_t Dechunker::feed(std::string_view bytes, std::string& body, size_t most) {
   size_t at = 0;
@@ -115,7 +115,7 @@ void RequestFramer::feed(std::string_view bytes) {
 void RequestFramer::next() {
   head_.clear();
   body_.clear();
-  in_body_ = complete_ = chunked_ = has_length_ = expects_ = false;
+  in_body_ = complete_ = chunked_ = has_length_ = expects_ = has_host_ = absolute_ = false;
   length_ = empty_lines_ = 0;
   dechunker_ = {};
   go_on();
@@ -152,15 +152,33 @@ void RequestFramer::read_head(std::string_view head) {
   const size_t line_end = head.find("\r\n");
   const std::string_view first = head.substr(0, line_end);
   check_first_line(first);
-  head_.assign(first).append("\r\n");
+  read_first_line(first);
   for (size_t at = line_end + 2; at < head.size();) {
     const size_t end = head.find("\r\n", at);
     read_field(head.substr(at, end - at));
     at = end + 2;
   }
+  if (!has_host_ && first.ends_with("HTTP/1.1")) malformed("it has no Host field");
   if (chunked_ && has_length_) malformed("it has both Content-Length and Transfer-Encoding");
   if (length_ > limits_.body) too_large(limits_.body);
   head_ += "\r\n";
+}
+
+// A target in absolute form, as for a proxy, becomes its path, and the host in it the request's (RFC 9112 3.2.2).
+void RequestFramer::read_first_line(std::string_view line) {
+  const size_t begin = line.find(' ') + 1, end = line.rfind(' ');
+  std::string_view target = line.substr(begin, end - begin);
+  const size_t scheme = target.find("://");
+  const std::string name = scheme == std::string_view::npos ? std::string() : lower(target.substr(0, scheme));
+  if (name != "http" && name != "https") return void(head_.assign(line).append("\r\n"));
+  target.remove_prefix(scheme + 3);
+  const size_t path = std::min(target.find_first_of("/?"), target.size());
+  const std::string_view host = target.substr(0, path);
+  if (host.empty() || host.find('@') != std::string_view::npos) malformed("the host in its first line");
+  target.remove_prefix(path);
+  head_.assign(line.substr(0, begin)).append(target.starts_with('/') ? "" : "/").append(target);
+  head_.append(line.substr(end)).append("\r\nHost: ").append(host).append("\r\n");
+  absolute_ = true;
 }
 
 void RequestFramer::read_field(std::string_view line) {
@@ -176,6 +194,9 @@ void RequestFramer::read_field(std::string_view line) {
   } else if (name == "transfer-encoding") {
     if (chunked_ || lower(value) != "chunked") malformed("Transfer-Encoding is not chunked");
     chunked_ = true;
+  } else if (name == "host") {
+    if (std::exchange(has_host_, true)) malformed("it has two Host fields");
+    if (absolute_) return;
   } else if (name == "expect") {
     expects_ = lower(value) == "100-continue";
   }

@@ -9,6 +9,9 @@
 
 namespace server {
 
+// ASCII: names of fields, hosts and schemes are the same in any case.
+std::string lower(std::string_view text);
+
 struct FramingLimits {
   size_t head = 16 << 10, body = 32 << 20;  // bytes
 };
@@ -42,6 +45,7 @@ class RequestFramer {
 
   // Of a complete request: the head, without the fields that framing has dealt with, and the body.
   std::string take_head() { return std::move(head_); }
+  const std::string& head() const { return head_; }  // whole once in_body()
   std::string take_body() { return std::move(body_); }
   std::string_view path() const;  // "" while the first line is not there
   // Begins with the next request, of which bytes may be here already. Throws as feed().
@@ -49,6 +53,7 @@ class RequestFramer {
 
  private:
   void read_head(std::string_view head);
+  void read_first_line(std::string_view line);
   void read_field(std::string_view line);
   void go_on();
 
@@ -56,7 +61,8 @@ class RequestFramer {
   std::string in_;  // not yet looked at
   std::string head_, body_;
   bool in_body_ = false, complete_ = false, chunked_ = false, has_length_ = false, expects_ = false;
-  size_t length_ = 0, empty_lines_ = 0;  // of the body; before the request
+  bool has_host_ = false, absolute_ = false;  // absolute: the target names the host, and the field does not count
+  size_t length_ = 0, empty_lines_ = 0;       // of the body; before the request
   Dechunker dechunker_;
 };
 

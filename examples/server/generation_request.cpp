@@ -2,7 +2,6 @@
 
 #include <charconv>
 #include <cmath>
-#include <random>
 #include <utility>
 
 #include "connection.h"
@@ -12,20 +11,6 @@ namespace {
 
 constexpr int64_t kMostTokens = 1 << 30;
 constexpr size_t kMostBiases = 4096, kMostStopBytes = 1024;
-
-// A message's content: a string, or parts of which the texts count.
-Json plain_content(const Json& content) {
-  if (!content.is_array()) return content;
-  std::string text;
-  for (const Json& part : content) {
-    const bool is_text = part.is_object() && part.contains("type") && part["type"] == "text";
-    if (!is_text || !part.contains("text") || !part["text"].is_string())
-      throw Refusal{Reason::wrong_type, "`messages`: expected parts of type \"text\": this model reads text alone",
-                    "messages"};
-    text += part["text"].get<std::string>();
-  }
-  return text;
-}
 
 void read_bias(const Fields& fields, GenerationJob& job) {
   const auto bias = fields.object("logit_bias");
@@ -55,14 +40,13 @@ void read_sampling(const Fields& fields, GenerationJob& job) {
   real("top_p", o.top_p, 0, 1);
   real("min_p", o.min_p, 0, 1);
   real("typical_p", o.typical_p, 0, 1);
+  real("repeat_penalty", o.repetition_penalty, 0.01, 100);  // llama-server's name
   real("repetition_penalty", o.repetition_penalty, 0.01, 100);
+  o.penalty_last_n = static_cast<int>(fields.integer("repeat_last_n", o.penalty_last_n, -1, INT32_MAX));
   real("frequency_penalty", o.frequency_penalty, -2, 2);
   real("presence_penalty", o.presence_penalty, -2, 2);
   o.top_k = static_cast<int>(fields.integer("top_k", o.top_k, 0, INT32_MAX));
-  std::random_device device;
-  const uint64_t chance = uint64_t{device()} << 20 ^ device();
-  o.seed =
-      static_cast<uint64_t>(fields.integer("seed", static_cast<int64_t>(chance & INT64_MAX), INT64_MIN, INT64_MAX));
+  o.seed = static_cast<uint64_t>(fields.integer("seed", static_cast<int64_t>(o.seed), INT64_MIN, INT64_MAX));
   o.ignore_end = fields.flag("ignore_eos", false);
   for (const char* name : {"max_tokens", "max_completion_tokens", "n_predict", "max_new_tokens"})
     if (fields.find(name))
@@ -78,30 +62,111 @@ void read_stop(const Fields& fields, const char* name, size_t most, GenerationJo
       fields.refuse(name, "strings of 1 to " + std::to_string(kMostStopBytes) + " bytes without NUL");
 }
 
-void read_format(const Fields& fields, GenerationJob& job) {
-  const auto schema = [&](const Json& json) { job.json_schema = json.dump(); };
-  if (const auto format = fields.object("response_format")) {
+// A text as a literal of GBNF.
+std::string gbnf_literal(const std::string& text) {
+  std::string out = "\"";
+  for (const char c : text) {
+    if (c == '"' || c == '\\') out += '\\';
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\r')
+      out += "\\r";
+    else
+      out += c;
+  }
+  return out + '"';
+}
+
+namespace {
+
+// Everything that a text may be held to ends up as one grammar or one JSON schema.
+class FormatReader {
+ public:
+  FormatReader(const Fields& fields, GenerationJob& job) : fields_(fields), job_(job) {}
+
+  void read() {
+    response_format();
+    if (const Json* given = fields_.find("json_schema")) {
+      if (!given->is_object() && !given->is_boolean()) fields_.refuse("json_schema", "an object");
+      schema("json_schema", *given);
+    }
+    if (const auto text = fields_.maybe_text("grammar"); text && !text->empty()) grammar("grammar", *text);
+    constrained(fields_, "guided_json", "guided_regex", "guided_choice", "guided_grammar");
+    if (const auto inner = fields_.object("structured_outputs"))
+      constrained(*inner, "json", "regex", "choice", "grammar");
+    for (const char* name : {"guided_whitespace_pattern"})
+      if (fields_.find(name)) throw Refusal{Reason::validation, "`" + std::string(name) + "` is not supported", name};
+  }
+
+ private:
+  void response_format() {
+    const auto format = fields_.object("response_format");
+    if (!format) return;
     const std::string type = format->need_text("type");
     if (type == "json_object") {
-      schema(Json{{"type", "object"}});
+      // Some clients give the schema here.
+      const auto given = Fields(format->json(), "response_format.").object("schema");
+      schema("response_format", given ? given->json() : Json{{"type", "object"}});
     } else if (type == "json_schema") {
       const auto inner = format->object("json_schema");
       if (!inner || !inner->object("schema")) format->refuse("json_schema", "an object with a `schema`");
-      schema(inner->object("schema")->json());
+      schema("response_format", inner->object("schema")->json());
     } else if (type != "text") {
       format->refuse("type", "\"text\", \"json_object\" or \"json_schema\"");
     }
   }
-  if (const Json* given = fields.find("json_schema")) {
-    if (!given->is_object()) fields.refuse("json_schema", "an object");
-    schema(*given);
+  void constrained(const Fields& f, const char* json, const char* regex, const char* choice, const char* gbnf) {
+    if (const Json* given = f.find(json)) {
+      Json value = given->is_string() ? Json::parse(given->get<std::string>(), nullptr, false) : *given;
+      if (!value.is_object() && !value.is_boolean()) f.refuse(json, "a JSON schema, or one as text");
+      schema(f.full_name(json), value);
+    }
+    if (f.find(regex)) grammar(f.full_name(regex), regex_grammar(f, regex));
+    if (const Json* given = f.find(choice)) {
+      const std::vector<std::string> texts = f.texts(choice, 4096);
+      if (!given->is_array() || texts.empty()) f.refuse(choice, "a list of texts");
+      std::string all = "root ::= ";
+      for (size_t i = 0; i < texts.size(); ++i) {
+        if (texts[i].find('\0') != std::string::npos) f.refuse(choice, "texts without NUL");
+        all += (i ? " | " : "") + gbnf_literal(texts[i]);
+      }
+      grammar(f.full_name(choice), all);
+    }
+    if (const auto text = f.maybe_text(gbnf); text && !text->empty()) grammar(f.full_name(gbnf), *text);
   }
-  job.grammar = fields.text("grammar");
-  if (!job.grammar.empty() && !job.json_schema.empty())
-    throw Refusal{Reason::validation, "`grammar` and a JSON schema cannot be given together", "grammar"};
+  void once(const std::string& name) {
+    if (!first_.empty())
+      throw Refusal{Reason::validation, "`" + first_ + "` and `" + name + "` cannot be given together", name};
+    first_ = name;
+  }
+  void schema(const std::string& name, const Json& json) {
+    once(name);
+    job_.json_schema = json.dump(-1, ' ', false, Json::error_handler_t::replace);
+  }
+  void grammar(const std::string& name, const std::string& text) {
+    once(name);
+    job_.grammar = text;
+  }
+
+  const Fields& fields_;
+  GenerationJob& job_;
+  std::string first_;
+};
+
+}  // namespace
+
+std::string regex_grammar(const Fields& fields, const char* name) {
+  const std::string text = fields.need_text(name);
+  if (text.find('\0') != std::string::npos) fields.refuse(name, "a regular expression without NUL");
+  return "root ::= %regex " + gbnf_literal(text);
 }
 
-std::vector<int32_t> tokens_of(const ServedModel& model, const std::string& text) {
+void read_format(const Fields& fields, GenerationJob& job) {
+  FormatReader(fields, job).read();
+}
+
+std::vector<int32_t> tokens_of(Call& call, const ServedModel& model, const std::string& text) {
+  const auto turn = call.tokenizing();
   quern_tokenize_options options = quern_tokenize_options_default();
   options.max_length = -1;
   std::vector<int32_t> ids(text.size() + 16);
@@ -116,39 +181,6 @@ std::vector<int32_t> tokens_of(const ServedModel& model, const std::string& text
   }
   ids.resize(n);
   return ids;
-}
-
-std::string conversation_of(const Fields& fields) {
-  const Json& messages = fields.need("messages");
-  if (!messages.is_array() || messages.empty()) fields.refuse("messages", "a list of messages");
-  Json conversation = Json::object();
-  for (const Json& message : messages) {
-    if (!message.is_object() || !message.contains("role") || !message["role"].is_string())
-      fields.refuse("messages", "objects with a `role` and a `content`");
-    Json plain = message;
-    if (plain.contains("content")) plain["content"] = plain_content(plain["content"]);
-    if (plain.contains("content") && !plain["content"].is_string() && !plain["content"].is_null())
-      fields.refuse("messages", "a `content` that is a string");
-    if (!plain.contains("content") || plain["content"].is_null()) plain["content"] = "";
-    conversation["messages"].push_back(std::move(plain));
-  }
-  if (const Json* tools = fields.find("tools")) conversation["tools"] = *tools;
-  if (const auto variables = fields.object("chat_template_kwargs"))
-    for (const auto& [key, value] : variables->json().items())
-      if (key != "messages") conversation[key] = value;
-  conversation["add_generation_prompt"] = fields.flag("add_generation_prompt", true);
-  return conversation.dump();
-}
-
-std::vector<int32_t> tokens_of_chat(const ServedModel& model, const Fields& fields) {
-  if (!model.has_chat)
-    throw Refusal{Reason::wrong_task, "model \"" + model.id + "\" has no chat template: use /v1/completions", "model"};
-  const std::string conversation = conversation_of(fields);
-  int32_t* ids = nullptr;
-  size_t n = 0;
-  check(quern_chat_tokens(model.get(), conversation.data(), conversation.size(), &ids, &n));
-  const IdsHandle owner(ids);
-  return {ids, ids + n};
 }
 
 std::string text_of(const ServedModel& model, int32_t token) {
@@ -231,13 +263,38 @@ void add_beginning(httplib::Response& response, const Generation& g) {
   response.set_header("x-model", g.model().id);
   response.set_header("x-compute-type", std::string("cpu+") + quern_isa());
   response.set_header("x-prompt-tokens", std::to_string(g.prompt_tokens()));
+  response.set_header("x-seed", std::to_string(static_cast<int64_t>(g.job().options.seed)));
+}
+
+// What a generation took, into its request's record and the model's histograms. Throws nothing.
+void note(RequestRecord& record, const Generation& g, Metrics& metrics) noexcept {
+  try {
+    const double total = record.total_ms(), queue = g.queue_ms();
+    record.worked = true;
+    record.queue_ms = queue;
+    record.work_ms = std::max(0.0, total - queue - record.tokenize_ms);
+    const double first = g.job().usage().first_token_seconds;
+    if (g.generated_tokens() > 1 && first > 0) {
+      const double later = total / 1000 - first - record.tokenize_ms / 1000;
+      metrics.seconds("quern_output_token_seconds", label("model", g.model().id))
+          .observe(std::max(0.0, later) / static_cast<double>(g.generated_tokens() - 1));
+    }
+  } catch (...) {
+  }
 }
 
 // A generation's events on their way to a client.
 class EventAnswer final : public Producer {
  public:
   EventAnswer(Call& call, std::unique_ptr<EventFormat> format)
-      : app_(call.app), dialect_(call.dialect), finish_(call.http.finish), format_(std::move(format)) {}
+      : app_(call.app),
+        dialect_(call.dialect),
+        finish_(call.http.finish),
+        record_(call.record),
+        format_(std::move(format)) {}
+  ~EventAnswer() override {
+    if (generation_ && begun_) note(*record_, *generation_, app_.metrics);
+  }
   void begin(std::unique_ptr<Generation> generation) { generation_ = std::move(generation); }
 
   void produce(Outlet& out) override {
@@ -246,16 +303,21 @@ class EventAnswer final : public Producer {
         std::optional<GenerationEvent> event = generation_->poll(done);
         if (!event && !done) return;
         if (!std::exchange(begun_, true)) out.begin(head());
-        out.write(event ? format_->event(*generation_, std::move(*event)) : format_->end(*generation_));
+        const std::string text = event ? format_->event(*generation_, std::move(*event)) : format_->end(*generation_);
+        record_->bytes += text.size();
+        out.write(text);
         if (done) return out.end();
       }
     } catch (const Refusal& refusal) {
       if (begun_) {
-        out.write(format_->refusal(render(refusal, dialect_, app_.options.old_tei).body));
+        const std::string text = format_->refusal(render(refusal, dialect_, app_.options.old_tei).body);
+        record_->bytes += text.size();
+        out.write(text);
         return out.end();
       }
       httplib::Response made = refused(app_, refusal, dialect_);
       finish_(made);
+      record_->bytes = made.body.size();
       out.answer(made);
     }
   }
@@ -266,7 +328,7 @@ class EventAnswer final : public Producer {
     httplib::Response response;
     response.status = 200;
     response.set_header("Cache-Control", "no-cache");
-    response.set_header("Content-Type", "text/event-stream");
+    response.set_header("Content-Type", format_->type());
     response.set_header("X-Accel-Buffering", "no");
     add_beginning(response, *generation_);
     finish_(response);
@@ -276,6 +338,7 @@ class EventAnswer final : public Producer {
   App& app_;
   const Dialect dialect_;
   const std::function<void(httplib::Response&)> finish_;
+  const std::shared_ptr<RequestRecord> record_;
   const std::unique_ptr<EventFormat> format_;
   std::unique_ptr<Generation> generation_;
   bool begun_ = false;
@@ -284,9 +347,10 @@ class EventAnswer final : public Producer {
 }  // namespace
 
 void add_headers(Call& call, const Generation& g) {
-  const double ms = std::chrono::duration<double, std::milli>(Clock::now() - call.http.arrived).count();
+  const double ms = call.record->total_ms();
   const auto text = [](double value) { return std::to_string(value); };
   add_beginning(call.http.response, g);
+  note(*call.record, g, call.app.metrics);
   if (g.generated_tokens() == 0) return;
   call.header("x-generated-tokens", std::to_string(g.generated_tokens()));
   call.header("x-total-time", text(ms));

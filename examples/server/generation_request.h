@@ -12,14 +12,14 @@ namespace server {
 // Sampling as OpenAI's clients and llama-server's name it, into the job's options. Throws Refusal.
 void read_sampling(const Fields& fields, GenerationJob& job);
 void read_stop(const Fields& fields, const char* name, size_t most, GenerationJob& job);
-// response_format, json_schema, grammar.
+// response_format, json_schema, grammar, and vLLM's guided_json, guided_regex, guided_choice, guided_grammar and
+// structured_outputs.
 void read_format(const Fields& fields, GenerationJob& job);
+// The grammar of the texts that a field's regular expression matches as a whole. Throws Refusal.
+std::string regex_grammar(const Fields& fields, const char* name);
 
-// Ids of a plain prompt, and of a conversation by the model's chat template.
-std::vector<int32_t> tokens_of(const ServedModel& model, const std::string& text);
-std::vector<int32_t> tokens_of_chat(const ServedModel& model, const Fields& fields);
-// The conversation as quern_chat_tokens takes it.
-std::string conversation_of(const Fields& fields);
+// Ids of a plain prompt.
+std::vector<int32_t> tokens_of(Call& call, const ServedModel& model, const std::string& text);
 
 // The text of one token by itself, special ones too.
 std::string text_of(const ServedModel& model, int32_t token);
@@ -48,6 +48,7 @@ class Generation {
   void cancel();
 
   const ServedModel& model() const { return *model_; }
+  const GenerationJob& job() const { return *jobs_[0]; }
   size_t prompt_tokens() const;
   size_t cached_tokens() const;
   size_t generated_tokens() const { return generated_; }
@@ -67,6 +68,7 @@ class Generation {
 class EventFormat {
  public:
   virtual ~EventFormat() = default;
+  virtual const char* type() const { return "text/event-stream"; }
   // Whole events, or "", for what came of a generation and for its end.
   virtual std::string event(const Generation& generation, GenerationEvent event) = 0;
   virtual std::string end(const Generation& generation) = 0;

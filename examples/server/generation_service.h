@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "gate.h"
 #include "metrics.h"
 #include "patience.h"
 
@@ -28,8 +29,9 @@ struct GenerationJob {
   // What the options point to.
   std::vector<std::string> stop;
   std::string grammar, json_schema;
-  std::vector<int32_t> bias_ids;
+  std::vector<int32_t> bias_ids, shown;
   std::vector<float> bias;
+  std::shared_ptr<const quern_tools> tools;  // that a chat offers, or null
 
   GenerationRequestHandle request;  // once it is submitted
   bool begun = false;               // an event of it was taken
@@ -53,6 +55,8 @@ class GenerationService {
   // QuernError for a job that failed.
   std::optional<GenerationEvent> next(GenerationJob& job, int64_t wait_ms, bool& done);
 
+  // What it has room for, in words; and what would give it more, where that is less than was asked for.
+  std::string room() const;
   int64_t context() const { return quern_generation_scheduler_context(scheduler_.get()); }
   quern_generation_scheduler_stats stats() const;
   void count();  // adds to the counters what came since the last time
@@ -60,7 +64,11 @@ class GenerationService {
  private:
   Counter &prompt_tokens_, &reused_tokens_, &generated_tokens_;
   Histogram& first_token_;
+  const int64_t sequences_;
+  const std::string kv_type_;
+  const bool bounded_;  // by a kv_memory that was given
   GenerationSchedulerHandle scheduler_;
+  Gate compiling_{2, 1024};  // grammars, which may take a second each
   std::mutex mutex_;
   quern_generator_stats counted_{};
 };

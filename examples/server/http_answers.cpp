@@ -1,6 +1,8 @@
 // Answers on their way out: made by workers, sent by whoever can, the rest by the waiting thread.
 #include <sys/epoll.h>
+#include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "connection.h"
@@ -27,6 +29,17 @@ std::string_view Exchange::body() const {
 bool Exchange::late() const {
   return connection_.late;
 }
+void Exchange::drop_body() {
+  connection_.body = {};
+}
+void Exchange::charge(size_t bytes) {
+  charged_ += bytes;
+  const size_t all = connection_.body.size() + charged_;
+  if (all <= std::max(kSmall, connection_.received.bytes())) return;
+  connection_.received.set(all);
+  if (!connection_.received.fits())
+    throw Refusal{Reason::overloaded, "other large requests take the memory that there is for them"};
+}
 const std::atomic<bool>& Exchange::gone() const {
   return connection_.gone;
 }
@@ -52,7 +65,20 @@ void HttpServer::dispatch(const Shared& c) {
     c->armed = false;
     watch(*c, EPOLLRDHUP | EPOLLET);
   }
-  workers_->run([this, c] { answer(c); });
+  const std::string& head = c->framer.head();
+  const bool quick = (head.starts_with("GET ") || head.starts_with("HEAD ")) && c->framer.buffered() <= kSmall &&
+                     application_->is_quick(c->framer.path());
+  try {
+    (quick ? quick_ : workers_)->run([this, c] { answer(c); });
+  } catch (...) {
+    c->failed = true;
+    close_later(c);
+  }
+}
+
+bool is_unread(int fd) {
+  char byte;
+  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
 }
 
 // On a worker.
@@ -61,18 +87,28 @@ void HttpServer::answer(const Shared& c) {
     c->begin_answer();
     ConnectionStream stream(*c);
     Connection::current = c.get();
+    // What a client has sent behind it is answered too: until then the connection stays open.
+    const bool last = stopping_ && !c->framer.begun() && !is_unread(c->fd);
     bool closes = false;
-    const bool keep = parser_->answer(stream, stopping_, closes) && !closes && !stopping_;
+    const bool keep = parser_->answer(stream, last, closes) && !closes && !last;
     Connection::current = nullptr;
     c->body.clear();
     c->body.shrink_to_fit();
-    c->hold(buffered_, c->framer.buffered());
+    c->received.set(c->framer.buffered());
     hand_over(c, keep);
   } catch (...) {  // out of memory: there is no answer
     Connection::current = nullptr;
     c->offered = nullptr;
-    close_later(c, std::nullopt);
+    c->failed = true;
+    close_later(c);
   }
+}
+
+// Whether one more answer of so many bytes may wait for its client. What is small may, and one that is alone.
+bool HttpServer::has_room(const Connection& c, size_t bytes) const {
+  if (bytes <= kSmall) return true;
+  const auto fits = [&](size_t used, size_t most) { return used == 0 || used + bytes <= most; };
+  return fits(unsent_.of[1], unsent_.most[1]) && fits(c.peer->unsent, unsent_.most[1] / 2);
 }
 
 // From the worker that has made an answer, or found who makes it.
@@ -96,10 +132,13 @@ void HttpServer::hand_over(const Shared& c, bool keep) {
     }
     if (!gone) return produce(c);
     producer->cancel();
-    return close_later(c, std::nullopt);
+    return close_later(c);
   }
-  if (unsent_ > 0 && unsent_ + c->out.size() > limits_.all_unsent) {
-    const httplib::Response made = refuse_({Reason::overloaded, "too many answers wait to be read"}, {});
+  if (!has_room(*c, c->out.size())) {
+    crowded_ = true;
+    wake();
+    const httplib::Response made =
+        application_->refuse({Reason::overloaded, "too many answers wait to be read"}, {}, c->address);
     Outlet out(limits_.unsent, false, keep, limits_.idle_seconds);
     out.answer(made);
     c->out = out.take();
@@ -110,17 +149,23 @@ void HttpServer::hand_over(const Shared& c, bool keep) {
     if (c->closed) return;
     c->keep = keep;
     c->unsent.swap(c->out);
+    c->out = {};
     c->sent = 0;
-    unsent_ += c->unsent.size();
+    c->waits.set(c->unsent.size());
     c->ended = true;
     c->taken_at = now_ms();
+    c->taken = 0;
     c->state = Connection::State::sending;
     failed = !flush(*c);
     all = c->unsent.empty();
     if (all || failed) c->state = Connection::State::answering;  // this worker's again
   }
-  if (failed) return close_later(c, std::nullopt);
-  if (all) next(c);
+  if (failed) return close_later(c);
+  if (all) return next(c);
+  if (2 * unsent_.of[1] > unsent_.most[1] || 4 * c->peer->unsent > unsent_.most[1] || unsent_.full(false)) {
+    crowded_ = true;
+    wake();
+  }
 }
 
 // Sends what the socket takes; the waiting thread hears when it takes more. False where the client is gone. Its
@@ -130,8 +175,11 @@ bool HttpServer::flush(Connection& c) {
     const ssize_t n = send(c.fd, c.unsent.data() + c.sent, c.unsent.size() - c.sent, MSG_NOSIGNAL);
     if (n > 0) {
       c.sent += static_cast<size_t>(n);
-      unsent_ -= static_cast<size_t>(n);
+      c.taken += static_cast<size_t>(n);
+      c.waits.set(c.unsent.size() - c.sent);
+      if (c.taken < kSmall && c.sent < c.unsent.size()) continue;
       c.taken_at = now_ms();
+      c.taken = 0;
     } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
       if (!std::exchange(c.armed, true)) watch(c, EPOLLOUT | EPOLLRDHUP | EPOLLET);
       break;
@@ -216,7 +264,9 @@ bool HttpServer::step(const Shared& c, const std::shared_ptr<Producer>& producer
   {
     std::lock_guard lock(c->sending);
     const size_t waits = c->unsent.size() - c->sent;
-    if (waits < limits_.unsent && unsent_ < limits_.all_unsent) room = limits_.unsent - waits;
+    if (waits < limits_.unsent) room = limits_.unsent - waits;
+    // However much waits for others, who reads gets a little at a time.
+    if (unsent_.full(true) || unsent_.full(false)) room = waits == 0 ? std::min(room, kSmall / 4) : 0;
   }
   Outlet out(room, c->chunked, c->keep, limits_.idle_seconds);
   bool failed = false;
@@ -231,9 +281,9 @@ bool HttpServer::step(const Shared& c, const std::shared_ptr<Producer>& producer
     if (c->closed) return false;
     try {
       const std::string made = out.take();
-      if (c->unsent.empty()) c->taken_at = now_ms();
+      if (c->unsent.empty()) c->taken_at = now_ms(), c->taken = 0;
       c->unsent.append(made);
-      unsent_ += made.size();
+      c->waits.set(c->unsent.size() - c->sent);
     } catch (...) {
       failed = true;
     }
@@ -249,7 +299,7 @@ bool HttpServer::step(const Shared& c, const std::shared_ptr<Producer>& producer
   }
   if (failed) {
     producer->cancel();
-    close_later(c, std::nullopt);
+    close_later(c);
   } else if (all) {
     next(c);
   }
@@ -258,20 +308,24 @@ bool HttpServer::step(const Shared& c, const std::shared_ptr<Producer>& producer
 
 // An answer is sent, by the thread whose the connection is now: what the client has sent behind its request is next.
 void HttpServer::next(const Shared& c) {
-  if (!c->keep || c->gone || stopping_) return close_later(c, std::nullopt);
+  if (!c->keep || c->gone) return close_later(c);
   try {
     c->framer.next();
     if (c->framer.complete()) return dispatch(c);
+    if (auto refusal = admit(*c)) return finish_later({c, std::move(refusal)});
   } catch (const Refusal& refusal) {
-    return close_later(c, refusal);
-  } catch (const std::exception&) {
-    return close_later(c, std::nullopt);
+    return refuse_later(c, refusal);
+  } catch (...) {
+    c->failed = true;
+    return close_later(c);
   }
   give_back(c);
 }
 
 void HttpServer::give_back(const Shared& c) {
-  c->hold(buffered_, c->framer.buffered());
+  c->received.set(c->framer.buffered());
+  c->begun = c->came_at = now_ms();
+  c->came = c->framer.buffered();
   c->deadline = in_seconds(c->framer.begun() ? limits_.head_seconds : limits_.idle_seconds);
   std::lock_guard lock(c->sending);
   c->armed = false;
@@ -280,10 +334,24 @@ void HttpServer::give_back(const Shared& c) {
 }
 
 // Closes a connection that is being answered, or refuses what came: from any thread, by the waiting one.
-void HttpServer::close_later(const Shared& c, std::optional<Refusal> refusal) {
+void HttpServer::close_later(const Shared& c) noexcept {
+  finish_later({c, std::nullopt});
+}
+
+void HttpServer::refuse_later(const Shared& c, const Refusal& refusal) noexcept {
+  try {
+    finish_later({c, application_->refuse(refusal, c->framer.path(), c->address)});
+  } catch (...) {
+    c->failed = true;
+    close_later(c);
+  }
+}
+
+void HttpServer::finish_later(Finished finished) noexcept {
+  const Shared c = finished.connection;
   try {
     std::lock_guard lock(finished_mutex_);
-    finished_.emplace_back(c, std::move(refusal));
+    finished_.push_back(std::move(finished));
   } catch (...) {
     c->state = Connection::State::broken;  // sweep() closes it
   }
@@ -299,17 +367,19 @@ void HttpServer::discard(std::shared_ptr<Producer> producer) {
 }
 
 void HttpServer::take_finished() {
-  std::vector<std::pair<Shared, std::optional<Refusal>>> finished;
+  std::vector<Finished> finished;
   {
     std::lock_guard lock(finished_mutex_);
     finished.swap(finished_);
   }
   for (const auto& [c, refusal] : finished) {
     if (c->closed) continue;
-    if (refusal)
-      refuse(c, *refusal);
+    if (c->failed)
+      fail(c);
+    else if (refusal)
+      send_and_close(c, *refusal);
     else
-      close(c);
+      finish(c);
   }
 }
 

@@ -6,7 +6,8 @@
 
 namespace server {
 
-int64_t now_ms();  // steady
+int64_t now_ms();        // steady
+bool is_unread(int fd);  // bytes wait in the socket
 
 class HttpServer::Parser : public httplib::Server {
  public:

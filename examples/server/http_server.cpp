@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 #include <optional>
 #include <stdexcept>
@@ -19,28 +20,57 @@
 namespace server {
 namespace {
 
-[[noreturn]] void fail(const std::string& what) {
+[[noreturn]] void throw_errno(const std::string& what) {
   throw std::runtime_error(what + ": " + std::strerror(errno));
 }
 
-constexpr int kLingerSeconds = 2;  // for a client to read why it was refused, before the connection is reset
+// For a client to read why it was refused, before the connection is reset: without a byte of it, and in all.
+constexpr int kLingerSeconds = 2, kMostLingerSeconds = 10;
+constexpr size_t kTimesInMemory = 3;  // that a large body's bytes are there while it is worked on
+// Where there is no memory for words of its own.
+constexpr std::string_view kNoMemoryAnswer =
+    "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nContent-Length: 125\r\nRetry-After: 1\r\n"
+    "Connection: close\r\n\r\n"
+    "{\"error\":{\"message\":\"out of "
+    "memory\",\"type\":\"unavailable_error\",\"param\":null,\"code\":\"out_of_memory\"},"
+    "\"error_type\":\"Unhealthy\"}";
 constexpr size_t kReadBytes = 64 << 10;
 constexpr int kEvents = 256;
 constexpr int kTickMs = 250;
-constexpr int kKernelBytes =
-    128 << 10;  // that the system keeps for a client which does not read, beside what is on its way
+
+// What a head asks for, before httplib reads it with its body. Framing has checked its form.
+httplib::Request request_of(const std::string& head) {
+  httplib::Request request;
+  const size_t line_end = head.find("\r\n"), method_end = head.find(' '), target_end = head.rfind(' ', line_end);
+  request.method = head.substr(0, method_end);
+  request.target = head.substr(method_end + 1, target_end - method_end - 1);
+  request.version = head.substr(target_end + 1, line_end - target_end - 1);
+  request.path = httplib::detail::decode_url(request.target.substr(0, request.target.find('?')), false);
+  for (size_t at = line_end + 2; at < head.size();) {
+    const size_t end = head.find("\r\n", at), colon = head.find(':', at);
+    if (end == at || end == std::string::npos || colon > end) break;
+    const size_t begin = std::min(head.find_first_not_of(" \t", colon + 1), end);
+    const size_t last = head.find_last_not_of(" \t", end - 1);
+    request.headers.emplace(head.substr(at, colon - at), head.substr(begin, last < begin ? 0 : last + 1 - begin));
+    at = end + 2;
+  }
+  return request;
+}
 
 }  // namespace
 
-HttpServer::HttpServer(const HttpLimits& limits, Handler handler, Refuse refuse)
-    : limits_(limits), handler_(std::move(handler)), refuse_(std::move(refuse)), parser_(std::make_unique<Parser>()) {
+HttpServer::HttpServer(const HttpLimits& limits)
+    : limits_(limits),
+      parser_(std::make_unique<Parser>()),
+      received_(limits.small_buffered, limits.buffered),
+      unsent_(limits.small_unsent, limits.all_unsent) {
   parser_->keep_alive_seconds(limits.idle_seconds);
   parser_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
     const std::weak_ptr<Connection> current = Connection::current->weak_from_this();
     Exchange exchange(*Connection::current, request, response, [this, current] {
       if (const Shared c = current.lock()) call_producer(c);
     });
-    handler_(exchange);
+    application_->handle(exchange);
     return httplib::Server::HandlerResponse::Handled;
   });
   // What httplib refuses by itself: a first line that it cannot read.
@@ -48,16 +78,17 @@ HttpServer::HttpServer(const HttpLimits& limits, Handler handler, Refuse refuse)
     if (!response.body.empty()) return;
     const Refusal refusal{response.status == 414 ? Reason::head_size : Reason::malformed,
                           "malformed HTTP request: its first line"};
-    const httplib::Response made = refuse_(refusal, request.path);
+    const httplib::Response made = application_->refuse(refusal, request.path, request.remote_addr);
     response.status = made.status;
     response.set_content(made.body, "application/json");
   });
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_ < 0 || wakeup_ < 0) fail("cannot wait for connections");
+  if (epoll_ < 0 || wakeup_ < 0) throw_errno("cannot wait for connections");
   epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event);
   workers_ = std::make_unique<WorkerPool>(limits.workers);
+  quick_ = std::make_unique<WorkerPool>(2, 2);
   producers_ = std::make_unique<WorkerPool>(limits.producers);
 }
 
@@ -65,8 +96,7 @@ HttpServer::~HttpServer() {
   std::vector<Shared> open;
   for (const auto& [fd, c] : connections_) open.push_back(c);
   for (const Shared& c : open) close(c);  // its producer ends without an answer
-  workers_->stop();
-  producers_->stop();
+  for (const auto& pool : {&workers_, &quick_, &producers_}) (*pool)->stop();
   for (const int fd : {listener_, epoll_, wakeup_})
     if (fd >= 0) ::close(fd);
 }
@@ -79,11 +109,11 @@ int HttpServer::bind(const std::string& host, int port) {
     throw std::runtime_error("--host " + host + ": " + gai_strerror(error));
   const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
   listener_ = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (listener_ < 0) fail("cannot make a socket");
+  if (listener_ < 0) throw_errno("cannot make a socket");
   const int on = 1;
   setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (::bind(listener_, found->ai_addr, found->ai_addrlen) < 0 || listen(listener_, 4096) < 0)
-    fail("cannot listen on " + host + ":" + std::to_string(port));
+    throw_errno("cannot listen on " + host + ":" + std::to_string(port));
   sockaddr_storage address{};
   socklen_t length = sizeof address;
   getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
@@ -105,7 +135,8 @@ int64_t HttpServer::in_seconds(int seconds) const {
   return now_ms() + int64_t{1000} * seconds;
 }
 
-void HttpServer::run(int drain_seconds) {
+void HttpServer::run(Application& application, int drain_seconds) {
+  application_ = &application;
   epoll_event event{.events = EPOLLIN, .data = {.fd = listener_}};
   epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event);
   epoll_event events[kEvents];
@@ -131,34 +162,13 @@ void HttpServer::run(int drain_seconds) {
       close_idle();
     }
     if (accepts) accept_new();  // last: a descriptor that was closed above may come again
-    if (now_ms() >= next_sweep) {
-      sweep();
-      next_sweep = now_ms() + kTickMs;
-      if (drains && (now_ms() > drained_by || !busy())) return;
-    }
-  }
-}
-
-void HttpServer::accept_new() {
-  for (int i = 0; i < kEvents; ++i) {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    const int fd = accept4(listener_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;  // none left, or no descriptors: later ones may be closed first
-    if (connections_.size() >= limits_.connections) {
-      ::close(fd);
-      continue;
-    }
-    const int on = 1, kept = kKernelBytes;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kept, sizeof kept);
-    const auto c = std::make_shared<Connection>(fd, limits_.framing, address, length);
-    c->late = stopping_;
-    c->deadline = in_seconds(limits_.head_seconds);
-    connections_[fd] = c;
-    open_ = connections_.size();
-    epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = fd}};
-    epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event);
+    if (now_ms() < next_sweep) continue;
+    sweep();
+    next_sweep = now_ms() + kTickMs;
+    if (!drains) continue;
+    close_idle();
+    // Who came until now is answered: what the system has taken for us too.
+    if (now_ms() > drained_by || (!busy() && accept_new() == 0)) return;
   }
 }
 
@@ -167,7 +177,7 @@ void HttpServer::on_event(const Shared& c, uint32_t events) {
   try {
     if (!go_on_sending(c, events)) on_readable(c);
   } catch (const std::exception&) {
-    close(c);
+    fail(c);
   }
 }
 
@@ -176,36 +186,78 @@ void HttpServer::on_readable(const Shared& c) {
   const ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return close(c);
-  if (c->state == Connection::State::lingering) return;  // thrown away
-  const bool begun = c->framer.begun(), in_body = c->framer.in_body();
+  if (c->state == Connection::State::lingering) {  // thrown away
+    if (!stopping_) c->deadline = std::min(in_seconds(kLingerSeconds), c->begun + 1000 * kMostLingerSeconds);
+    return;
+  }
+  const bool begun = c->framer.begun();
   try {
     c->framer.feed({bytes, static_cast<size_t>(n)});
-    c->hold(buffered_, c->framer.buffered());
-    if (buffered_ > limits_.buffered) throw Refusal{Reason::overloaded, "too many large requests at once"};
+    if (const auto refusal = admit(*c)) return send_and_close(c, *refusal);
+    const size_t came = c->framer.buffered();
+    c->received.set(c->framer.complete() && came > kSmall ? kTimesInMemory * came : came);
+    if (!fits(c)) throw Refusal{Reason::overloaded, "too many large requests at once"};
   } catch (const Refusal& refusal) {
     return refuse(c, refusal);
   }
   if (!begun) c->deadline = in_seconds(limits_.head_seconds);
-  if (!in_body && c->framer.in_body()) c->body_begun = now_ms();
-  if (c->framer.in_body())
-    c->deadline = c->body_begun + 1000 * (limits_.body_seconds + static_cast<int64_t>(c->framer.buffered() >> 16));
+  if (c->framer.in_body()) on_body(*c);
   if (c->framer.complete()) return dispatch(c);
   constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
   if (c->framer.in_body() && c->framer.take_expectation()) send(c->fd, go_on.data(), go_on.size(), MSG_NOSIGNAL);
 }
 
+// A request whose head is here and whose body is to come: what is said instead of waiting for that.
+std::optional<httplib::Response> HttpServer::admit(Connection& c) {
+  if (!c.framer.in_body() || c.framer.complete() || std::exchange(c.admitted, true)) return std::nullopt;
+  c.begun = c.came_at = now_ms();
+  c.came = 0;
+  return application_->turn_away(request_of(c.framer.head()), c.late, c.address);
+}
+
+// A body has to come at a rate, on the whole and in each of its parts.
+void HttpServer::on_body(Connection& c) {
+  const size_t n = c.framer.buffered();
+  if (n >= c.came + kSmall) {
+    c.came = n;
+    c.came_at = now_ms();
+  }
+  const int64_t whole = c.begun + 1000 * (limits_.body_seconds + static_cast<int64_t>(n >> 16));
+  c.deadline = std::min(whole, c.came_at + 1000 * limits_.body_seconds);
+}
+
+void HttpServer::refuse(const Shared& c, const Refusal& refusal) {
+  send_and_close(c, application_->refuse(refusal, c->framer.path(), c->address));
+}
+
+void HttpServer::send_and_close(const Shared& c, const httplib::Response& made) {
+  send_and_linger(
+      c, head_text(made, false, limits_.idle_seconds, static_cast<int64_t>(made.body.size()), false) + made.body);
+}
+
+void HttpServer::fail(const Shared& c) {
+  const Connection::State state = c->state.load(std::memory_order_acquire);
+  if (state == Connection::State::waiting || c->failed) return send_and_linger(c, kNoMemoryAnswer);
+  close(c);
+}
+
 // Says why, and closes once the client had time to read it: closing at once, with bytes of the request unread, would
 // reset the connection and lose the answer.
-void HttpServer::refuse(const Shared& c, const Refusal& refusal) {
-  const httplib::Response made = refuse_(refusal, c->framer.path());
-  const std::string text =
-      head_text(made, false, limits_.idle_seconds, static_cast<int64_t>(made.body.size()), false) + made.body;
+void HttpServer::send_and_linger(const Shared& c, std::string_view text) {
   send(c->fd, text.data(), text.size(), MSG_NOSIGNAL);
   shutdown(c->fd, SHUT_WR);
   c->state = Connection::State::lingering;
-  c->hold(buffered_, 0);
+  c->received.set(0);
+  c->framer = RequestFramer(limits_.framing);
+  c->begun = now_ms();
   c->deadline = in_seconds(kLingerSeconds);
   watch(*c, EPOLLIN | EPOLLRDHUP);
+}
+
+// After the last answer: likewise, where the client has sent what nobody reads.
+void HttpServer::finish(const Shared& c) {
+  if (c->gone || !is_unread(c->fd)) return close(c);
+  send_and_linger(c, {});
 }
 
 void HttpServer::sweep() {
@@ -217,7 +269,7 @@ void HttpServer::sweep() {
         break;
       case Connection::State::sending: {
         std::lock_guard lock(c->sending);
-        if (c->unsent.size() > c->sent && now - c->taken_at > int64_t{1000} * limits_.write_seconds) late.push_back(c);
+        if (c->waits.bytes() > 0 && now - c->taken_at > int64_t{1000} * limits_.write_seconds) late.push_back(c);
         if (c->starved && c->unsent.empty() && !c->producing) starved.push_back(c);
         break;
       }
@@ -229,8 +281,13 @@ void HttpServer::sweep() {
     }
   }
   for (const Shared& c : starved) call_producer(c);
+  if (accepts_at_ != 0 && now >= accepts_at_) listen_again();
+  if (crowded_) drop_slow_readers();
   for (const Shared& c : late) {
-    if (c->state == Connection::State::waiting && c->framer.begun())
+    if (c->closed) continue;
+    if (c->failed)
+      fail(c);
+    else if (c->state == Connection::State::waiting && c->framer.begun())
       refuse(c, {Reason::too_slow, "the request came too slowly"});
     else
       close(c);
@@ -240,14 +297,17 @@ void HttpServer::sweep() {
 void HttpServer::close_idle() {
   std::vector<Shared> idle;
   for (const auto& [fd, c] : connections_)
-    if (c->state.load(std::memory_order_acquire) == Connection::State::waiting && !c->framer.begun()) idle.push_back(c);
-  for (const Shared& c : idle) close(c);
+    if (c->state.load(std::memory_order_acquire) == Connection::State::waiting && !c->framer.begun() && !c->late)
+      idle.push_back(c);
+  for (const Shared& c : idle)
+    if (!is_unread(c->fd)) close(c);
 }
 
-// Whether a request has begun, or is being answered or refused.
+// Whether a request has come or begun, or is being answered or refused.
 bool HttpServer::busy() const {
   for (const auto& [fd, c] : connections_)
-    if (c->state.load(std::memory_order_acquire) != Connection::State::waiting || c->framer.begun()) return true;
+    if (c->state.load(std::memory_order_acquire) != Connection::State::waiting || c->framer.begun() || is_unread(fd))
+      return true;
   return false;
 }
 
@@ -257,16 +317,18 @@ void HttpServer::close(const Shared& c) {
     std::lock_guard lock(c->sending);
     c->closed = true;
     c->gone = true;
-    unsent_ -= c->unsent.size() - c->sent;
-    c->unsent.clear();
+    c->unsent = {};
     c->sent = 0;
+    c->waits.set(0);
     producer = std::move(c->producer);
     c->producer = nullptr;
-    c->hold(buffered_, 0);
+    c->received.set(0);
     connections_.erase(c->fd);
     open_ = connections_.size();
     ::close(c->fd);  // which takes it out of epoll
   }
+  if (--c->peer->connections == 0) peers_.erase(c->peer->address);
+  if (accepts_at_ != 0 && !stopping_) accepts_at_ = std::min(accepts_at_, now_ms());
   if (!producer) return;
   producer->cancel();
   discard(std::move(producer));

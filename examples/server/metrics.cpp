@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <utility>
 
 namespace server {
 namespace {
@@ -20,11 +21,63 @@ std::string series(const std::string& name, const std::string& labels) {
   return labels.empty() ? name : name + '{' + labels + '}';
 }
 
+// What each is, for those who read the text.
+constexpr std::pair<std::string_view, const char*> helps[] = {
+    {"process_cpu_seconds_total", "CPU time of this process, in seconds."},
+    {"process_resident_memory_bytes", "Resident memory of this process."},
+    {"quern_access_log_lost_total", "Lines of the access log that nobody took in time."},
+    {"quern_batch_texts", "Texts that went through a model together."},
+    {"quern_batch_tokens", "Tokens that went through a model together."},
+    {"quern_connections", "Connections that are open."},
+    {"quern_first_token_seconds", "From a prompt's submission to its first token."},
+    {"quern_generated_tokens_total", "Tokens that were generated."},
+    {"quern_kv_bytes", "Memory that keys and values may come to."},
+    {"quern_kv_tokens", "Tokens that there is room for in keys and values."},
+    {"quern_model_bytes", "Memory of a model that is loaded: weights, keys and values."},
+    {"quern_model_loaded", "Whether a model is loaded."},
+    {"quern_model_loads_total", "How often a model was loaded."},
+    {"quern_output_token_seconds", "Time for each token after the first, by request."},
+    {"quern_prompt_tokens_total", "Tokens of texts and prompts that were read."},
+    {"quern_queue_requests", "Requests that wait for a model or run."},
+    {"quern_queue_tokens", "Tokens, about, of requests that wait for a model."},
+    {"quern_received_bytes", "Memory that requests take."},
+    {"quern_request_seconds", "What requests took that a model worked for, by stage: queue, tokenize, work, total."},
+    {"quern_requests_total", "Answers by route and status."},
+    {"quern_reused_tokens_total", "Tokens of prompts whose keys and values were still kept."},
+    {"quern_running_sequences", "Sequences that are being generated."},
+    {"quern_unsent_bytes", "Bytes of answers that their clients have not read."},
+    {"te_embed_count", "Texts that were to be embedded."},
+    {"te_embed_success", "Texts that were embedded."},
+    {"te_predict_count", "Texts that were to be classified."},
+    {"te_predict_success", "Texts that were classified."},
+    {"te_queue_size", "Requests that wait for any model or run."},
+    {"te_request_count", "Requests with texts."},
+    {"te_request_duration", "Seconds of requests with texts, in all."},
+    {"te_request_failure", "Requests that were refused or failed, by why."},
+    {"te_request_inference_duration", "Seconds of requests with texts in the model."},
+    {"te_request_input_length", "Tokens of requests with texts."},
+    {"te_request_queue_duration", "Seconds of requests with texts until the first ran."},
+    {"te_request_success", "Requests with texts that were answered."},
+    {"te_request_tokenization_duration", "Seconds of requests with texts in the tokenizer."},
+};
+
 void head(const std::string& name, const char* type, std::string& out) {
+  const auto* const found =
+      std::find_if(std::begin(helps), std::end(helps), [&](const auto& help) { return help.first == name; });
+  out += "# HELP " + name + ' ' + (found == std::end(helps) ? name : found->second) + '\n';
   out += "# TYPE " + name + ' ' + type + '\n';
 }
 
 }  // namespace
+
+std::string label(const char* name, std::string_view value) {
+  std::string text = std::string(name) + "=\"";
+  for (const char c : value) {
+    if (c == '\\' || c == '"') text += '\\';
+    c == '\n' ? text += "\\n" : text += c;
+  }
+  return text += '"';
+}
 
 void Histogram::observe(double value) {
   const size_t at = static_cast<size_t>(std::lower_bound(bounds_.begin(), bounds_.end(), value) - bounds_.begin());

@@ -6,9 +6,13 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace server {
+
+// `name="value"`, escaped.
+std::string label(const char* name, std::string_view value);
 
 class Counter {
  public:

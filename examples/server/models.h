@@ -1,70 +1,39 @@
 // The models that are served, and which of them a request means.
 #pragma once
-#include <cstdint>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
-#include "fields.h"
-#include "generation_service.h"
-#include "text_service.h"
+#include "model_slot.h"
 
 namespace server {
 
-enum class Task { embed, sparse, multi_vector, rerank, classify, token_classify, generate };
-const char* name_of(Task task);
-
-struct ModelSource {
-  std::string id, path;
-};
-// NAME=PATH, or PATH, whose last part without its extension is the name.
-ModelSource parse_source(const std::string& text);
-
-struct ModelLimits {
-  quern_text_scheduler_options texts = quern_text_scheduler_options_default();
-  GenerationService::Limits generation;
-};
-
-class ServedModel {
- public:
-  // Throws QuernError.
-  ServedModel(const ModelSource& source, const ModelLimits& limits, Metrics& metrics);
-
-  bool can(Task task) const;
-  std::vector<std::string> tasks() const;
-  const quern_model* get() const { return handle_.get(); }
-  int64_t vocabulary() const { return description.value("vocabulary", int64_t{0}); }  // how many ids it has
-
-  const std::string id, path;
-  int64_t created = 0;      // Unix seconds of its file
-  Json description;         // quern_model_describe, without the list of tensors
-  std::string fingerprint;  // of models that make vectors
-  int64_t width = 0;        // of a vector, or 0
-  int64_t max_length = 0;
-  std::vector<std::string> labels;
-  bool has_chat = false;
-  std::unique_ptr<TextService> texts;             // null for what only generates
-  std::unique_ptr<GenerationService> generation;  // null for what does not
-
- private:
-  ModelHandle handle_;
-  unsigned outputs_ = 0;
-};
-
 class Models {
  public:
-  // Loads all. Throws QuernError that names the path.
-  Models(const std::vector<ModelSource>& sources, const ModelLimits& limits, Metrics& metrics);
+  using Slot = std::shared_ptr<ModelSlot>;
+  // Loads all, unless `lazy`; those that the room has none for are given up again. Throws QuernError that names the
+  // path.
+  Models(const std::vector<ModelSource>& sources, const ModelLimits& limits, Metrics& metrics, ModelRoom& room,
+         bool lazy);
 
-  // By name; else the only one that has the task, where rerankers classify only if nothing else does. Throws Refusal.
-  std::shared_ptr<ServedModel> pick(const std::string& name, Task task) const;
-  std::shared_ptr<ServedModel> named(const std::string& name) const;  // null: none
-  bool can_classify() const;                                          // by a model that is no reranker
-  const std::vector<std::shared_ptr<ServedModel>>& all() const { return all_; }
+  // By name, "model" or "model:adapter"; else the only one that has the task, where rerankers classify only if nothing
+  // else does. adapter: one of that model's, in place of the name's; empty: none. What is not known of a model is found
+  // out by loading it. Throws Refusal, QuernError.
+  std::shared_ptr<ServedModel> pick(const std::string& name, Task task, const Patience& patience,
+                                    const ModelSlot::Keep& keep = std::nullopt, const std::string& adapter = {}) const;
+  // By its name, also with an adapter's behind a colon, "model:adapter". Null: none.
+  struct Found {
+    Slot slot;
+    std::string adapter;  // empty: the model by itself
+  };
+  Found find(const std::string& name) const;
+  Slot named(const std::string& name) const { return find(name).slot; }
+  std::shared_ptr<const ModelFacts> known(const Slot& slot, const Patience& patience) const;  // loads what never was
+  bool can_classify(const Patience& patience) const;  // by a model that is no reranker
+  const std::vector<Slot>& all() const { return all_; }
 
  private:
-  std::vector<std::shared_ptr<ServedModel>> all_;
+  std::vector<Slot> all_;
 };
 
 }  // namespace server

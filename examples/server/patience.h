@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "../handles.h"
@@ -19,6 +20,13 @@ constexpr int64_t kLookMs = 200;
 struct Patience {
   Clock::time_point until = Clock::time_point::max();
   std::function<bool()> gone = [] { return false; };
+
+  // Why no answer is waited for any more; nullopt: one is.
+  std::optional<Refusal> end() const {
+    if (Clock::now() >= until) return Refusal{Reason::deadline, "the request took longer than the deadline"};
+    if (gone()) return Refusal{Reason::deadline, "the client has gone"};
+    return std::nullopt;
+  }
 
   // What is left of it, as the library's schedulers take it.
   int64_t timeout_ms() const {

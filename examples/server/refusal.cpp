@@ -22,6 +22,7 @@ constexpr Names names[] = {
     {Reason::unknown_model, 404, "invalid_request_error", "model_not_found", 404, "Validation", "validation"},
     {Reason::conflict, 409, "invalid_request_error", "fingerprint_mismatch", 409, "Validation", "validation"},
     {Reason::overloaded, 429, "rate_limit_error", "overloaded", 429, "Overloaded", "overloaded"},
+    {Reason::memory, 503, "unavailable_error", "out_of_memory", 503, "Unhealthy", "overloaded"},
     {Reason::deadline, 504, "timeout_error", "deadline_exceeded", 504, "Overloaded", "incomplete_generation"},
     {Reason::draining, 503, "unavailable_error", "shutting_down", 503, "Unhealthy", "unhealthy"},
     {Reason::unauthorized, 401, "authentication_error", "invalid_api_key", 401, "Unauthorized", "unauthorized"},
@@ -42,6 +43,21 @@ const Names& names_of(Reason reason) {
   return names[std::size(names) - 1];
 }
 
+// Anthropic's types are its own, and so is the status of a server that has too much to do.
+struct AnthropicName {
+  int status;
+  const char* type;
+};
+AnthropicName anthropic_name(int status) {
+  constexpr AnthropicName known[] = {{401, "authentication_error"}, {403, "permission_error"}, {404, "not_found_error"},
+                                     {413, "request_too_large"},    {429, "rate_limit_error"}, {500, "api_error"},
+                                     {504, "timeout_error"}};
+  for (const AnthropicName& n : known)
+    if (n.status == status) return n;
+  if (status == 503) return {529, "overloaded_error"};
+  return {status, status < 500 ? "invalid_request_error" : "api_error"};
+}
+
 }  // namespace
 
 RefusalText render(const Refusal& refusal, Dialect dialect, bool old_tei) {
@@ -49,7 +65,14 @@ RefusalText render(const Refusal& refusal, Dialect dialect, bool old_tei) {
   const Names& n = names_of(refusal.reason);
   RefusalText text;
   Json body;
-  if (dialect == Dialect::openai) {
+  if (dialect == Dialect::anthropic) {
+    const AnthropicName name = anthropic_name(n.openai);
+    text.status = name.status;
+    body = {{"type", "error"}, {"error", {{"type", name.type}, {"message", refusal.message}}}};
+  } else if (dialect == Dialect::ollama) {
+    text.status = n.openai;
+    body = {{"error", refusal.message}};
+  } else if (dialect == Dialect::openai) {
     text.status = n.openai;
     body["error"] = {
         {"message", refusal.message}, {"type", n.openai_type}, {"param", nullptr}, {"code", n.openai_code}};

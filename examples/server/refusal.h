@@ -13,6 +13,7 @@ enum class Reason {
   unknown_model,  // several fit, or none has the name
   conflict,       // another fingerprint than the expected one
   overloaded,
+  memory,  // there was none for it
   deadline,
   draining,
   unauthorized,
@@ -33,7 +34,7 @@ struct Refusal {
   std::string param = {};
 };
 
-enum class Dialect { openai, tei, tgi };
+enum class Dialect { openai, tei, tgi, anthropic, ollama };
 
 struct RefusalText {
   int status;

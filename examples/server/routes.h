@@ -18,6 +18,9 @@ std::span<const Route> embedding_routes();  // vectors, in every dialect
 std::span<const Route> scoring_routes();    // rerank, predict, similarity
 std::span<const Route> token_routes();      // tokenize, decode
 std::span<const Route> openai_routes();     // chat and completions
+std::span<const Route> anthropic_routes();  // messages
+std::span<const Route> responses_routes();  // OpenAI's responses
+std::span<const Route> ollama_routes();     // all of /api
 std::span<const Route> tgi_routes();
 std::span<const Route> about_routes();  // info, health, metrics, models, the page
 

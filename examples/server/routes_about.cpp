@@ -13,29 +13,37 @@ void health(Call& call) {
 void metrics(Call& call) {
   Metrics& m = call.app.metrics;
   double queued = 0;
-  for (const auto& model : call.models->all()) {
-    const std::string label = "model=\"" + model->id + '"';
+  for (const auto& slot : call.models->all()) {
+    const auto model = slot->if_loaded();
+    const std::string of = label("model", slot->id);
+    m.gauge("quern_model_loaded", of, model ? 1 : 0);
+    m.gauge("quern_model_bytes", of, model ? static_cast<double>(model->memory()) : 0);
     uint64_t waiting = 0, tokens = 0;
-    if (model->texts) {
+    if (model && model->texts) {
       const quern_text_scheduler_stats stats = model->texts->stats();
       waiting += stats.requests;
       tokens += stats.waiting_tokens;
     }
-    if (model->generation) {
-      model->generation->count();
-      const quern_generation_scheduler_stats stats = model->generation->stats();
+    // What was a decoder when it was loaded last has gauges that go back to 0.
+    if (model ? model->generation != nullptr : slot->facts()->context > 0) {
+      quern_generation_scheduler_stats stats{};
+      if (model) {
+        model->generation->count();
+        stats = model->generation->stats();
+      }
       waiting += stats.requests;
       tokens += stats.waiting_tokens;
-      m.gauge("quern_running_sequences", label, static_cast<double>(stats.sequences));
-      m.gauge("quern_kv_bytes", label, static_cast<double>(stats.kv_bytes));
-      m.gauge("quern_kv_tokens", label, static_cast<double>(stats.kv_tokens));
+      m.gauge("quern_running_sequences", of, static_cast<double>(stats.sequences));
+      m.gauge("quern_kv_bytes", of, static_cast<double>(stats.kv_bytes));
+      m.gauge("quern_kv_tokens", of, static_cast<double>(stats.kv_tokens));
     }
-    m.gauge("quern_queue_requests", label, static_cast<double>(waiting));
-    m.gauge("quern_queue_tokens", label, static_cast<double>(tokens));
+    m.gauge("quern_queue_requests", of, static_cast<double>(waiting));
+    m.gauge("quern_queue_tokens", of, static_cast<double>(tokens));
     queued += static_cast<double>(waiting);
   }
   m.gauge("te_queue_size", "", queued);
   m.gauge("quern_connections", "", static_cast<double>(call.app.http->connections()));
+  m.gauge("quern_received_bytes", "", static_cast<double>(call.app.http->received()));
   m.gauge("quern_unsent_bytes", "", static_cast<double>(call.app.http->unsent()));
   m.gauge("process_resident_memory_bytes", "", resident_bytes());
   m.gauge("process_cpu_seconds_total", "", cpu_seconds());
@@ -43,13 +51,13 @@ void metrics(Call& call) {
   call.http.response.set_content(m.text(), "text/plain; version=0.0.4");
 }
 
-Json about(const ServedModel& m) {
+Json about(const ModelFacts& m) {
   Json j = {{"id", m.id}, {"tasks", m.tasks()}, {"max_input_length", m.max_length}};
   if (m.width > 0) j["dimensions"] = m.width;
   if (!m.fingerprint.empty()) j["fingerprint"] = m.fingerprint;
   if (!m.labels.empty()) j["labels"] = m.labels;
-  if (m.generation) j["context"] = m.generation->context();
-  if (m.generation) j["chat"] = m.has_chat;
+  if (m.context > 0) j["context"] = m.context;
+  if (m.context > 0) j["chat"] = m.has_chat;
   for (const char* key :
        {"architecture", "type", "vocabulary", "layers", "matryoshka", "prompts", "default_prompt", "source"})
     if (m.description.contains(key)) j[key] = m.description[key];
@@ -57,7 +65,7 @@ Json about(const ServedModel& m) {
 }
 
 // TEI's model_type.
-Json tei_type(const ServedModel& m) {
+Json tei_type(const ModelFacts& m) {
   Json ids = Json::object(), labels = Json::object();
   for (size_t i = 0; i < m.labels.size(); ++i) {
     ids[std::to_string(i)] = m.labels[i];
@@ -74,10 +82,11 @@ Json tei_type(const ServedModel& m) {
 }
 
 void info(Call& call) {
-  const ServedModel& first = *call.models->all().front();
+  const auto known = call.models->known(call.models->all().front(), call.patience());
+  const ModelFacts& first = *known;
   const Options& o = call.app.options;
   Json all = Json::array();
-  for (const auto& model : call.models->all()) all.push_back(about(*model));
+  for (const auto& model : call.models->all()) all.push_back(about(*model->facts()));
   call.answer(
       Json{{"model_id", first.id},
            {"model_sha", first.description.value("source", Json::object()).value("revision", "")},
@@ -97,15 +106,37 @@ void info(Call& call) {
            {"models", all}});
 }
 
-Json openai_model(const ServedModel& m) {
+Json openai_model(const ModelSlot& slot) {
+  const auto known = slot.facts();
+  const ModelFacts& m = *known;
   Json j = {{"id", m.id}, {"object", "model"}, {"created", m.created}, {"owned_by", "quern"}};
   j.update(about(m));
+  const ModelSlot::State state = slot.state();
+  j["status"] = state.loaded ? "loaded" : state.loading ? "loading" : "unloaded";
+  return j;
+}
+
+// With one of its adapters, as vLLM lists them.
+Json openai_adapter(const ModelSlot& slot, const std::string& name) {
+  Json j = openai_model(slot);
+  j["id"] = slot.id + ':' + name;
+  j["root"] = name;
+  j["parent"] = slot.id;
+  const auto model = slot.if_loaded();
+  const ServedModel* const made = model ? model->with_adapter(name) : nullptr;
+  if (made && !made->fingerprint.empty())
+    j["fingerprint"] = made->fingerprint;
+  else
+    j.erase("fingerprint");
   return j;
 }
 
 void models(Call& call) {
   Json data = Json::array();
-  for (const auto& model : call.models->all()) data.push_back(openai_model(*model));
+  for (const auto& model : call.models->all()) {
+    data.push_back(openai_model(*model));
+    for (const AdapterSource& adapter : model->adapters()) data.push_back(openai_adapter(*model, adapter.name));
+  }
   call.answer(Json{{"object", "list"}, {"data", data}});
 }
 
@@ -143,10 +174,10 @@ bool answer_model(Call& call) {
   constexpr std::string_view before = "/v1/models/";
   const std::string& path = call.http.request.path;
   if (call.http.request.method != "GET" || !path.starts_with(before)) return false;
-  const auto model = call.models->named(path.substr(before.size()));
-  if (!model)
+  const auto [model, adapter] = call.models->find(path.substr(before.size()));
+  if (!model || !model->has_adapter(adapter))
     throw Refusal{Reason::unknown_model, "no model is called \"" + path.substr(before.size(), 100) + '"', "model"};
-  call.answer(openai_model(*model));
+  call.answer(adapter.empty() ? openai_model(*model) : openai_adapter(*model, adapter));
   return true;
 }
 

@@ -1,18 +1,42 @@
-// Vectors in the dialects of TEI, OpenAI, Ollama, and all heads of a model at once.
+// Vectors in the dialects of TEI, OpenAI, Cohere, Ollama, and all heads of a model at once.
+#include <algorithm>
+
 #include "embedding_request.h"
 #include "json_text.h"
+#include "keep_alive.h"
 #include "routes.h"
 
 namespace server {
 namespace {
 
-enum class Form { floats, base64 };
+enum class Form { floats, base64, binary, ubinary };
+
+struct FormName {
+  const char* name;
+  Form form;
+};
+constexpr FormName kForms[] = {
+    {"float", Form::floats}, {"base64", Form::base64}, {"binary", Form::binary}, {"ubinary", Form::ubinary}};
+
+// A bit for each value, 1 above 0, the first one highest; bytes less 128 in `binary`, as sentence-transformers has it.
+void append_bits(std::string& out, std::span<const float> values, bool is_signed) {
+  out += '[';
+  for (size_t i = 0; i < values.size(); i += 8) {
+    int byte = 0;
+    for (size_t k = i; k < i + 8; ++k) byte = byte * 2 + (k < values.size() && values[k] > 0 ? 1 : 0);
+    if (i) out += ',';
+    out += std::to_string(is_signed ? byte - 128 : byte);
+  }
+  out += ']';
+}
 
 void append_vector(std::string& out, const TextOutput* text, Form form = Form::floats) {
   if (!text) {
     out += "null";
   } else if (form == Form::base64) {
     append_base64(out, text->dense.values);
+  } else if (form != Form::floats) {
+    append_bits(out, text->dense.values, form == Form::binary);
   } else {
     append(out, text->dense.values);
   }
@@ -20,9 +44,10 @@ void append_vector(std::string& out, const TextOutput* text, Form form = Form::f
 
 // "[a,b,…]" of what `each` appends for every input.
 template <class F>
-std::string list_of(const Vectors& vectors, const F& each) {
+std::string list_of(const Call& call, const Vectors& vectors, const F& each) {
   std::string out = "[";
   for (size_t i = 0; i < vectors.size(); ++i) {
+    call.check_answer(out.size());
     if (i) out += ',';
     each(out, vectors.of(i), i);
   }
@@ -34,9 +59,12 @@ void append_errors(std::string& out, const Vectors& vectors) {
 }
 
 Form form_of(const Fields& fields) {
-  const std::string name = fields.text("encoding_format", "float");
-  if (name != "float" && name != "base64") fields.refuse("encoding_format", "\"float\" or \"base64\"");
-  return name == "base64" ? Form::base64 : Form::floats;
+  const bool jina = fields.find("embedding_type") && !fields.find("encoding_format");
+  const char* const field = jina ? "embedding_type" : "encoding_format";
+  const std::string name = fields.text(field, "float");
+  for (const FormName& form : kForms)
+    if (name == form.name && (jina || form.form == Form::floats || form.form == Form::base64)) return form.form;
+  fields.refuse(field, jina ? "\"float\", \"base64\", \"binary\" or \"ubinary\"" : "\"float\" or \"base64\"");
 }
 
 void embed(Call& call) {
@@ -44,13 +72,14 @@ void embed(Call& call) {
   const auto model = call.model(fields, Task::embed);
   const Encode operation = encode_of(call, fields, *model, {.normalize = fields.flag("normalize", true)});
   const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "inputs", *model));
-  call.answer(list_of(v, [](std::string& out, const TextOutput* text, size_t) { append_vector(out, text); }));
+  call.answer(list_of(call, v, [](std::string& out, const TextOutput* text, size_t) { append_vector(out, text); }));
   add_headers(call, *model, spent_on(*v.job));
 }
 
-void append_rows(std::string& out, const Rows& rows) {
+void append_rows(const Call& call, std::string& out, const Rows& rows) {
   out += '[';
   for (size_t r = 0; r < rows.count(); ++r) {
+    call.check_answer(out.size());
     if (r) out += ',';
     append(out, rows.row(r));
   }
@@ -74,8 +103,8 @@ void embed_all(Call& call) {
   const auto model = call.model(fields, Task::embed);
   const Encode operation = encode_of(call, fields, *model, {.outputs = QUERN_STATES});
   const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "inputs", *model));
-  call.answer(list_of(v, [](std::string& out, const TextOutput* text, size_t) {
-    text ? append_rows(out, text->states) : void(out += "null");
+  call.answer(list_of(call, v, [&](std::string& out, const TextOutput* text, size_t) {
+    text ? append_rows(call, out, text->states) : void(out += "null");
   }));
   add_headers(call, *model, spent_on(*v.job));
 }
@@ -85,7 +114,7 @@ void embed_sparse(Call& call) {
   const auto model = call.model(fields, Task::sparse);
   const Encode operation = encode_of(call, fields, *model, {.outputs = QUERN_SPARSE});
   const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "inputs", *model));
-  call.answer(list_of(v, [](std::string& out, const TextOutput* text, size_t) {
+  call.answer(list_of(call, v, [](std::string& out, const TextOutput* text, size_t) {
     text ? append_sparse(out, text->sparse) : void(out += "null");
   }));
   add_headers(call, *model, spent_on(*v.job));
@@ -122,13 +151,13 @@ void embed_multi(Call& call) {
   }
   const Encode operation = encode_of(call, fields, *model, {.outputs = outputs});
   const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "inputs", *model));
-  call.answer(list_of(v, [&](std::string& out, const TextOutput* text, size_t) {
+  call.answer(list_of(call, v, [&](std::string& out, const TextOutput* text, size_t) {
     if (!text) return void(out += "null");
     out += '{';
     const auto name = [&](const char* name) { out += std::string(out.back() == '{' ? "\"" : ",\"") + name + "\":"; };
     if (outputs & QUERN_DENSE) name("dense"), append(out, text->dense.values);
     if (outputs & QUERN_SPARSE) name("sparse"), append_sparse(out, text->sparse);
-    if (outputs & QUERN_MULTI_VECTOR) name("multi_vector"), append_rows(out, text->multi_vector);
+    if (outputs & QUERN_MULTI_VECTOR) name("multi_vector"), append_rows(call, out, text->multi_vector);
     out += '}';
   }));
   add_headers(call, *model, spent_on(*v.job));
@@ -142,7 +171,7 @@ void openai_embeddings(Call& call) {
   const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "input", *model));
   const Spent spent = spent_on(*v.job);
   std::string out =
-      "{\"object\":\"list\",\"data\":" + list_of(v, [&](std::string& to, const TextOutput* text, size_t i) {
+      "{\"object\":\"list\",\"data\":" + list_of(call, v, [&](std::string& to, const TextOutput* text, size_t i) {
         to += "{\"object\":\"embedding\",\"index\":" + std::to_string(i) + ",\"embedding\":";
         append_vector(to, text, form);
         to += '}';
@@ -155,20 +184,96 @@ void openai_embeddings(Call& call) {
   add_headers(call, *model, spent);
 }
 
+// embedding_types, each once.
+std::vector<FormName> cohere_forms(const Fields& fields) {
+  std::vector<FormName> forms;
+  for (const std::string& name : fields.texts("embedding_types", 8)) {
+    if (name == "int8" || name == "uint8")
+      throw Refusal{Reason::validation,
+                    "`embedding_types`: " + name +
+                        " takes ranges of values, which a server does not know; quern embed --precision " + name +
+                        " has them. Here are float, base64, binary and ubinary",
+                    "embedding_types"};
+    const auto* const form =
+        std::find_if(std::begin(kForms), std::end(kForms), [&](const FormName& f) { return name == f.name; });
+    if (form == std::end(kForms))
+      fields.refuse("embedding_types", "a list of \"float\", \"base64\", \"binary\" and \"ubinary\"");
+    if (std::none_of(forms.begin(), forms.end(), [&](const FormName& f) { return f.form == form->form; }))
+      forms.push_back(*form);
+  }
+  if (forms.empty()) forms.push_back(kForms[0]);
+  return forms;
+}
+
+void cohere_embed(Call& call) {
+  const Fields given(call.body());
+  for (const char* other : {"images", "inputs"})
+    if (given.find(other))
+      throw Refusal{Reason::validation, std::string("`") + other + "` is not supported: send texts as `texts`", other};
+  const std::vector<FormName> forms = cohere_forms(given);
+  Json body = call.body();
+  if (const Json* dimensions = given.find("output_dimension")) {
+    given.integer("output_dimension", 1, 1, INT32_MAX);  // for the message
+    body["dimensions"] = *dimensions;
+  }
+  if (const std::string type = given.text("input_type"); type == "classification" || type == "clustering")
+    body.erase("input_type");  // no model has a prompt for these
+  const Fields fields(body);
+  const auto model = call.model(fields, Task::embed);
+  const Encode operation = encode_of(call, fields, *model, {.normalize = fields.flag("normalize", true)});
+  const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "texts", *model));
+  const Spent spent = spent_on(*v.job);
+  std::string out =
+      "{\"id\":\"embed-" + std::to_string(Clock::now().time_since_epoch().count()) + "\",\"embeddings\":{";
+  for (const FormName& form : forms) {
+    if (out.back() != '{') out += ',';
+    out +=
+        std::string("\"") + form.name + "\":" + list_of(call, v, [&](std::string& to, const TextOutput* text, size_t) {
+          append_vector(to, text, form.form);
+        });
+    call.check_answer(out.size());
+  }
+  out += '}';
+  append_errors(out, v);
+  out += ",\"texts\":" +
+         dump(fields.need("texts").is_array() ? fields.need("texts") : Json::array({fields.need("texts")})) +
+         ",\"meta\":{\"api_version\":{\"version\":\"2\"},\"billed_units\":{\"input_tokens\":" +
+         std::to_string(spent.tokens) + "}}}";
+  call.answer(std::move(out));
+  add_headers(call, *model, spent);
+}
+
 void ollama_embed(Call& call) {
   const Fields fields(call.body());
-  const auto model = call.model(fields, Task::embed);
+  const auto model = call.model(fields, Task::embed, keep_alive_of(fields));
   const Encode operation = encode_of(call, fields, *model, {.normalize = fields.flag("normalize", true)});
   const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "input", *model));
   const Spent spent = spent_on(*v.job);
   std::string out = "{\"model\":" + Json(model->id).dump() + ",\"embeddings\":" +
-                    list_of(v, [](std::string& to, const TextOutput* text, size_t) { append_vector(to, text); });
+                    list_of(call, v, [](std::string& to, const TextOutput* text, size_t) { append_vector(to, text); });
   append_errors(out, v);
   const auto ns = std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - call.http.arrived).count();
   out += ",\"total_duration\":" + std::to_string(ns) +
-         ",\"load_duration\":0,\"prompt_eval_count\":" + std::to_string(spent.tokens) + "}";
+         ",\"load_duration\":" + std::to_string(static_cast<int64_t>(call.load_ms * 1e6)) +
+         ",\"prompt_eval_count\":" + std::to_string(spent.tokens) + "}";
   call.answer(std::move(out));
   add_headers(call, *model, spent);
+}
+
+// Ollama's older form: one prompt, one vector, as the model makes it.
+void ollama_embeddings(Call& call) {
+  const std::string text = Fields(call.body()).need_text("prompt");
+  Json body = call.body();
+  body.erase("prompt");  // which elsewhere is what comes before each input
+  const Fields fields(body);
+  const auto model = call.model(fields, Task::embed, keep_alive_of(fields));
+  const Encode operation = encode_of(call, fields, *model, {.normalize = fields.flag("normalize", true)});
+  const Vectors v = run_vectors(call, fields, *model, operation, {{text, {}}});
+  std::string out = "{\"embedding\":";
+  append_vector(out, v.of(0));
+  append_errors(out, v);
+  call.answer(out + "}");
+  add_headers(call, *model, spent_on(*v.job));
 }
 
 // llama-server's own form: a list of {"index", "embedding": [[…]]}.
@@ -178,7 +283,7 @@ void llama_embedding(Call& call) {
   const auto model = call.model(fields, Task::embed);
   const Encode operation = encode_of(call, fields, *model);
   const Vectors v = run_vectors(call, fields, *model, operation, inputs_of(call, fields, "content", *model));
-  call.answer(list_of(v, [](std::string& out, const TextOutput* text, size_t i) {
+  call.answer(list_of(call, v, [](std::string& out, const TextOutput* text, size_t i) {
     out += "{\"index\":" + std::to_string(i) + ",\"embedding\":[";
     append_vector(out, text);
     out += "]}";
@@ -197,7 +302,9 @@ std::span<const Route> embedding_routes() {
       {"POST", "/v1/embeddings", Dialect::openai, openai_embeddings},
       {"POST", "/embeddings", Dialect::openai, llama_embedding},
       {"POST", "/embedding", Dialect::openai, llama_embedding},
-      {"POST", "/api/embed", Dialect::openai, ollama_embed},
+      {"POST", "/v2/embed", Dialect::openai, cohere_embed},
+      {"POST", "/api/embed", Dialect::ollama, ollama_embed},
+      {"POST", "/api/embeddings", Dialect::ollama, ollama_embeddings},
   };
   return table;
 }

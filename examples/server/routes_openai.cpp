@@ -1,5 +1,5 @@
 // OpenAI's chat and completions, whole or as server-sent events.
-#include "generation_request.h"
+#include "chat_request.h"
 #include "routes.h"
 
 namespace server {
@@ -22,8 +22,21 @@ struct Answer {
   }
 };
 
-const char* reason(quern_finish finish) {
-  return finish == QUERN_FINISH_LENGTH ? "length" : "stop";
+const char* reason(quern_finish finish, bool called = false) {
+  return finish == QUERN_FINISH_LENGTH ? "length" : called ? "tool_calls" : "stop";
+}
+
+Json call_json(const ChatCall& call) {
+  return {{"id", call.id}, {"type", "function"}, {"function", {{"name", call.name}, {"arguments", call.arguments}}}};
+}
+
+Json message_json(const ChatTurn& turn) {
+  Json message = {{"role", "assistant"}, {"content", turn.text}};
+  if (turn.calls.empty()) return message;
+  if (turn.text.empty()) message["content"] = nullptr;
+  message["tool_calls"] = Json::array();
+  for (const ChatCall& call : turn.calls) message["tool_calls"].push_back(call_json(call));
+  return message;
 }
 
 Json token_json(const ServedModel& model, int32_t token, float logprob) {
@@ -76,12 +89,16 @@ void answer_whole(Call& call, const Answer& a, Generation& generation) {
   answer["choices"] = Json::array();
   for (size_t i = 0; i < texts.size(); ++i) {
     Json choice = {{"index", i}};
-    if (a.chat)
-      choice["message"] = {{"role", "assistant"}, {"content", texts[i].text}};
-    else
+    bool called = false;
+    if (a.chat) {
+      const ChatTurn turn = turn_of(generation.job(), texts[i]);
+      called = !turn.calls.empty();
+      choice["message"] = message_json(turn);
+    } else {
       choice["text"] = texts[i].text;
+    }
     choice["logprobs"] = logprobs_json(a, generation.model(), texts[i].events);
-    choice["finish_reason"] = reason(texts[i].finish);
+    choice["finish_reason"] = reason(texts[i].finish, called);
     answer["choices"].push_back(std::move(choice));
   }
   answer["usage"] = usage_json(generation);
@@ -89,31 +106,36 @@ void answer_whole(Call& call, const Answer& a, Generation& generation) {
   add_headers(call, generation);
 }
 
-// One event's text as a chunk.
-Json chunk_json(const Answer& a, const Generation& g, const GenerationEvent& e, bool first) {
+// A chunk of one choice.
+Json chunk_json(const Answer& a, int choice, Json delta, const Json& logprobs) {
   Json chunk = a.head(a.chat ? "chat.completion.chunk" : "text_completion");
-  Json choice = {{"index", e.choice}};
-  if (a.chat) {
-    choice["delta"] = Json::object();
-    if (first) choice["delta"]["role"] = "assistant";
-    if (first || !e.text.empty()) choice["delta"]["content"] = e.text;
-  } else {
-    choice["text"] = e.text;
-  }
-  choice["logprobs"] = e.token < 0 ? Json(nullptr) : logprobs_json(a, g.model(), {e});
-  choice["finish_reason"] = nullptr;
-  chunk["choices"] = Json::array({choice});
+  Json one = {{"index", choice}};
+  one[a.chat ? "delta" : "text"] = std::move(delta);
+  one["logprobs"] = logprobs;
+  one["finish_reason"] = nullptr;
+  chunk["choices"] = Json::array({one});
   if (a.usage_in_stream) chunk["usage"] = nullptr;
   return chunk;
 }
 
-// A choice's last chunk says why it ended, and nothing else.
-Json end_json(const Answer& a, const Generation& g, GenerationEvent e) {
-  e.text.clear();
-  e.token = -1;
-  Json chunk = chunk_json(a, g, e, false);
-  chunk["choices"][0]["finish_reason"] = reason(e.finish);
-  return chunk;
+// A piece as the delta of a message; null where it has nothing to say.
+Json delta_json(const ChatPiece& piece) {
+  Json call = {{"index", piece.call}};
+  switch (piece.kind) {
+    case QUERN_PIECE_TEXT:
+      return {{"content", piece.text}};
+    case QUERN_PIECE_CALL:
+      call["id"] = piece.id;
+      call["type"] = "function";
+      call["function"] = {{"name", piece.text}, {"arguments", ""}};
+      break;
+    case QUERN_PIECE_ARGUMENTS:
+      call["function"] = {{"arguments", piece.text}};
+      break;
+    default:
+      return nullptr;
+  }
+  return {{"tool_calls", Json::array({call})}};
 }
 
 class Chunks final : public EventFormat {
@@ -121,12 +143,19 @@ class Chunks final : public EventFormat {
   explicit Chunks(Answer answer) : a_(std::move(answer)) {}
 
   std::string event(const Generation& g, GenerationEvent event) override {
-    begun_.resize(std::max(begun_.size(), static_cast<size_t>(event.choice) + 1));
-    const bool first = !begun_[static_cast<size_t>(event.choice)];
-    begun_[static_cast<size_t>(event.choice)] = true;
+    Json logprobs = event.token < 0 ? Json(nullptr) : logprobs_json(a_, g.model(), {event});
     std::string text;
-    if (first || !event.text.empty() || (a_.logprobs && event.token >= 0)) text = data(chunk_json(a_, g, event, first));
-    if (event.finish != QUERN_FINISH_NONE) text += data(end_json(a_, g, std::move(event)));
+    bool called = false;
+    for (Json& delta : deltas(g, event, called)) {
+      text += data(chunk_json(a_, event.choice, std::move(delta), logprobs));
+      logprobs = nullptr;
+    }
+    // A choice's last chunk says why it ended, and nothing else.
+    if (event.finish != QUERN_FINISH_NONE) {
+      Json last = chunk_json(a_, event.choice, a_.chat ? Json::object() : Json(""), nullptr);
+      last["choices"][0]["finish_reason"] = reason(event.finish, called);
+      text += data(last);
+    }
     return text;
   }
   std::string end(const Generation& g) override {
@@ -144,20 +173,50 @@ class Chunks final : public EventFormat {
  private:
   static std::string data(const Json& json) { return "data: " + dump(json) + "\n\n"; }
 
+  // What an event says; at least one where it has logprobs to tell.
+  std::vector<Json> deltas(const Generation& g, const GenerationEvent& event, bool& called) {
+    const bool tells = a_.logprobs && event.token >= 0;
+    std::vector<Json> all;
+    if (!a_.chat) {
+      if (!event.text.empty() || tells || !std::exchange(begun_, true)) all.emplace_back(event.text);
+      return all;
+    }
+    const size_t i = static_cast<size_t>(event.choice);
+    while (choices_.size() <= i) choices_.emplace_back(g.job());
+    Choice& choice = choices_[i];
+    for (const ChatPiece& piece : choice.reader.read(event))
+      if (Json delta = delta_json(piece); !delta.is_null()) all.push_back(std::move(delta));
+    // Where there are tools it is not known before whether there is text.
+    const bool first = !choice.begun && (!g.job().tools || !all.empty() || event.finish != QUERN_FINISH_NONE);
+    if (all.empty() && (first || tells)) all.push_back(first ? Json{{"content", ""}} : Json::object());
+    if (first || (!choice.begun && !all.empty())) {
+      choice.begun = true;
+      Json delta = {{"role", "assistant"}};
+      if (!all[0].contains("content")) delta["content"] = nullptr;
+      delta.update(all[0]);
+      all[0] = std::move(delta);
+    }
+    called = choice.reader.called();
+    return all;
+  }
+
   const Answer a_;
-  std::vector<bool> begun_;
+  struct Choice {
+    explicit Choice(const GenerationJob& job) : reader(job) {}
+    ChatReader reader;
+    bool begun = false;
+  };
+  std::vector<Choice> choices_;
+  bool begun_ = false;
 };
 
 void answer(Call& call, const Fields& fields, std::shared_ptr<ServedModel> model, bool chat,
             std::vector<std::shared_ptr<GenerationJob>> jobs) {
-  static std::atomic<uint64_t> count{0};
-  const int64_t now =
-      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
   const auto options = fields.object("stream_options");
   const Answer a{.chat = chat,
-                 .id = (chat ? "chatcmpl-" : "cmpl-") + std::to_string(now) + "-" + std::to_string(++count),
+                 .id = random_id(chat ? "chatcmpl-" : "cmpl-"),
                  .model = model->id,
-                 .created = now,
+                 .created = unix_seconds(),
                  .logprobs = jobs[0]->options.logprobs >= 0,
                  .usage_in_stream = options && options->flag("include_usage", false)};
   const bool streams = fields.flag("stream", false);
@@ -166,33 +225,91 @@ void answer(Call& call, const Fields& fields, std::shared_ptr<ServedModel> model
   answer_whole(call, a, generation);
 }
 
+// What OpenAI, vLLM and llama-server take and quern does not do, with the values that ask for nothing.
+constexpr Unsupported not_done[] = {
+    {"use_beam_search", "false"},
+    {"length_penalty", "1"},
+    {"stop_token_ids", "[]"},
+    {"min_tokens", "0"},
+    {"skip_special_tokens", "true"},
+    {"spaces_between_special_tokens", "true"},
+    {"truncate_prompt_tokens", ""},
+    {"prompt_logprobs", ""},
+    {"allowed_token_ids", "[]"},
+    {"bad_words", "[]"},
+    {"logits_processors", "[]"},
+    {"return_tokens_as_token_ids", "false"},
+    {"return_token_ids", "false"},
+    {"add_special_tokens", "false"},
+    {"mm_processor_kwargs", "{}"},
+    {"echo", "false"},
+    {"suffix", "\"\""},
+    {"audio", ""},
+    {"modalities", "[\"text\"]"},
+    {"prediction", ""},
+    {"web_search_options", ""},
+    {"moderation", ""},
+    {"store", "false"},
+    {"verbosity", "\"medium\""},
+    {"parse_special", "true"},
+    {"dynatemp_range", "0"},
+    {"dry_multiplier", "0"},
+    {"xtc_probability", "0"},
+    {"mirostat", "0"},
+    {"n_probs", "0"},
+    {"n_keep", "0|-1"},
+    {"min_keep", "0"},
+    {"top_n_sigma", "-1"},
+    {"samplers", "[]"},
+    {"id_slot", "-1"},
+    {"t_max_predict_ms", "0"},
+    {"post_sampling_probs", "false"},
+    {"timings_per_token", "false"},
+    {"response_fields", "[]"},
+    {"lora", "[]"},
+    {"cache_prompt", "true"},
+    {"thinking", ""},
+};
+
 // What both routes refuse or take alike.
-std::shared_ptr<GenerationJob> job_of(const Fields& fields) {
-  auto job = std::make_shared<GenerationJob>();
+std::shared_ptr<GenerationJob> job_of(const Fields& fields, const ServedModel& model) {
+  refuse_unsupported(fields, not_done);
+  if (fields.integer("best_of", 1, 1, 1 << 20) > fields.integer("n", 1, 1, 16))
+    throw Refusal{Reason::validation, "`best_of` is not supported", "best_of"};
+  auto job = model.new_job();
   read_sampling(fields, *job);
   read_stop(fields, "stop", 16, *job);
   read_format(fields, *job);
+  job->options.include_stop = fields.flag("include_stop_str_in_output", false);
+  if (const auto options = fields.object("stream_options"))
+    refuse_unsupported(*options, std::array{Unsupported{"continuous_usage_stats", "false"}});
   return job;
+}
+
+Json conversation_of(const Fields& fields) {
+  Json conversation = {{"messages", checked_messages(fields, fields.need("messages"))}};
+  add_template_variables(fields, conversation);
+  return conversation;
 }
 
 void chat_completions(Call& call) {
   const Fields fields(call.body());
   auto model = call.model(fields, Task::generate);
-  const auto job = job_of(fields);
-  if (fields.flag("logprobs", false))
+  const auto job = job_of(fields, *model);
+  if (fields.flag("logprobs", false)) {
     job->options.logprobs = static_cast<int>(fields.integer("top_logprobs", 0, 0, 20));
-  if (const Json* choice = fields.find("tool_choice"); choice && *choice != "none" && *choice != "auto")
-    throw Refusal{Reason::validation, "`tool_choice`: expected \"none\" or \"auto\": calls of tools cannot be forced",
-                  "tool_choice"};
-  job->prompt = tokens_of_chat(*model, fields);
+  } else if (fields.find("top_logprobs") && fields.integer("top_logprobs", 0, 0, 20) > 0) {
+    throw Refusal{Reason::validation, "`top_logprobs` needs `logprobs`: true", "top_logprobs"};
+  }
+  prepare_chat(call, *model, conversation_of(fields), openai_tools(fields), *job);
   answer(call, fields, std::move(model), true, {job});
 }
 
 // A string, ids, or a list of either.
-std::vector<std::vector<int32_t>> prompts_of(const Fields& fields, const ServedModel& model) {
+std::vector<std::vector<int32_t>> prompts_of(Call& call, const Fields& fields, const ServedModel& model) {
   const Json& value = fields.need("prompt");
   const auto one = [&](const Json& entry) {
-    if (entry.is_string()) return tokens_of(model, entry.get<std::string>());
+    if (entry.is_string()) return tokens_of(call, model, entry.get<std::string>());
     if (!entry.is_array()) fields.refuse("prompt", "a string, a list of token ids, or a list of either");
     return fields.ids("prompt", entry, model.vocabulary());
   };
@@ -211,14 +328,9 @@ std::vector<std::vector<int32_t>> prompts_of(const Fields& fields, const ServedM
 void completions(Call& call) {
   const Fields fields(call.body());
   auto model = call.model(fields, Task::generate);
-  for (const char* name : {"echo", "suffix"})
-    if (const Json* given = fields.find(name); given && *given != false && *given != "")
-      throw Refusal{Reason::validation, "`" + std::string(name) + "` is not supported", name};
-  if (fields.integer("best_of", 1, 1, 1 << 20) > fields.integer("n", 1, 1, 16))
-    throw Refusal{Reason::validation, "`best_of` is not supported", "best_of"};
   std::vector<std::shared_ptr<GenerationJob>> jobs;
-  for (std::vector<int32_t>& prompt : prompts_of(fields, *model)) {
-    jobs.push_back(job_of(fields));
+  for (std::vector<int32_t>& prompt : prompts_of(call, fields, *model)) {
+    jobs.push_back(job_of(fields, *model));
     jobs.back()->prompt = std::move(prompt);
     if (!fields.find("max_tokens") && !fields.find("n_predict"))
       jobs.back()->options.max_tokens = 16;  // OpenAI's default
@@ -230,11 +342,10 @@ void completions(Call& call) {
 void apply_template(Call& call) {
   const Fields fields(call.body());
   const auto model = call.model(fields, Task::generate);
-  const std::string conversation = conversation_of(fields);
-  char* text = nullptr;
-  check(quern_chat_text(model->get(), conversation.data(), conversation.size(), &text));
-  const StringHandle owner(text);
-  call.answer(Json{{"prompt", text}});
+  Json conversation = conversation_of(fields);
+  const ToolAsk ask = openai_tools(fields);
+  if (ask.choice != "none" && !ask.tools.is_null()) conversation["tools"] = ask.tools;
+  call.answer(Json{{"prompt", chat_text(call, *model, conversation)}});
 }
 
 }  // namespace

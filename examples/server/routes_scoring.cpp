@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numeric>
 
+#include "characters.h"
 #include "embedding_request.h"
 #include "json_text.h"
 #include "routes.h"
@@ -153,13 +154,17 @@ void predict_tokens(Call& call, const Fields& fields, ServedModel& model) {
   Json all = Json::array();
   for (size_t i = 0; i < job->outputs.size(); ++i) {
     Json spans = Json::array();
-    for (const quern_span& s : job->outputs[i].spans)
+    const std::string& text = job->texts[i].text;
+    Characters characters(text);
+    for (const quern_span& s : job->outputs[i].spans) {
+      const auto [start, end] = characters.of(s.begin, s.end);
       spans.push_back(
           {{operation.grouped ? "entity_group" : "entity", shown(model.labels[static_cast<size_t>(s.label)])},
            {"score", s.score},
-           {"word", job->texts[i].text.substr(s.begin, s.end - s.begin)},
-           {"start", s.begin},
-           {"end", s.end}});
+           {"word", text.substr(s.begin, s.end - s.begin)},
+           {"start", start},
+           {"end", end}});
+    }
     all.push_back(std::move(spans));
   }
   call.answer(batch ? all : all[0]);
@@ -170,9 +175,12 @@ void predict(Call& call) {
   const Fields fields(call.body());
   const auto named = call.models->named(fields.text("model"));
   const auto& all = call.models->all();
-  const auto labels_tokens = [](const auto& m) { return m->can(Task::token_classify); };
+  const auto labels_tokens = [&](const Models::Slot& m) {
+    return call.models->known(m, call.patience())->can(Task::token_classify);
+  };
   const bool tokens =
-      named ? labels_tokens(named) : !call.models->can_classify() && std::any_of(all.begin(), all.end(), labels_tokens);
+      named ? labels_tokens(named)
+            : !call.models->can_classify(call.patience()) && std::any_of(all.begin(), all.end(), labels_tokens);
   if (tokens) return predict_tokens(call, fields, *call.model(fields, Task::token_classify));
   const auto model = call.model(fields, Task::classify);
   bool batch = false;

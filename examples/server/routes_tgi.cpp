@@ -15,26 +15,43 @@ const char* tgi_reason(quern_finish finish) {
   return finish == QUERN_FINISH_LENGTH ? "length" : finish == QUERN_FINISH_STOP ? "stop_sequence" : "eos_token";
 }
 
-std::shared_ptr<GenerationJob> job_of(const Fields& p, const ServedModel& model, const std::string& inputs) {
-  auto job = std::make_shared<GenerationJob>();
+// {"type": …, "value": …}: a schema, as JSON or as text; one under `schema` beside its name; or a regular expression.
+void read_grammar(const Fields& grammar, GenerationJob& job) {
+  const std::string type = grammar.need_text("type");
+  if (type == "regex") {
+    job.grammar = regex_grammar(grammar, "value");
+    return;
+  }
+  if (type != "json" && type != "json_object" && type != "json_schema")
+    grammar.refuse("type", "\"json\", \"json_schema\" or \"regex\"");
+  Json value = grammar.need("value");
+  if (value.is_string()) value = Json::parse(value.get<std::string>(), nullptr, false);
+  if (type == "json_schema" && value.is_object() && value.contains("schema")) value = Json(value["schema"]);
+  if (!value.is_object() && !value.is_boolean()) grammar.refuse("value", "a JSON schema, or one as text");
+  job.json_schema = dump(value);
+}
+
+std::shared_ptr<GenerationJob> job_of(Call& call, const Fields& p, const ServedModel& model,
+                                      const std::string& inputs) {
+  auto job = model.new_job();
+  const uint64_t seed = job->options.seed;
+  job->options = quern_generation_options_default();  // TGI's own defaults
+  job->options.adapter = model.adapter();
+  job->options.seed = seed;
   job->options.max_tokens = 100;
   read_sampling(p, *job);
   // Sampling that is asked for by any of its settings, as there.
   const bool warped = p.find("temperature") || p.find("top_k") || p.find("top_p") || p.find("typical_p");
   if (!p.flag("do_sample", false) && !warped) job->options.temperature = 0;
-  if (p.integer("best_of", 1, 1, 1 << 20) > 1 || p.flag("watermark", false) || p.find("adapter_id"))
-    throw Refusal{Reason::validation, "`best_of`, `watermark` and `adapter_id` are not supported"};
+  if (p.integer("best_of", 1, 1, 1 << 20) > 1 || p.flag("watermark", false))
+    throw Refusal{Reason::validation, "`best_of` and `watermark` are not supported"};
   read_stop(p, "stop", 4, *job);
   job->options.include_stop = 1;
   job->options.logprobs = static_cast<int>(p.integer("top_n_tokens", 0, 0, 20));
   if (const auto grammar = p.object("grammar")) {
-    const std::string type = grammar->need_text("type");
-    if (type != "json" && type != "json_object")
-      throw Refusal{Reason::validation,
-                    "`parameters.grammar.type`: expected \"json\", found \"" + type.substr(0, 40) + '"'};
-    job->json_schema = grammar->need("value").dump();
+    read_grammar(Fields(grammar->json(), "parameters.grammar."), *job);
   }
-  job->prompt = tokens_of(model, inputs);
+  job->prompt = tokens_of(call, model, inputs);
   if (job->prompt.empty()) throw Refusal{Reason::empty, "`inputs` cannot be empty"};
   const int64_t keep = p.integer("truncate", INT32_MAX, 1, INT32_MAX);
   if (static_cast<int64_t>(job->prompt.size()) > keep) job->prompt.erase(job->prompt.begin(), job->prompt.end() - keep);
@@ -101,11 +118,11 @@ enum class How { whole, list, streamed };
 
 void generate(Call& call, How how) {
   const Fields fields(call.body());
-  const auto model = call.model(fields, Task::generate);
   const std::string inputs = fields.need_text("inputs");
   const Json none = Json::object();
   const Fields p = fields.object("parameters").value_or(Fields(none));
-  const auto job = job_of(p, *model, inputs);
+  const auto model = call.model(fields, Task::generate, std::nullopt, p.text("adapter_id"));
+  const auto job = job_of(call, p, *model, inputs);
   const Asked a{inputs, p.flag("details", false), p.flag("return_full_text", false), job->options.logprobs};
   const Json seed = p.find("seed") ? *p.find("seed") : Json(nullptr);
   if (how == How::streamed) return answer_events(call, model, {job}, std::make_unique<TokenEvents>(a, seed));
@@ -130,7 +147,8 @@ void generate_root(Call& call) {
 
 // The default model's own task, as TEI and TGI answer at "/".
 void root(Call& call) {
-  const ServedModel& model = *call.models->all().front();
+  const auto known = call.models->known(call.models->all().front(), call.patience());
+  const ModelFacts& model = *known;
   if (model.can(Task::generate)) return generate_root(call);
   const char* path = model.can(Task::rerank)                                        ? "/rerank"
                      : model.can(Task::classify) || model.can(Task::token_classify) ? "/predict"

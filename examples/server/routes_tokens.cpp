@@ -1,4 +1,5 @@
 // Texts to tokens and back, as TEI and llama-server have it.
+#include "characters.h"
 #include "embedding_request.h"
 #include "generation_request.h"
 #include "routes.h"
@@ -9,39 +10,54 @@ namespace {
 // Any model has a tokenizer: the one that is named, or the first.
 std::shared_ptr<ServedModel> any_model(Call& call, const Fields& fields) {
   const auto named = call.models->named(fields.text("model"));
-  return named ? named : call.models->all().front();
+  const auto slot = named ? named : call.models->all().front();
+  call.record->model = slot->id;
+  return slot->use(call.patience());
 }
 
-Json tokens_json(const ServedModel& model, const std::string& text, bool add_special) {
+// Pieces of text in a row before the answer's length, its deadline and its client are looked at.
+constexpr size_t kLookEach = 1024;
+
+TokensHandle tokens_of_text(const ServedModel& model, const std::string& text, bool add_special) {
   quern_tokenize_options options = quern_tokenize_options_default();
   options.add_special = add_special;
   options.max_length = -1;
   quern_tokens* made = nullptr;
   check(quern_tokenize_parts(model.get(), text.data(), text.size(), &options, &made));
-  const TokensHandle owner(made);
+  return TokensHandle(made);
+}
+
+// "[…]" of what `each` appends for every token of a text.
+template <class F>
+void append_tokens(Call& call, const ServedModel& model, const std::string& text, bool add_special, std::string& out,
+                   const F& each) {
+  call.check_answer(out.size());
+  const auto turn = call.tokenizing();
+  const TokensHandle made = tokens_of_text(model, text, add_special);
   size_t n = 0;
-  const quern_token* tokens = quern_tokens_of(made, &n);
-  Json all = Json::array();
+  const quern_token* tokens = quern_tokens_of(made.get(), &n);
+  out += '[';
   for (size_t i = 0; i < n; ++i) {
+    if (i) out += ',';
+    if (i % kLookEach == 0) call.check_answer(out.size());
     const quern_token& t = tokens[i];
-    const bool placed = !t.special;
-    all.push_back({{"id", t.id},
-                   {"text", placed ? text.substr(t.begin, t.end - t.begin) : std::string(t.piece)},
-                   {"special", t.special != 0},
-                   {"start", placed ? Json(t.begin) : Json(nullptr)},
-                   {"stop", placed ? Json(t.end) : Json(nullptr)}});
+    const std::string_view piece =
+        t.special ? std::string_view(t.piece) : std::string_view(text).substr(t.begin, t.end - t.begin);
+    each(t, piece);
   }
-  return all;
+  out += ']';
 }
 
 // llama-server's: {"content"} → {"tokens": [ids]}.
 void llama_tokenize(Call& call, const Fields& fields, const ServedModel& model) {
   const std::string text = fields.need_text("content");
   const bool add_special = fields.flag("add_special", false), pieces = fields.flag("with_pieces", false);
-  Json tokens = Json::array();
-  for (const Json& t : tokens_json(model, text, add_special))
-    tokens.push_back(pieces ? Json{{"id", t["id"]}, {"piece", t["text"]}} : t["id"]);
-  call.answer(Json{{"tokens", tokens}});
+  std::string out = "{\"tokens\":";
+  append_tokens(call, model, text, add_special, out, [&](const quern_token& t, std::string_view piece) {
+    const std::string id = std::to_string(t.id);
+    out += pieces ? "{\"id\":" + id + ",\"piece\":" + dump(Json(piece)) + '}' : id;
+  });
+  call.answer(out + '}');
 }
 
 void tokenize(Call& call) {
@@ -58,9 +74,20 @@ void tokenize(Call& call) {
     if (!prompts.contains(*name)) fields.refuse("prompt_name", "one of the model's prompts");
     prompt = prompts[*name].get<std::string>();
   }
-  Json all = Json::array();
-  for (const std::string& text : texts) all.push_back(tokens_json(*model, prompt + text, add_special));
-  call.answer(all);
+  std::string out = "[";
+  for (const std::string& text : texts) {
+    if (out.size() > 1) out += ',';
+    const std::string whole = prompt + text;
+    Characters characters(whole);
+    append_tokens(call, *model, whole, add_special, out, [&](const quern_token& t, std::string_view piece) {
+      const auto [start, stop] = characters.of(t.begin, t.end);
+      out += "{\"id\":" + std::to_string(t.id) + ",\"text\":" + dump(Json(piece)) +
+             (t.special ? ",\"special\":true,\"start\":null,\"stop\":null}"
+                        : ",\"special\":false,\"start\":" + std::to_string(start) +
+                              ",\"stop\":" + std::to_string(stop) + '}');
+    });
+  }
+  call.answer(out + ']');
 }
 
 std::string decoded(const ServedModel& model, const Fields& fields, const char* name, const Json& list,
@@ -82,13 +109,19 @@ void decode(Call& call) {
   const Json& value = fields.need("ids");
   if (!value.is_array()) fields.refuse("ids", "a list of token ids, or of such lists");
   Json all = Json::array();
+  size_t bytes = 0;
+  const auto add = [&](const Json& list) {
+    const auto turn = call.tokenizing();
+    all.push_back(decoded(*model, fields, "ids", list, skip_special));
+    call.check_answer(bytes += all.back().get_ref<const std::string&>().size());
+  };
   if (value.empty() || !value[0].is_array()) {
-    all.push_back(decoded(*model, fields, "ids", value, skip_special));
+    add(value);
   } else {
     check_batch(call, "ids", value.size());
     for (const Json& list : value) {
       if (!list.is_array()) fields.refuse("ids", "a list of token ids, or of such lists");
-      all.push_back(decoded(*model, fields, "ids", list, skip_special));
+      add(list);
     }
   }
   call.answer(all);
@@ -98,7 +131,9 @@ void detokenize(Call& call) {
   const Fields fields(call.body());
   const Json& value = fields.need("tokens");
   if (!value.is_array()) fields.refuse("tokens", "a list of token ids");
-  call.answer(Json{{"content", decoded(*any_model(call, fields), fields, "tokens", value, false)}});
+  const auto model = any_model(call, fields);  // which may have to be loaded: not in a turn of a CPU
+  const auto turn = call.tokenizing();
+  call.answer(Json{{"content", decoded(*model, fields, "tokens", value, false)}});
 }
 
 }  // namespace

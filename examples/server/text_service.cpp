@@ -22,9 +22,10 @@ Rows rows_of(const float* values, size_t rows, size_t width) {
 }
 
 // What each operation asks the scheduler for, and how its results come out.
-void submit(quern_text_scheduler* to, const Encode& e, const Arrays& a, const quern_request_options& options,
-            quern_text_request** request) {
+void submit(quern_text_scheduler* to, const Encode& e, const Arrays& a, const quern_adapter* adapter,
+            const quern_request_options& options, quern_text_request** request) {
   quern_embed_options o = quern_embed_options_default();
+  o.adapter = adapter;
   const auto text = [](const auto& s) { return s ? s->c_str() : nullptr; };
   o.pooling = e.pooling.empty() ? nullptr : e.pooling.c_str();
   o.normalize = e.normalize;
@@ -37,18 +38,20 @@ void submit(quern_text_scheduler* to, const Encode& e, const Arrays& a, const qu
   check(quern_text_scheduler_encode(to, a.texts.data(), a.lengths.data(), a.texts.size(), &o, e.outputs, &options,
                                     request));
 }
-void submit(quern_text_scheduler* to, const Classify& c, const Arrays& a, const quern_request_options& options,
-            quern_text_request** request) {
+void submit(quern_text_scheduler* to, const Classify& c, const Arrays& a, const quern_adapter* adapter,
+            const quern_request_options& options, quern_text_request** request) {
   quern_classify_options o = quern_classify_options_default();
+  o.adapter = adapter;
   o.raw = c.raw;
   o.long_texts = c.long_texts;
   o.max_length = c.max_length;
   check(quern_text_scheduler_classify(to, a.texts.data(), a.lengths.data(), a.pairs.data(), a.pair_lengths.data(),
                                       a.texts.size(), &o, &options, request));
 }
-void submit(quern_text_scheduler* to, const ClassifyTokens& c, const Arrays& a, const quern_request_options& options,
-            quern_text_request** request) {
+void submit(quern_text_scheduler* to, const ClassifyTokens& c, const Arrays& a, const quern_adapter* adapter,
+            const quern_request_options& options, quern_text_request** request) {
   quern_classify_options o = quern_classify_options_default();
+  o.adapter = adapter;
   o.long_texts = c.long_texts;
   check(quern_text_scheduler_classify_tokens(to, a.texts.data(), a.lengths.data(), a.texts.size(), &o, c.grouped,
                                              &options, request));
@@ -97,6 +100,7 @@ Refusal refusal_of(const QuernError& e) {
     case QUERN_UNSUPPORTED:
       return {Reason::validation, e.message};
     case QUERN_OUT_OF_MEMORY:
+      return {Reason::memory, e.message};
     case QUERN_OVERLOADED:
       return {Reason::overloaded, e.message};
     case QUERN_DEADLINE_EXCEEDED:
@@ -108,9 +112,9 @@ Refusal refusal_of(const QuernError& e) {
 
 TextService::TextService(const quern_model* model, quern_text_scheduler_options options, Metrics& metrics,
                          const std::string& name)
-    : batch_texts_(metrics.sizes("quern_batch_texts", "model=\"" + name + '"')),
-      batch_tokens_(metrics.sizes("quern_batch_tokens", "model=\"" + name + '"')),
-      tokens_(metrics.counter("quern_prompt_tokens_total", "model=\"" + name + '"')) {
+    : batch_texts_(metrics.sizes("quern_batch_texts", label("model", name))),
+      batch_tokens_(metrics.sizes("quern_batch_tokens", label("model", name))),
+      tokens_(metrics.counter("quern_prompt_tokens_total", label("model", name))) {
   options.on_batch = [](void* user, size_t texts, uint64_t tokens, double) {
     static_cast<TextService*>(user)->on_batch(texts, tokens);
   };
@@ -136,7 +140,8 @@ void TextService::run(TextJob& job, const Patience& patience) {
   quern_request_options options = quern_request_options_default();
   options.timeout_ms = patience.timeout_ms();
   quern_text_request* made = nullptr;
-  std::visit([&](const auto& o) { submit(scheduler_.get(), o, Arrays(job.texts), options, &made); }, job.operation);
+  std::visit([&](const auto& o) { submit(scheduler_.get(), o, Arrays(job.texts), job.adapter, options, &made); },
+             job.operation);
   const TextRequestHandle request(made);
   for (int done = 0; !done;) {
     check(quern_text_request_wait(made, kLookMs, &done));
@@ -155,6 +160,9 @@ void TextService::run(TextJob& job, const Patience& patience) {
   check(quern_text_request_times(made, &queued, &computed));
   job.queue_ms = queued * 1000;
   job.compute_ms = computed * 1000;
+  double tokenized = 0;
+  check(quern_text_request_tokenize_time(made, &tokenized));
+  job.tokenization_ms = tokenized * 1000;
 }
 
 }  // namespace server

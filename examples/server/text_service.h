@@ -59,8 +59,10 @@ struct TextOutput {
 struct TextJob {
   Operation operation;
   std::vector<TextInput> texts;
-  std::vector<TextOutput> outputs;      // as many
-  double queue_ms = 0, compute_ms = 0;  // until its first text ran; of the calls that it was in
+  const quern_adapter* adapter = nullptr;  // of all; null: none
+  std::vector<TextOutput> outputs;         // as many
+  // Until its first text ran; of the calls that it was in; and of the tokenizer for its texts, within that.
+  double queue_ms = 0, compute_ms = 0, tokenization_ms = 0;
 };
 
 class TextService {
@@ -73,6 +75,7 @@ class TextService {
   // once the client has gone.
   void run(TextJob& job, const Patience& patience);
   quern_text_scheduler_stats stats() const;
+  int threads() const { return quern_text_scheduler_threads(scheduler_.get()); }  // that the system started
 
  private:
   void on_batch(size_t texts, uint64_t tokens);

@@ -159,11 +159,12 @@ struct BlockPanels {
       }
     }
     unrolled<run>([&]<int i>() QUERN_INLINED {
+      constexpr bool begins = i == 0 && !S::wide4;
       typename S::W4 w[P];
       QUERN_UNROLL for (int p = 0; p < P; ++p) w[p] = all.template get<q0 + i>(p);
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         const auto four = S::broadcast4(quad_at<S>(x + r * row_bytes<S>(K), K, g, q0 + i));
-        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = chain4 < S, i == 0 && !S::wide4 > (acc[r][p], w[p], four);
+        QUERN_UNROLL for (int p = 0; p < P; ++p) acc[r][p] = chain4<S, begins>(acc[r][p], w[p], four);
       }
     });
     QUERN_UNROLL for (int r = 0; r < R; ++r) {

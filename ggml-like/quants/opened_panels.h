@@ -59,8 +59,7 @@ struct OpenedPanels {
                        int64_t stride) {
     const size_t x_bytes = T::template row_bytes<S>(w.K);
     for (int64_t m = 0; m < M; m += block_rows) {
-      const Epilogue rest{e.bias, e.activation, e.residual ? e.residual + m * e.residual_stride : nullptr,
-                          e.residual_stride};
+      const Epilogue rest = from_row<S>(e, m);
       for (int64_t n = 0; n < N; n += 16)
         panel(rows + m * x_bytes, x_bytes, M - m < block_rows ? M - m : block_rows, w, n0 + n, N - n < 16 ? N - n : 16,
               from_column<S>(rest, n), y + m * stride + n, stride);

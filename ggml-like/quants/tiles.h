@@ -76,8 +76,9 @@ QUERN_INLINE typename S::AccS chain_s(typename S::AccS acc, typename S::WS w, ty
 
 // Of codes that are read once, and in order: prefetchers stop at the ends of pages, which is 0 to 4 % of generating.
 template <class S>
-QUERN_INLINE void prefetch_ahead(const uint8_t* codes, int64_t bytes) {
-  for (int64_t line = 0; line < bytes; line += 64) __builtin_prefetch(codes + 3072 + line, 0, 2);
+QUERN_INLINE void prefetch_ahead(const void* codes, int64_t bytes) {
+  for (int64_t line = 0; line < bytes; line += 64)
+    __builtin_prefetch(static_cast<const char*>(codes) + 3072 + line, 0, 2);
 }
 
 }  // namespace quern

@@ -2,7 +2,7 @@
 #ifndef QUERN_EMBED_H
 #define QUERN_EMBED_H
 
-#include "model.h"
+#include "adapter.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -11,14 +11,14 @@ extern "C" {
 /* ---- embeddings ---- */
 
 /* n_threads: 0 for quern_usable_cpus(), else 1 to 1024. */
-QUERN_API quern_status quern_session_new(const quern_model *model, int n_threads, quern_session **session);
-QUERN_API void quern_session_free(quern_session *session);
-QUERN_API int quern_session_threads(const quern_session *session);
+QUERN_API quern_status quern_session_new(const quern_model* model, int n_threads, quern_session** session);
+QUERN_API void quern_session_free(quern_session* session);
+QUERN_API int quern_session_threads(const quern_session* session);
 
 /* What becomes of a text that is longer than max_length. */
 typedef enum quern_long_texts {
   QUERN_LONG_ERROR = 0,      /* QUERN_BAD_ARGUMENT, which names the text */
-  QUERN_LONG_TRUNCATE = 1,   /* its end is cut off, and it is counted */
+  QUERN_LONG_TRUNCATE = 1,   /* its end (its start, where the tokenizer's file says so) is cut off, and it is counted */
   QUERN_LONG_CHUNK_MEAN = 2, /* its pieces of max_length go through alone; their vectors' mean, weighted by tokens */
   QUERN_LONG_CHUNKS = 3      /* a vector for each piece: quern_encode only */
 } quern_long_texts;
@@ -31,21 +31,24 @@ typedef struct quern_text_info {
 } quern_text_info;
 
 /* The poolings that options may name: the name of one, NULL out of range. */
-QUERN_API const char *quern_pooling_mode(size_t i);
+QUERN_API const char* quern_pooling_mode(size_t i);
 
 typedef struct quern_embed_options {
   size_t size;
-  const char *pooling;  /* NULL: the model's; else one of quern_pooling_mode */
-  int normalize;        /* -1: the model's; 0: never; 1: to length 1 */
-  int64_t dimensions;   /* 0: all; else vectors are cut to so many, and normalized again if they were */
-  const char *prompt;   /* put before every text ("": nothing); NULL: what the next two say, else the model's default prompt */
-  int64_t max_length;   /* 0: the model's; else the limit of a text's tokens, special ones included */
-  int long_texts;       /* quern_long_texts; QUERN_LONG_TRUNCATE by default */
-  int64_t first_text;   /* the number that error messages give to the first text: 1 by default */
-  const char *prompt_name; /* NULL, or the name of one of the model's prompts */
-  const char *input_type;  /* NULL, or query or document: the model's prompt for such texts, where it has one */
-  int64_t overlap;         /* tokens that neighbouring pieces of a long text share: 0 by default */
-  quern_text_info *info;   /* NULL, or room for one entry per text, which the call fills in */
+  const char* pooling; /* NULL: the model's; else one of quern_pooling_mode */
+  int normalize;       /* -1: the model's; 0: never; 1: to length 1 */
+  int64_t dimensions;  /* 0: all; else vectors are cut to so many, and normalized again if they were */
+  const char*
+      prompt; /* put before every text ("": nothing); NULL: what the next two say, else the model's default prompt */
+  int64_t max_length;           /* 0: the model's; else the limit of a text's tokens, special ones included */
+  int long_texts;               /* quern_long_texts; QUERN_LONG_TRUNCATE by default */
+  int64_t first_text;           /* the number that error messages give to the first text: 1 by default */
+  const char* prompt_name;      /* NULL, or the name of one of the model's prompts */
+  const char* input_type;       /* NULL, or query or document: the model's prompt for such texts, where it has one */
+  int64_t overlap;              /* tokens that neighbouring pieces of a long text share: 0 by default */
+  quern_text_info* info;        /* NULL, or room for one entry per text, which the call fills in */
+  const quern_adapter* adapter; /* NULL, or what all texts go through with */
+  const quern_adapter* const* adapters; /* NULL, or one for each text, NULL among them for none; in place of adapter */
 } quern_embed_options;
 QUERN_API quern_embed_options quern_embed_options_default(void);
 
@@ -58,45 +61,45 @@ typedef struct quern_embed_stats {
 } quern_embed_stats;
 
 /* Floats of one vector under these options. */
-QUERN_API quern_status quern_embed_width(quern_session *session, const quern_embed_options *options, int64_t *width);
+QUERN_API quern_status quern_embed_width(quern_session* session, const quern_embed_options* options, int64_t* width);
 
 /* Vectors of n texts.
  *
  * texts    n pointers; text i has lengths[i] bytes.
  * options  may be NULL.
  * out      n rows of quern_embed_width floats, in the texts' order; out_len is its capacity in floats, too small is
- *          QUERN_BAD_ARGUMENT. A row is the same to the bit whatever the other texts, their order and the number of threads.
- * stats    may be NULL; counts are added to what it holds.
- * On failure `out` is unspecified. */
-QUERN_API quern_status quern_embed(quern_session *session, const char *const *texts, const size_t *lengths, size_t n,
-                                   const quern_embed_options *options, float *out, size_t out_len,
-                                   quern_embed_stats *stats);
+ *          QUERN_BAD_ARGUMENT. A row is the same to the bit whatever the other texts, their order and the number of
+ * threads. stats    may be NULL; counts are added to what it holds. On failure `out` is unspecified. */
+QUERN_API quern_status quern_embed(quern_session* session, const char* const* texts, const size_t* lengths, size_t n,
+                                   const quern_embed_options* options, float* out, size_t out_len,
+                                   quern_embed_stats* stats);
 
-/* As quern_embed, from token ids: text i is the lengths[i] ids at ids[i], special tokens included; no prompt is put before
- * it. An id that the model does not have is QUERN_BAD_ARGUMENT. */
-QUERN_API quern_status quern_embed_ids(quern_session *session, const int32_t *const *ids, const size_t *lengths, size_t n,
-                                       const quern_embed_options *options, float *out, size_t out_len,
-                                       quern_embed_stats *stats);
+/* As quern_embed, from token ids: text i is the lengths[i] ids at ids[i], special tokens included; no prompt is put
+ * before it. An id that the model does not have is QUERN_BAD_ARGUMENT. */
+QUERN_API quern_status quern_embed_ids(quern_session* session, const int32_t* const* ids, const size_t* lengths,
+                                       size_t n, const quern_embed_options* options, float* out, size_t out_len,
+                                       quern_embed_stats* stats);
 
 /* ---- several outputs from one pass ---- */
 
 typedef struct quern_encoded quern_encoded;
-/* outputs: what is wanted of quern_model_outputs' DENSE, SPARSE and MULTI_VECTOR, or-ed, and QUERN_STATES, which every model with
- * hidden states has. options and stats as in quern_embed; pooling, normalize and dimensions are about dense vectors. Free *encoded
- * with quern_encoded_free. */
-QUERN_API quern_status quern_encode(quern_session *session, const char *const *texts, const size_t *lengths, size_t n,
-                                    const quern_embed_options *options, unsigned outputs, quern_encoded **encoded,
-                                    quern_embed_stats *stats);
-QUERN_API void quern_encoded_free(quern_encoded *encoded);
+/* outputs: what is wanted of quern_model_outputs' DENSE, SPARSE and MULTI_VECTOR, or-ed, and QUERN_STATES, which every
+ * model with hidden states has. options and stats as in quern_embed; pooling, normalize and dimensions are about dense
+ * vectors. Free *encoded with quern_encoded_free. */
+QUERN_API quern_status quern_encode(quern_session* session, const char* const* texts, const size_t* lengths, size_t n,
+                                    const quern_embed_options* options, unsigned outputs, quern_encoded** encoded,
+                                    quern_embed_stats* stats);
+QUERN_API void quern_encoded_free(quern_encoded* encoded);
 /* Of text i < n; pointers are valid until `encoded` is freed. What was not asked for has no rows.
  * dense: *rows vectors, one, or, with QUERN_LONG_CHUNKS, one for each piece.
  * sparse: how many ids and weights there are, by falling weight; all weights are above 0.
  * multi_vector: *rows vectors of *width values and length 1, one for each token but the first.
  * states: *rows vectors of *width values, one for each token, special ones too, as they are. */
-QUERN_API const float *quern_encoded_dense(const quern_encoded *encoded, size_t i, size_t *rows, size_t *width);
-QUERN_API size_t quern_encoded_sparse(const quern_encoded *encoded, size_t i, const int32_t **ids, const float **weights);
-QUERN_API const float *quern_encoded_multi_vector(const quern_encoded *encoded, size_t i, size_t *rows, size_t *width);
-QUERN_API const float *quern_encoded_states(const quern_encoded *encoded, size_t i, size_t *rows, size_t *width);
+QUERN_API const float* quern_encoded_dense(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width);
+QUERN_API size_t quern_encoded_sparse(const quern_encoded* encoded, size_t i, const int32_t** ids,
+                                      const float** weights);
+QUERN_API const float* quern_encoded_multi_vector(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width);
+QUERN_API const float* quern_encoded_states(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width);
 
 /* ---- classification and reranking ---- */
 
@@ -104,23 +107,26 @@ typedef struct quern_classify_options {
   size_t size;
   int raw;            /* 1: scores before the model's activation (logits); 0: after it */
   int64_t max_length; /* 0: the model's; else the limit of a text's or pair's tokens */
-  int long_texts;     /* QUERN_LONG_ERROR or QUERN_LONG_TRUNCATE, which cuts the longer text of a pair first; the default */
-  int64_t first_text; /* as in quern_embed_options */
-  quern_text_info *info; /* likewise */
+  int long_texts; /* QUERN_LONG_ERROR or QUERN_LONG_TRUNCATE, which cuts the longer text of a pair first; the default */
+  int64_t first_text;                   /* as in quern_embed_options */
+  quern_text_info* info;                /* likewise */
+  const quern_adapter* adapter;         /* likewise */
+  const quern_adapter* const* adapters; /* likewise */
 } quern_classify_options;
 QUERN_API quern_classify_options quern_classify_options_default(void);
 
 /* Scores of all labels for n texts, or, where pairs is not NULL, for the pairs (texts[i], pairs[i]). scores: n rows of
  * quern_model_labels floats; scores_len: its capacity in floats. stats may be NULL. */
-QUERN_API quern_status quern_classify(quern_session *session, const char *const *texts, const size_t *lengths,
-                                      const char *const *pairs, const size_t *pair_lengths, size_t n,
-                                      const quern_classify_options *options, float *scores, size_t scores_len,
-                                      quern_embed_stats *stats);
+QUERN_API quern_status quern_classify(quern_session* session, const char* const* texts, const size_t* lengths,
+                                      const char* const* pairs, const size_t* pair_lengths, size_t n,
+                                      const quern_classify_options* options, float* scores, size_t scores_len,
+                                      quern_embed_stats* stats);
 
-/* How well each of n texts answers the query, by a model with one label (a cross-encoder): n scores, higher is better. */
-QUERN_API quern_status quern_rerank(quern_session *session, const char *query, size_t query_length,
-                                    const char *const *texts, const size_t *lengths, size_t n,
-                                    const quern_classify_options *options, float *scores, quern_embed_stats *stats);
+/* How well each of n texts answers the query, by a model with one label (a cross-encoder): n scores, higher is better.
+ */
+QUERN_API quern_status quern_rerank(quern_session* session, const char* query, size_t query_length,
+                                    const char* const* texts, const size_t* lengths, size_t n,
+                                    const quern_classify_options* options, float* scores, quern_embed_stats* stats);
 
 typedef struct quern_span {
   size_t begin, end; /* bytes of the text */
@@ -128,14 +134,15 @@ typedef struct quern_span {
   float score;       /* of the label; of several tokens the mean */
 } quern_span;
 typedef struct quern_spans quern_spans;
-/* The labelled parts of n texts (named entities). grouped: 1: tokens side by side with one label are one span, where B- begins
- * another, and spans of the label "O" are left out; 0: one span per token, special tokens left out. Free with quern_spans_free. */
-QUERN_API quern_status quern_classify_tokens(quern_session *session, const char *const *texts, const size_t *lengths,
-                                             size_t n, const quern_classify_options *options, int grouped,
-                                             quern_spans **spans, quern_embed_stats *stats);
-QUERN_API void quern_spans_free(quern_spans *spans);
+/* The labelled parts of n texts (named entities). grouped: 1: tokens side by side with one label are one span, where B-
+ * begins another, and spans of the label "O" are left out; 0: one span per token, special tokens left out. Free with
+ * quern_spans_free. */
+QUERN_API quern_status quern_classify_tokens(quern_session* session, const char* const* texts, const size_t* lengths,
+                                             size_t n, const quern_classify_options* options, int grouped,
+                                             quern_spans** spans, quern_embed_stats* stats);
+QUERN_API void quern_spans_free(quern_spans* spans);
 /* Those of text i < n, in order; *count of them. */
-QUERN_API const quern_span *quern_spans_of(const quern_spans *spans, size_t i, size_t *count);
+QUERN_API const quern_span* quern_spans_of(const quern_spans* spans, size_t i, size_t* count);
 
 #ifdef __cplusplus
 }

@@ -9,8 +9,8 @@ extern "C" {
 #endif
 
 /* path: a model file made by quern_convert (or llama.cpp, of a supported architecture), a Hugging Face folder with
- * safetensors weights, or a repo id ("org/name" or "org/name@revision") in the local Hub cache. A model file is mapped, not
- * read: loading takes milliseconds, and processes share its memory. */
+ * safetensors weights, or a name (hub.h) whose files are whole in the local Hub cache, as they are: quern_hub_model gives the
+ * converted one, and downloads. A model file is mapped, not read: loading takes milliseconds, and processes share its memory. */
 QUERN_API quern_status quern_model_load(const char *path, quern_model **model);
 /* Sessions that still use the model keep it alive. */
 QUERN_API void quern_model_free(quern_model *model);

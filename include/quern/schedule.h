@@ -106,6 +106,8 @@ QUERN_API quern_status quern_text_request_scores(quern_text_request *request, fl
 QUERN_API quern_status quern_text_request_spans(quern_text_request *request, quern_spans **spans);
 QUERN_API quern_status quern_text_request_times(const quern_text_request *request, double *queue_seconds,
                                                 double *compute_seconds);
+/* Of that, what the tokenizer took for all its texts, which several threads may have shared. */
+QUERN_API quern_status quern_text_request_tokenize_time(const quern_text_request *request, double *seconds);
 
 /* ---- generation ---- */
 

@@ -11,7 +11,8 @@ extern "C" {
 typedef struct quern_tokenize_options {
   size_t size;
   int add_special;   /* 1: with the special tokens, [CLS] and so on */
-  int64_t max_length; /* cut to so many tokens, special ones included; 0: the model's max_length; -1: never cut */
+  int64_t max_length; /* cut to so many tokens, special ones included, on the side that the model's files name; 0: the model's
+                       * max_length; -1: never cut */
 } quern_tokenize_options;
 QUERN_API quern_tokenize_options quern_tokenize_options_default(void);
 

@@ -9,6 +9,7 @@
 #include "error.h"
 #include "generation/prompt_lookup.h"
 #include "generation/prompt_shares.h"
+#include "io/available_memory.h"
 #include "model_cost.h"
 
 namespace quern {
@@ -18,6 +19,7 @@ constexpr int64_t kDefaultContext = 4096, kMostSequences = 4096;
 constexpr double kAttentionSlowness = 2.8;  // time of its multiply-accumulates, of that of the weights': 8-bit products
 constexpr int64_t kLeastRoom = 32;          // for prompts beside generating sequences
 constexpr int64_t kLogitRows = 64;          // computed together: bounds their memory
+constexpr uint64_t kLeastSpare = uint64_t{128} << 20;
 
 std::string mib(uint64_t bytes) {
   return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
@@ -25,7 +27,19 @@ std::string mib(uint64_t bytes) {
 
 }  // namespace
 
+uint64_t kv_room(const LoadedModel& model) {
+  const uint64_t free = available_memory();
+  if (free == 0) return UINT64_MAX;
+  const uint64_t others = mapped_bytes(model) + MemoryPromise::in_all();
+  const uint64_t room = free - std::min(free, others);
+  return room - std::min(room, std::max(room / 8, kLeastSpare));
+}
+
 KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options) {
+  return of(model, options, options.kv_memory > 0 ? 0 : kv_room(model));
+}
+
+KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options, uint64_t room) {
   KvShape shape = model.model->language_head().kv;
   if (shape.layers == 0)
     throw Error(Status::unsupported, model.path + ": this model generates no text: it is an encoder");
@@ -41,10 +55,23 @@ KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options) {
     throw Error(Status::bad_argument, "sequences: expected 1 to " + std::to_string(kMostSequences) + ", found " +
                                           std::to_string(options.sequences));
   plan.page_bytes = model.device->kv_page_bytes(shape);
-  const int64_t one = pages_of(plan.context);
-  plan.pages = one * options.sequences;
-  if (options.kv_memory > 0)
-    plan.pages = std::min<int64_t>(plan.pages, static_cast<int64_t>(options.kv_memory / plan.page_bytes));
+  int64_t one = pages_of(plan.context);
+  const uint64_t allowed = options.kv_memory > 0 ? options.kv_memory : room;
+  const int64_t fit = static_cast<int64_t>(std::min<uint64_t>(allowed / plan.page_bytes, INT32_MAX));
+  if (options.context == 0 && fit < one && fit >= pages_of(kLeastContext)) {
+    one = fit;
+    plan.context = one * kPageTokens;
+  }
+  if (options.kv_memory == 0) {
+    if (fit < one)
+      throw Error(Status::bad_argument, "context: keys and values of one sequence of " + std::to_string(plan.context) +
+                                            " tokens need " + mib(plan.page_bytes * static_cast<uint64_t>(one)) +
+                                            ", and beside the weights there is room for " + mib(room) +
+                                            "; choose a smaller context or kv_type i8, or say how much with kv_memory");
+    plan.pages = std::min(one * options.sequences, fit);
+    return plan;
+  }
+  plan.pages = std::min(one * options.sequences, fit);
   if (plan.pages < one)
     throw Error(Status::bad_argument, "kv_memory: keys and values of one sequence of " + std::to_string(plan.context) +
                                           " tokens need " + mib(plan.page_bytes * static_cast<uint64_t>(one)) +
@@ -59,6 +86,11 @@ KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options) {
   return plan;
 }
 
+// Keys and values depend on the adapter.
+static uint64_t root_key(const Request& request) {
+  return request.prefix_key + (request.adapter ? request.adapter->number() * 0x9E3779B97F4A7C15u : 0);
+}
+
 struct Generator::Running {
   int64_t id;
   std::vector<int32_t> tokens;  // prompt and answer
@@ -67,6 +99,7 @@ struct Generator::Running {
   std::vector<int32_t> pages;
   size_t remembered = 0;  // pages that others may find
   PagePool::Place place;
+  std::shared_ptr<const Adapter> adapter;
   Sampler sampler;
   bool ignore_end;
   int speculate;
@@ -75,13 +108,14 @@ struct Generator::Running {
   bool answers = false;        // this pass ends with its last token
   Finish finish = Finish::none;
 
-  Running(int64_t number, Request&& request, int64_t context, size_t n_vocab)
+  Running(int64_t number, Request&& request, std::unique_ptr<GrammarState> grammar, int64_t context, size_t n_vocab)
       : id(number),
         tokens(std::move(request.prompt)),
         prompt(tokens.size()),
         most(request.max_tokens < 0 ? context : std::min(context, static_cast<int64_t>(prompt) + request.max_tokens)),
-        place(PagePool::root(request.prefix_key)),
-        sampler(request.sampling, n_vocab, std::move(request.grammar_state)),
+        place(PagePool::root(root_key(request))),
+        adapter(std::move(request.adapter)),
+        sampler(request.sampling, n_vocab, std::move(grammar)),
         ignore_end(request.ignore_end),
         speculate(request.speculate) {
     sampler.accept_prompt(tokens);
@@ -99,6 +133,7 @@ Generator::Generator(std::shared_ptr<const LoadedModel> model, const GeneratorOp
       vocabulary_(static_cast<size_t>(model_->model->vocabulary())),
       options_(options),
       plan_(KvPlan::of(*model_, options)),
+      promise_(plan_.bytes()),
       pool_(options.threads > 0 ? options.threads : usable_cpus()),
       op_(model_->device->ops({.pool = &pool_})),
       cache_(model_->device->kv_cache({options.kv_type, head_.kv.layers, head_.kv.heads, head_.kv.d}, plan_.pages)),
@@ -118,7 +153,7 @@ void Generator::check(std::span<const int32_t> prompt) const {
                                             std::to_string(id));
 }
 
-int64_t Generator::add(Request request) {
+int64_t Generator::add(Request request, std::unique_ptr<GrammarState> grammar) {
   check(request.prompt);
   if (static_cast<int64_t>(request.prompt.size()) >= plan_.context)
     throw Error(Status::bad_argument, "prompt: expected fewer than the context's " + std::to_string(plan_.context) +
@@ -127,9 +162,11 @@ int64_t Generator::add(Request request) {
     throw Error(Status::bad_argument, "max_tokens: expected -1 or more, found " + std::to_string(request.max_tokens));
   if (request.speculate < 0 || request.speculate > 16)
     throw Error(Status::bad_argument, "speculate: expected 0 to 16, found " + std::to_string(request.speculate));
+  if (request.adapter && &request.adapter->model() != model_.get())
+    throw Error(Status::bad_argument, "adapter: was loaded for another model; load it for this one");
   if (static_cast<int64_t>(running_.size()) >= options_.sequences)
     throw Error(Status::bad_argument, "all " + std::to_string(options_.sequences) + " sequences are running");
-  auto r = std::make_unique<Running>(next_, std::move(request), plan_.context, vocabulary_);
+  auto r = std::make_unique<Running>(next_, std::move(request), std::move(grammar), plan_.context, vocabulary_);
   running_.reserve(running_.size() + 1);  // nothing may be thrown once pages are taken
   r->pages.reserve(static_cast<size_t>(pages_of(r->most)));
   if (options_.reuse_prefixes) reuse(*r);
@@ -186,6 +223,10 @@ bool Generator::reserve(Running& r, int64_t tokens) {
     const int32_t page = pages_.take();
     if (page < 0) return false;
     cache_->clear(page);
+    if (page >= touched_) {
+      promise_.took(plan_.page_bytes * static_cast<uint64_t>(page + 1 - touched_));
+      touched_ = page + 1;
+    }
     r.pages.push_back(page);
   }
   return true;
@@ -210,7 +251,11 @@ bool Generator::pack_tokens(Running& r, int64_t most) {
   if (r.draft.size() > room) r.draft.resize(room);
   const int64_t all = n + static_cast<int64_t>(r.draft.size());
   const auto from = r.tokens.begin() + static_cast<int64_t>(r.kept);
-  texts_.push_back({static_cast<int64_t>(ids_.size()), all, static_cast<int64_t>(r.kept), r.pages.data()});
+  texts_.push_back({.first = static_cast<int64_t>(ids_.size()),
+                    .length = all,
+                    .past = static_cast<int64_t>(r.kept),
+                    .pages = r.pages.data(),
+                    .changes = r.adapter ? &r.adapter->changes() : nullptr});
   ids_.insert(ids_.end(), from, from + n);
   ids_.insert(ids_.end(), r.draft.begin(), r.draft.end());
   r.kept += static_cast<size_t>(n);
@@ -229,8 +274,9 @@ bool Generator::pack(std::vector<Generated>& out) {
       return true;
     }
     fail(r,
-         "the KV cache is full: " + mib(plan_.page_bytes * static_cast<uint64_t>(plan_.pages)) +
-             " hold no more tokens of all sequences together",
+         Error(Status::out_of_memory,
+               "the KV cache is full: " + mib(plan_.page_bytes * static_cast<uint64_t>(plan_.pages)) +
+                   " hold no more tokens of all sequences together"),
          out);
     return false;
   };
@@ -286,10 +332,10 @@ bool Generator::take(Running& r, const Sampler::Choice& choice, std::vector<Gene
   return r.finish == Finish::none;
 }
 
-void Generator::fail(Running& r, const std::string& message, std::vector<Generated>& out) {
+void Generator::fail(Running& r, const Error& error, std::vector<Generated>& out) {
   r.finish = Finish::error;
   release(r);  // now: the next one in this pass may need its pages
-  out.push_back({r.id, -1, 0, {}, Finish::error, message});
+  out.push_back({r.id, -1, 0, {}, Finish::error, error.message, error.status});
 }
 
 // The tokens that follow from a sequence's logits: one, and one more for each draft token that was right.
@@ -307,7 +353,7 @@ void Generator::choose(Running& r, std::span<const float> logits, std::vector<Ge
       ++stats_.accepted_tokens;
     }
   } catch (const Error& e) {
-    fail(r, e.what(), out);
+    fail(r, e, out);
   }
 }
 
@@ -349,7 +395,7 @@ void Generator::score(std::span<const int32_t> tokens, size_t first,
                                           " tokens, found " + std::to_string(tokens.size()));
   Request request;
   request.prompt.assign(tokens.begin(), tokens.end());
-  Running r(0, std::move(request), plan_.context, vocabulary_);
+  Running r(0, std::move(request), nullptr, plan_.context, vocabulary_);
   struct Release {
     Generator& generator;
     Running& running;

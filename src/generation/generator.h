@@ -7,8 +7,11 @@
 #include <string>
 #include <vector>
 
+#include "adapters/adapter.h"
+#include "error.h"
 #include "generation/bandwidth.h"
 #include "generation/drafter.h"
+#include "generation/memory_promise.h"
 #include "generation/page_pool.h"
 #include "kv_cache.h"
 #include "loaded_model.h"
@@ -22,11 +25,17 @@ struct GeneratorOptions {
   int64_t context = 0;    // tokens of a sequence, prompt and answer; 0: the model's, but at most 4096
   int64_t sequences = 1;  // that may run at once
   KvType kv_type = KvType::f16;
-  uint64_t kv_memory = 0;  // bytes that kept keys and values may take; 0: what `sequences` full contexts need
+  uint64_t kv_memory = 0;  // bytes that kept keys and values may take; 0: what `sequences` full contexts need, or what
+                           // memory there is, if that is less
   int64_t chunk = 512;     // tokens of prompts in one pass, fewer where they follow long ones, which takes more time; a
                            // quarter of it, but 32, while others are generating
   bool reuse_prefixes = true;  // prompts that begin like earlier ones skip what is still kept
 };
+
+constexpr int64_t kLeastContext = 512;
+// Memory for keys and values beside a model's weights and what other generators of this process were promised, with
+// some left for a pass's own values and whatever else runs. UINT64_MAX: not known.
+uint64_t kv_room(const LoadedModel& model);
 
 // The memory of `pages` pages and what it is for; made before anything is allocated.
 struct KvPlan {
@@ -34,8 +43,11 @@ struct KvPlan {
   uint64_t page_bytes = 0;
   uint64_t bytes() const { return page_bytes * static_cast<uint64_t>(pages); }
   int64_t tokens() const { return pages * kPageTokens; }  // that there is room for, of all sequences together
-  // Throws Error{bad_argument} when the context is beyond the model's or kv_memory holds less than one context, saying
-  // how much is needed; {unsupported} for a model that is no decoder.
+  // room: memory for them where options.kv_memory is 0, as kv_room() has it. A context that nobody asked for becomes as
+  // short as it lets one be, down to kLeastContext. Throws Error{bad_argument} when the context is beyond the model's,
+  // or kv_memory or the room hold less than one context, saying how much is needed; {unsupported} for a model that is
+  // no decoder.
+  static KvPlan of(const LoadedModel& model, const GeneratorOptions& options, uint64_t room);
   static KvPlan of(const LoadedModel& model, const GeneratorOptions& options);
 };
 
@@ -45,13 +57,13 @@ struct Request {
   std::vector<int32_t> prompt;  // not empty
   int64_t max_tokens = -1;      // to generate; -1: until the context is full
   SamplingOptions sampling;
-  std::unique_ptr<GrammarState> grammar_state;             // null: anything may come
   bool ignore_end = false;                                 // end-of-generation tokens do not end it
   int speculate = 0;                                       // draft tokens in a pass; never changes what is generated
   std::function<std::unique_ptr<Drafter>()> make_drafter;  // what proposes them; null: prompt lookup
   // Kept prefixes are shared between sequences of one key alone: what else than tokens keys and values depend on, or
   // whose they are.
   uint64_t prefix_key = 0;
+  std::shared_ptr<const Adapter> adapter = nullptr;  // of the generator's model; has kept prefixes of its own
 };
 
 // What came of a sequence in one step. token -1: none, the sequence only ended.
@@ -62,6 +74,7 @@ struct Generated {
   std::vector<std::pair<int32_t, float>> top;
   Finish finish;
   std::string error;  // of Finish::error
+  Status status = Status::ok;
 };
 
 struct GeneratorStats {
@@ -84,7 +97,8 @@ class Generator {
 
   // The number of a new sequence. Throws Error{bad_argument}: an empty prompt, ids that the model has not, a prompt
   // that fills the context, options out of range, or more sequences than may run.
-  int64_t add(Request request);
+  // grammar: what the answer must match; null: anything may come.
+  int64_t add(Request request, std::unique_ptr<GrammarState> grammar = nullptr);
   void cancel(int64_t sequence);  // of a running one; others are ignored
   size_t running() const { return running_.size(); }
   bool runs(int64_t sequence) const;
@@ -115,13 +129,15 @@ class Generator {
   std::span<const float> logits(const Tensor& states, std::span<const int64_t> rows);
   void choose(Running& r, std::span<const float> logits, std::vector<Generated>& out);
   bool take(Running& r, const Sampler::Choice& choice, std::vector<Generated>& out);
-  void fail(Running& r, const std::string& message, std::vector<Generated>& out);
+  void fail(Running& r, const Error& error, std::vector<Generated>& out);
 
   std::shared_ptr<const LoadedModel> model_;
   LanguageHead head_;
   size_t vocabulary_;
   GeneratorOptions options_;
   KvPlan plan_;
+  MemoryPromise promise_;
+  int64_t touched_ = 0;  // of the pages, which are given out from the first on
   Pool pool_;
   std::unique_ptr<Ops> op_;
   std::unique_ptr<KvCache> cache_;

@@ -7,13 +7,15 @@ namespace quern {
 
 PagePool::PagePool(int64_t pages) : pages_(static_cast<size_t>(pages)) {
   for (int64_t page = pages; page-- > 0;) free_.push_back(static_cast<int32_t>(page));
+  for (size_t page = 0; page < pages_.size(); ++page)
+    pages_[page].node = others_.insert(others_.end(), static_cast<int32_t>(page));
 }
 
 int32_t PagePool::take() {
   if (free_.empty()) {
     if (idle_.empty()) return -1;
     const int32_t page = idle_.front();
-    idle_.pop_front();
+    others_.splice(others_.end(), idle_, idle_.begin());
     forget(page);
     free_.push_back(page);
   }
@@ -23,14 +25,14 @@ int32_t PagePool::take() {
   return page;
 }
 
-void PagePool::release(int32_t page) {
+void PagePool::release(int32_t page) noexcept {
   Page& p = pages_[static_cast<size_t>(page)];
   assert(p.owners > 0);
   if (--p.owners > 0) return;
   if (p.place == 0)
     free_.push_back(page);
   else
-    p.idle = idle_.insert(idle_.end(), page);
+    idle_.splice(idle_.end(), others_, p.node);
 }
 
 uint64_t PagePool::key(Place after, std::span<const int32_t> tokens) {
@@ -56,7 +58,7 @@ int32_t PagePool::find(Place after, std::span<const int32_t> tokens, Place& plac
   const int32_t page = known(after, tokens);
   if (page < 0) return -1;
   Page& p = pages_[static_cast<size_t>(page)];
-  if (p.owners++ == 0) idle_.erase(p.idle);
+  if (p.owners++ == 0) others_.splice(others_.end(), idle_, p.node);
   place = p.place;
   return page;
 }
@@ -65,10 +67,10 @@ PagePool::Place PagePool::remember(int32_t page, Place after, std::span<const in
   assert(tokens.size() == static_cast<size_t>(kPageTokens));
   if (const int32_t same = known(after, tokens); same >= 0) return pages_[static_cast<size_t>(same)].place;
   Page& p = pages_[static_cast<size_t>(page)];
+  index_.emplace(key(after, tokens), page);  // first: it may find no memory
   p.after = after;
   p.place = next_place_++;
   std::copy(tokens.begin(), tokens.end(), p.tokens.begin());
-  index_.emplace(key(after, tokens), page);
   return p.place;
 }
 

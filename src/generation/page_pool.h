@@ -18,7 +18,8 @@ class PagePool {
 
   // A page with one owner, whose content is unknown; -1 when all have owners. May forget a beginning to find one.
   int32_t take();
-  void release(int32_t page);  // by an owner; a page without owners is free, or remembered as long as nobody needs it
+  // By an owner; a page without owners is free, or remembered as long as nobody needs it.
+  void release(int32_t page) noexcept;
   int64_t available() const { return static_cast<int64_t>(free_.size() + idle_.size()); }
 
   // Where a text stands that has gone through page by page. All texts of a key begin at its root: those of different
@@ -35,7 +36,7 @@ class PagePool {
     int32_t owners = 0;
     Place after = 0, place = 0;  // place 0: not remembered
     std::array<int32_t, kPageTokens> tokens;
-    std::list<int32_t>::iterator idle;  // in idle_, while it has no owners and is remembered
+    std::list<int32_t>::iterator node;  // in idle_ while it has no owners and is remembered, else in others_
   };
   static uint64_t key(Place after, std::span<const int32_t> tokens);
   int32_t known(Place after, std::span<const int32_t> tokens) const;
@@ -43,7 +44,8 @@ class PagePool {
 
   std::vector<Page> pages_;
   std::vector<int32_t> free_;
-  std::list<int32_t> idle_;  // remembered pages without owners, the longest unused first
+  std::list<int32_t> idle_;    // remembered pages without owners, the longest unused first
+  std::list<int32_t> others_;  // the rest: giving a page back needs no memory
   std::unordered_multimap<uint64_t, int32_t> index_;
   Place next_place_ = 1;
 };

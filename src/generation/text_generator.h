@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "generation/generator.h"
+#include "sampling/grammar.h"
 #include "sampling/stop.h"
 
 namespace quern {
@@ -15,7 +16,11 @@ struct TextRequest : Request {
   bool include_stop = false;
   // What the answer must look like; at most one of the two.
   std::string grammar, json_schema;
+  std::shared_ptr<const Grammar> compiled;  // of it, in place of the text
+  std::vector<int32_t> shown;               // special tokens that are part of the text
 };
+// What a request's answer must look like; null: anything. On any thread: a large one takes a second. Throws Error.
+std::shared_ptr<const Grammar> compile_grammar(const TextRequest& request, const Tokenizer& tokenizer);
 
 // One token, or the end of a sequence without one.
 struct TextEvent {

@@ -96,6 +96,8 @@ class GgufReader {
   std::vector<std::string_view> get_strings(std::string_view key) const;
   template <class T>  // int32_t, uint32_t, float, uint8_t (also reads an i8 array)
   GgufArray<T> get_array(std::string_view key) const;
+  // An array of any integer type that fits: which one a writer takes is its own choice.
+  std::vector<int64_t> get_integers(std::string_view key) const;
 
   uint64_t get_uint_or(std::string_view key, uint64_t fallback) const { return has(key) ? get_uint(key) : fallback; }
   int64_t get_int_or(std::string_view key, int64_t fallback) const { return has(key) ? get_int(key) : fallback; }
@@ -118,6 +120,8 @@ class GgufReader {
   void read_tensor_table(class GgufCursor& cursor, uint64_t count);
   void read_alignment();
   void place_tensors(uint64_t end_of_table);
+  // A number of a key, or of its array. Throws Error bad_file for another type and for what does not fit.
+  int64_t as_int64(const GgufKey& key, GgufValueType type, const std::byte* bytes) const;
   [[noreturn]] void wrong_type(const GgufKey& key, const char* expected) const;
 
   std::span<const std::byte> bytes_;

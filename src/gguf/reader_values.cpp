@@ -126,15 +126,19 @@ uint64_t GgufReader::get_uint(std::string_view key) const {
   return value.bits;
 }
 
-int64_t GgufReader::get_int(std::string_view key) const {
-  const GgufKey& found = require_key(key);
-  const Integer value = load_integer(found.type, found.value.data());
-  if (!value.valid) wrong_type(found, "an integer");
+int64_t GgufReader::as_int64(const GgufKey& key, GgufValueType type, const std::byte* bytes) const {
+  const Integer value = load_integer(type, bytes);
+  if (!value.valid) wrong_type(key, key.type == GgufValueType::array ? "array of whole numbers" : "an integer");
   if (!value.negative && value.bits > static_cast<uint64_t>(std::numeric_limits<int64_t>::max())) {
-    throw Error(Status::bad_file, name_ + ": key '" + printable(key) + "' is " + std::to_string(value.bits) +
+    throw Error(Status::bad_file, name_ + ": key '" + printable(key.name) + "' is " + std::to_string(value.bits) +
                                       ", expected less than 2^63");
   }
   return static_cast<int64_t>(value.bits);
+}
+
+int64_t GgufReader::get_int(std::string_view key) const {
+  const GgufKey& found = require_key(key);
+  return as_int64(found, found.type, found.value.data());
 }
 
 double GgufReader::get_float(std::string_view key) const {
@@ -182,6 +186,15 @@ template GgufArray<int32_t> GgufReader::get_array<int32_t>(std::string_view) con
 template GgufArray<uint32_t> GgufReader::get_array<uint32_t>(std::string_view) const;
 template GgufArray<float> GgufReader::get_array<float>(std::string_view) const;
 template GgufArray<uint8_t> GgufReader::get_array<uint8_t>(std::string_view) const;
+
+std::vector<int64_t> GgufReader::get_integers(std::string_view key) const {
+  const GgufKey& found = require_key(key);
+  if (found.type != GgufValueType::array) wrong_type(found, "array of whole numbers");
+  std::vector<int64_t> out(static_cast<size_t>(found.count));
+  const uint64_t bytes = element_bytes(found);
+  for (size_t i = 0; i < out.size(); ++i) out[i] = as_int64(found, found.element, found.value.data() + i * bytes);
+  return out;
+}
 
 std::string gguf_type_text(const GgufKey& key) {
   if (key.type != GgufValueType::array) return type_name(key.type);

@@ -2,6 +2,7 @@
 #include "hub/hf_folder.h"
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 
 #include "hub/hf_chat.h"
@@ -9,7 +10,8 @@
 #include "hub/hf_json.h"
 #include "hub/hf_modules.h"
 #include "hub/hf_tokenizer.h"
-#include "hub/snapshot.h"
+#include "hub/repo_name.h"
+#include "hub/tokenizer_settings.h"
 #include "io/mapped_file.h"
 
 namespace quern {
@@ -22,46 +24,6 @@ constexpr const char* wanted_files =
 // Families whose positions come from a table of max_position_embeddings rows; the second counts from pad_id + 1.
 constexpr std::string_view table_families[] = {"bert", "distilbert", "electra", "deberta-v2"};
 constexpr std::string_view roberta_kin[] = {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet"};
-
-// The value of truncation.max_length near the head of tokenizer.json; stops there, the tokenizer reads the rest.
-class TruncationFinder : public nlohmann::json_sax<nlohmann::json> {
- public:
-  size_t max_length = 0;  // 0: none
-
-  bool null() override { return value(); }
-  bool boolean(bool) override { return value(); }
-  bool number_integer(int64_t) override { return value(); }
-  bool number_float(double, const std::string&) override { return value(); }
-  bool string(std::string&) override { return value(); }
-  bool binary(nlohmann::json::binary_t&) override { return value(); }
-  bool number_unsigned(uint64_t number) override {
-    if (inside_ && depth_ == 2 && key_ == "max_length") max_length = number <= max_tokens ? number : 0;
-    return value();
-  }
-  bool key(std::string& text) override {
-    key_ = text.substr(0, 16);
-    if (depth_ == 1) inside_ = key_ == "truncation";
-    return true;
-  }
-  bool start_object(size_t) override { return ++depth_ <= 64; }
-  bool start_array(size_t) override { return ++depth_ <= 64; }
-  bool end_object() override { return --depth_, value(); }
-  bool end_array() override { return --depth_, value(); }
-  bool parse_error(size_t, const std::string&, const nlohmann::json::exception&) override { return false; }
-
- private:
-  bool value() const { return !(inside_ && depth_ == 1); }  // false ends the parse: the field is complete
-
-  int depth_ = 0;
-  bool inside_ = false;
-  std::string key_;
-};
-
-size_t truncation_of(const std::string& tokenizer_json) {
-  TruncationFinder finder;
-  nlohmann::json::sax_parse(tokenizer_json, &finder);
-  return finder.max_length;
-}
 
 // A token limit; numbers beyond any model (10^30 is the usual one) mean that there is none.
 size_t token_limit(const JsonFile& file, const char* key) {
@@ -106,7 +68,8 @@ std::string base_name(const std::string& path) {
   return path.substr(path.rfind('/') + 1);
 }
 
-void read_lengths(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
+// truncation: what tokenizer.json says.
+void read_lengths(const HfFolder::ReadFile& read, const JsonFile& config, uint64_t truncation, HfFolder& folder) {
   const Limit positions = position_limit(config, folder.model_type);
   Limit chosen;
   if (const auto file = sentence_bert_config(read, folder)) {
@@ -129,8 +92,7 @@ void read_lengths(const HfFolder::ReadFile& read, const JsonFile& config, HfFold
     folder.decisions.push_back({"max_length", "unknown", "no file of the folder says"});
     return;
   }
-  const size_t truncation = truncation_of(folder.tokenizer_json);
-  if (truncation != 0 && truncation != chosen.tokens) {
+  if (truncation != 0 && truncation <= max_tokens && truncation != chosen.tokens) {
     chosen.source += " (tokenizer.json says " + std::to_string(truncation) + ")";
   }
   folder.decisions.push_back({"max_length", std::to_string(chosen.tokens), chosen.source});
@@ -195,6 +157,19 @@ void identify(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& 
   folder.decisions.push_back({"revision", commit, ".cache/huggingface/download/config.json.metadata"});
 }
 
+// What generation_config.json says of sampling, field by field.
+void read_sampling_defaults(const JsonFile& file, HfFolder& folder) {
+  std::string given;
+  for (const SamplingField& field : sampling_fields) {
+    const nlohmann::json* found = file.find(field.name);
+    if (!found || found->is_null()) continue;
+    const double value = found->is_number() ? found->get<double>() : NAN;
+    if (!set_sampling(folder.sampling, field, value)) file.wrong(field.name, "a number in its range");
+    given += (given.empty() ? "" : ", ") + std::string(field.name) + " " + found->dump();
+  }
+  if (!given.empty()) folder.decisions.push_back({"sampling", given, file.name()});
+}
+
 // eos_token_id: a number or a list of them.
 void read_end_tokens(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
   std::vector<int32_t> ids;
@@ -210,7 +185,10 @@ void read_end_tokens(const HfFolder::ReadFile& read, const JsonFile& config, HfF
     }
     folder.decisions.push_back({"end_tokens", list.dump(), file.name() + ": eos_token_id"});
   };
-  if (const auto file = read_json(folder.dir, read, "generation_config.json")) take(*file);
+  if (const auto file = read_json(folder.dir, read, "generation_config.json")) {
+    take(*file);
+    read_sampling_defaults(*file, folder);
+  }
   if (ids.empty()) take(config);
   folder.end_tokens.insert(ids.begin(), ids.end());
 }
@@ -229,17 +207,19 @@ std::string require_file(const HfFolder::ReadFile& read, const HfFolder& folder,
   throw Error(Status::not_found, folder.dir + ": " + file + " is missing; " + wanted_files);
 }
 
-void read_tokenizer(const HfFolder::ReadFile& read, HfFolder& folder) {
+// How many tokens tokenizer.json would cut to; 0: it does not say.
+uint64_t read_tokenizer(const HfFolder::ReadFile& read, HfFolder& folder) {
   for (const std::string& path :
        {join_path(folder.transformer_folder, "tokenizer.json"), std::string("tokenizer.json")}) {
     if (std::optional<std::string> text = read(path, max_tokenizer_bytes)) {
       folder.tokenizer_json = std::move(*text);
-      return;
+      return apply_tokenizer_settings(read, folder);
     }
   }
   std::optional<std::string> built = build_tokenizer_json(read, folder);
   if (!built) throw Error(Status::not_found, folder.dir + ": tokenizer.json is missing; " + wanted_files);
   folder.tokenizer_json = std::move(*built);
+  return 0;
 }
 
 }  // namespace
@@ -251,8 +231,9 @@ HfFolder HfFolder::open(const std::string& dir) {
   }
   return read(dir, [&](const std::string& path, size_t max_bytes) -> std::optional<std::string> {
     const std::string file = dir + "/" + path;
-    if (!is_regular_file(file)) return std::nullopt;
-    return read_text_file(file, max_bytes);
+    std::error_code error;
+    if (!std::filesystem::exists(file, error) || is_folder(file)) return std::nullopt;
+    return read_model_text(file, max_bytes);
   });
 }
 
@@ -274,8 +255,8 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
     }
   }
   read_heads(read_file, config, has_modules, folder);
-  read_tokenizer(read_file, folder);
-  read_lengths(read_file, config, folder);
+  const uint64_t truncation = read_tokenizer(read_file, folder);
+  read_lengths(read_file, config, truncation, folder);
   read_prompts(read_file, folder);
   read_end_tokens(read_file, config, folder);
   read_chat(read_file, folder);

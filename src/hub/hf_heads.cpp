@@ -28,26 +28,36 @@ std::vector<std::string> labels_of(const JsonFile& config) {
   return labels;
 }
 
-// torch's class of the activation that a cross-encoder states, "" when it states none.
-std::string stated_activation(const JsonFile& config) {
+// torch's class of the activation that a cross-encoder states, and which file does; "" when none does. The file of
+// sentence-transformers' own settings, where it saves it today, comes before the places that it was in earlier.
+struct StatedActivation {
+  std::string torch, file;
+};
+StatedActivation stated_activation(const HfFolder::ReadFile& read, const HfFolder& folder, const JsonFile& config) {
+  constexpr const char* own_settings = "config_sentence_transformers.json";
+  if (const auto own = read_json(folder.dir, read, own_settings))
+    if (const std::string stated = own->string("activation_fn").value_or(""); !stated.empty())
+      return {stated, own_settings};
   if (const json* own = config.find("sentence_transformers"); own && own->is_object()) {
     const auto found = own->find("activation_fn");
-    if (found != own->end() && found->is_string()) return found->get<std::string>();
+    if (found != own->end() && found->is_string()) return {found->get<std::string>(), "config.json"};
   }
-  return config.string("sbert_ce_default_activation_function").value_or("");
+  return {config.string("sbert_ce_default_activation_function").value_or(""), "config.json"};
 }
 
 // What scores go through: as sentence-transformers' CrossEncoder for one label, as transformers' pipelines for several.
-Decision score_activation(const JsonFile& config, const ClassifierConfig& classifier) {
-  const std::string stated = stated_activation(config), last = stated.substr(stated.rfind('.') + 1);
+Decision score_activation(const HfFolder::ReadFile& read, const HfFolder& folder, const JsonFile& config,
+                          const ClassifierConfig& classifier) {
+  const auto [stated, file] = stated_activation(read, folder, config);
+  const std::string last = stated.substr(stated.rfind('.') + 1);
   if (!stated.empty()) {
     std::string known;
     for (const ScoreActivation& row : score_activations()) {
       if (!row.torch) continue;
-      if (last == row.torch) return {"activation", row.name, "config.json: " + stated};
+      if (last == row.torch) return {"activation", row.name, file + ": " + stated};
       known = row.torch + (known.empty() ? "" : " nor " + known);
     }
-    throw Error(Status::unsupported, config.name() + ": the activation function '" + printable(stated) +
+    throw Error(Status::unsupported, folder.dir + "/" + file + ": the activation function '" + printable(stated) +
                                          "' of the scores is neither torch's " + known);
   }
   const std::string problem = config.string("problem_type").value_or("");
@@ -58,11 +68,11 @@ Decision score_activation(const JsonFile& config, const ClassifierConfig& classi
   return {"activation", "softmax", "the default for several labels"};
 }
 
-void add_classifier(const JsonFile& config, bool per_token, HfFolder& folder) {
+void add_classifier(const HfFolder::ReadFile& read, const JsonFile& config, bool per_token, HfFolder& folder) {
   ClassifierConfig classifier{
       .per_token = per_token, .labels = labels_of(config), .activation = "softmax", .layers = {}};
-  const Decision activation =
-      per_token ? Decision{"activation", "softmax", "token classification"} : score_activation(config, classifier);
+  const Decision activation = per_token ? Decision{"activation", "softmax", "token classification"}
+                                        : score_activation(read, folder, config, classifier);
   classifier.activation = activation.value;
   folder.decisions.push_back({"classifier",
                               std::to_string(classifier.labels.size()) + (per_token ? " labels a token" : " labels"),
@@ -81,7 +91,7 @@ void read_heads(const HfFolder::ReadFile& read, const JsonFile& config, bool has
       folder.pipeline.modules.clear();
       std::erase_if(folder.decisions, [](const Decision& d) { return d.what == "pooling" || d.what == "normalize"; });
     }
-    add_classifier(config, token, folder);
+    add_classifier(read, config, token, folder);
   }
   const auto exists = [&](const char* file) { return read(file, max_config_bytes).has_value(); };
   if (!folder.pipeline.sparse && exists("sparse_linear.pt")) {

@@ -75,6 +75,25 @@ void add_module(const HfFolder::ReadFile& read, const std::string& type, const s
 
 }  // namespace
 
+std::vector<ModuleEntry> module_entries(const JsonFile& list) {
+  const auto wrong = [&](const std::string& problem) { throw Error(Status::bad_file, list.name() + ": " + problem); };
+  if (!list.value().is_array() || list.value().empty()) wrong("no list of modules");
+  if (list.value().size() > 32) wrong("more than 32 modules");
+  std::vector<std::pair<size_t, ModuleEntry>> entries;
+  for (const json& value : list.value()) {
+    if (!value.is_object()) wrong("a module is no object");
+    const JsonFile fields(list.name(), value);
+    const std::string path = fields.string("path").value_or("");
+    if (!path.empty() && !is_safe_relative_path(path))
+      wrong("the path '" + printable(path) + "' of a module does not stay inside the folder");
+    entries.push_back({fields.count("idx", 0, 1000).value_or(entries.size()), {fields, path}});
+  }
+  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<ModuleEntry> sorted;
+  for (auto& [idx, entry] : entries) sorted.push_back(std::move(entry));
+  return sorted;
+}
+
 bool read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
   const std::optional<JsonFile> list = read_json(folder.dir, read, "modules.json", true);
   if (!list) {
@@ -83,24 +102,11 @@ bool read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
     folder.decisions.push_back({"normalize", "false", "there is no modules.json"});
     return false;
   }
-  const auto wrong = [&](const char* problem) { throw Error(Status::bad_file, list->name() + ": " + problem); };
-  if (!list->value().is_array() || list->value().empty()) wrong("no list of modules");
-  if (list->value().size() > 32) wrong("more than 32 modules");
-  std::vector<std::pair<size_t, JsonFile>> entries;
-  for (const json& value : list->value()) {
-    if (!value.is_object()) wrong("a module is no object");
-    const JsonFile entry(list->name(), value);
-    entries.emplace_back(entry.count("idx", 0, 1000).value_or(entries.size()), entry);
-  }
-  std::stable_sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const std::vector<ModuleEntry> entries = module_entries(*list);
   bool normalized = false;
   for (size_t i = 0; i < entries.size(); ++i) {
-    const JsonFile& entry = entries[i].second;
-    const std::string path = entry.string("path").value_or("");
-    if (!path.empty() && !is_safe_relative_path(path)) {
-      wrong(("the path '" + printable(path) + "' of a module does not stay inside the folder").c_str());
-    }
-    const std::string type = module_type(entry.string("type").value_or(""), list->name());
+    const std::string& path = entries[i].path;
+    const std::string type = module_type(entries[i].fields.string("type").value_or(""), list->name());
     const VectorModule* row = find_vector_module(type);
     normalized = normalized || (row && row->normalizes);
     if (i > 0) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "hub/hf_json.h"
+#include "hub/tokenizer_family.h"
 #include "tokenizers/external_vocabulary.h"
 #include "tokenizers/sentencepiece.h"
 
@@ -31,20 +32,10 @@ struct Settings {
   }
 };
 
-std::string lower(std::string text) {
-  for (char& c : text) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  return text;
-}
-
 Settings read_settings(const HfFolder::ReadFile& read, const HfFolder& folder) {
   Settings s;
   s.file = read_json(folder.dir, read, join_path(folder.transformer_folder, "tokenizer_config.json"));
-  std::string name = s.file ? s.file->string("tokenizer_class").value_or("") : "";
-  for (const std::string_view end : {"Fast", "Tokenizer"})
-    if (name.ends_with(end)) name.resize(name.size() - end.size());
-  s.family = lower(name.empty() || name == "PreTrained" ? folder.model_type : name);
-  std::erase(s.family, '-');
-  std::erase(s.family, '_');
+  s.family = tokenizer_family(s.file ? &*s.file : nullptr, folder.model_type);
   return s;
 }
 

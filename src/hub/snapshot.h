@@ -1,22 +1,18 @@
 // A model's name -> a path on this machine. Looks in the local Hub cache only and never uses the network.
 #pragma once
 #include <string>
-#include <string_view>
-#include <vector>
+
+#include "hub/environment.h"
+#include "hub/repo_name.h"
 
 namespace quern {
 
-// spec is a file, a folder, or a repo id "org/name" or "name" with "@revision" (branch, tag or commit; default main).
+// spec is a file, a folder, or a name (repo_name.h): then the result is the snapshot's folder, or its GGUF file.
 // A path that exists is returned as it is. Throws Error: bad_argument (empty, an impossible revision), not_found (says
-// where it looked).
+// where it looked and what the snapshot lacks).
 std::string resolve_model_path(const std::string& spec);
 
-// The Hub cache's folder by HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub,
-// ~/.cache/huggingface/hub, in this order. Empty when none can be formed.
-std::string hub_cache_dir();
-
-bool is_repo_id(std::string_view text) noexcept;   // [namespace/]name, by the Hub's rules
-bool is_commit(std::string_view text) noexcept;    // 40 lower-case hex digits
-bool is_revision(std::string_view text) noexcept;  // safe as a path below refs/
+// What spec is where it is neither a path nor a name.
+[[noreturn]] void throw_no_model(const std::string& spec);
 
 }  // namespace quern

@@ -5,11 +5,14 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <utility>
 
+#include "ascii.h"
 #include "error.h"
 
 namespace quern {
@@ -32,6 +35,22 @@ void sync_folder(const std::string& folder) noexcept {
   ::close(fd);
 }
 
+// A name beside the path that nobody else takes: a container's processes all have the same number.
+std::string name_beside(const std::string& path) {
+  unsigned char bytes[8] = {};
+  if (::getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != sizeof bytes) {
+    timespec now = {};
+    ::clock_gettime(CLOCK_REALTIME, &now);
+    const int64_t mixed = now.tv_nsec ^ (int64_t{::getpid()} << 32) ^ now.tv_sec;
+    memcpy(bytes, &mixed, sizeof bytes);
+  }
+  return path + '.' + hex_digits(bytes) + ".tmp";
+}
+std::string link_to(int descriptor) {
+  return "/proc/self/fd/" + std::to_string(descriptor);
+}
+constexpr int max_names = 16;  // tried before it is an error that they are taken
+
 // /dev/stdout and its kind may lead to a regular file, but no other file can take their place.
 bool is_descriptor(const std::string& path) {
   return path.starts_with("/dev/") || path.starts_with("/proc/");
@@ -49,21 +68,50 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   if (exists && (!S_ISREG(status.st_mode) || is_descriptor(path))) {
     descriptor_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     if (descriptor_ < 0) fail("cannot open for writing", errno);
+    direct_ = true;
     return;
   }
-  temporary_ = path + "." + std::to_string(::getpid()) + ".tmp";
-  descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  open_temporary(exists ? status.st_mode & 0777 : 0);
+}
+
+// mode: of the file that is replaced; 0: as new files have it.
+void AtomicFile::open_temporary(unsigned mode) {
+#ifdef O_TMPFILE
+  descriptor_ = ::open(folder_of(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+  if (descriptor_ >= 0 && ::access(link_to(descriptor_).c_str(), F_OK) != 0)  // /proc is not there
+    ::close(std::exchange(descriptor_, -1));
+#endif
+  for (int i = 0; i < max_names && descriptor_ < 0; ++i) {
+    temporary_ = name_beside(path_);
+    descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (descriptor_ < 0 && errno != EEXIST) break;
+  }
   if (descriptor_ < 0) {
     const int error = errno;
-    temporary_.clear();  // another writer's: not ours to remove
-    fail("cannot create the temporary file beside it", error);
+    temporary_.clear();
+    fail("cannot create a temporary file beside it", error);
   }
-  if (exists) ::fchmod(descriptor_, status.st_mode & 0777);
+  if (mode != 0) ::fchmod(descriptor_, mode);
+}
+
+// A file without a name cannot take the place of one that is there: it gets another name first.
+void AtomicFile::give_name() {
+  const std::string here = link_to(descriptor_);
+  for (int i = 0; i < max_names; ++i) {
+    const std::string name = name_beside(path_);
+    if (::linkat(AT_FDCWD, here.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+      temporary_ = name;
+      return;
+    }
+    if (errno != EEXIST) break;
+  }
+  fail("cannot give the finished file a name", errno);
 }
 
 AtomicFile::AtomicFile(AtomicFile&& other) noexcept
     : path_(other.path_),
       temporary_(std::exchange(other.temporary_, {})),
+      direct_(other.direct_),
       buffer_(std::move(other.buffer_)),
       descriptor_(std::exchange(other.descriptor_, -1)),
       written_(other.written_) {}
@@ -114,7 +162,7 @@ void AtomicFile::write(const void* data, size_t size) {
 
 void AtomicFile::pwrite_at(uint64_t offset, const void* data, size_t size) {
   if (descriptor_ < 0) throw Error(Status::internal, path_ + ": written after it was closed");
-  if (temporary_.empty()) throw Error(Status::unsupported, path_ + ": no regular file, cannot go back in it");
+  if (direct_) throw Error(Status::unsupported, path_ + ": no regular file, cannot go back in it");
   if (offset > written_ || size > written_ - offset) {
     throw Error(Status::internal, path_ + ": an overwrite reaches past the end");
   }
@@ -133,11 +181,11 @@ void AtomicFile::pwrite_at(uint64_t offset, const void* data, size_t size) {
 void AtomicFile::commit() {
   if (descriptor_ < 0) throw Error(Status::internal, path_ + ": committed twice");
   flush();
-  const bool direct = temporary_.empty();
-  if (::fsync(descriptor_) != 0 && !direct) fail("cannot write", errno);  // devices and pipes cannot sync
+  if (::fsync(descriptor_) != 0 && !direct_) fail("cannot write", errno);  // devices and pipes cannot sync
+  if (!direct_ && temporary_.empty()) give_name();
   const int closed = ::close(std::exchange(descriptor_, -1));
   if (closed != 0 && errno != EINTR) fail("cannot write", errno);
-  if (direct) return;
+  if (direct_) return;
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot move the finished file into place", errno);
   temporary_.clear();
   sync_folder(folder_of(path_));

@@ -6,11 +6,11 @@
 
 namespace quern {
 
-// Writes PATH.<pid>.tmp beside PATH; commit() puts it in PATH's place. Without commit() the temporary is removed and
-// PATH stays as it was. A PATH that is there and is no regular file (a device, a FIFO), or is one by way of /dev or
-// /proc
-// (/dev/stdout), is appended to directly; what was written to it before an error stays written. Every failed write
-// throws Error io with the system's reason and PATH. Not thread-safe.
+// Writes a file without a name in PATH's folder, which goes with the process however that ends; commit() gives it PATH.
+// Where the file system has no such files it is PATH.<random>.tmp meanwhile, which is removed unless the process is
+// killed. Without commit() PATH stays as it was. A PATH that is there and is no regular file (a device, a FIFO), or is
+// one by way of /dev or /proc (/dev/stdout), is appended to directly; what was written to it before an error stays
+// written. Every failed write throws Error io with the system's reason and PATH. Not thread-safe.
 class AtomicFile {
  public:
   explicit AtomicFile(const std::string& path);
@@ -34,13 +34,16 @@ class AtomicFile {
   void commit();
 
  private:
+  void open_temporary(unsigned mode);
+  void give_name();
   void flush();
   void write_out(const void* data, size_t size);
   [[noreturn]] void fail(const char* action, int error) const;
   void discard() noexcept;
 
   std::string path_;
-  std::string temporary_;  // empty when PATH is written directly
+  std::string temporary_;  // its name, if it has one
+  bool direct_ = false;
   std::string buffer_;
   int descriptor_ = -1;
   uint64_t written_ = 0;

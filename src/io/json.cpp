@@ -65,7 +65,11 @@ nlohmann::json parse_json(std::string_view text, const std::string& name, int ma
 
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& name, int max_depth,
                                           int max_members) {
-  return parse_bounded<nlohmann::ordered_json>(text, name, max_depth, max_members);
+  try {
+    return parse_bounded<nlohmann::ordered_json>(text, name, max_depth, max_members);
+  } catch (const Error& e) {
+    throw Error(Status::bad_argument, e.message);
+  }
 }
 
 nlohmann::json read_json_file(const std::string& path, size_t max_bytes, int max_depth) {

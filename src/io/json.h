@@ -11,8 +11,8 @@ namespace quern {
 // name is for messages. Throws Error bad_file: invalid JSON or UTF-8, NUL bytes, nesting deeper than max_depth.
 nlohmann::json parse_json(std::string_view text, const std::string& name, int max_depth = 64);
 
-// The same with the members of objects in the order of the text, at most max_members in one object: looking one up
-// takes time in proportion to their number.
+// The same of what a caller gives: Error bad_argument. The members of objects are in the order of the text, at most
+// max_members in one object: looking one up takes time in proportion to their number.
 nlohmann::ordered_json parse_ordered_json(std::string_view text, const std::string& name, int max_depth = 64,
                                           int max_members = 1024);
 

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "error.h"
@@ -42,6 +43,15 @@ int open_for_reading(const std::string& path, int flags) {
   return fd;
 }
 
+// What Git leaves in a large file's place where LFS is not installed, instead of a complaint about its bytes.
+void refuse_pointer(const std::string& path, std::string_view bytes) {
+  if (bytes.size() < 1024 && bytes.starts_with("version https://git-lfs.github.com/spec/"))
+    throw Error(Status::bad_file,
+                path +
+                    ": is a Git LFS pointer, not the file itself: fetch it with `git lfs pull` in the "
+                    "folder that it was cloned to, or download it anew");
+}
+
 }  // namespace
 
 MappedFile MappedFile::open(const std::string& path) {
@@ -57,6 +67,7 @@ MappedFile MappedFile::open(const std::string& path) {
   if (data == MAP_FAILED) fail(path, "cannot map", errno);
   mapped.data_ = static_cast<const std::byte*>(data);
   mapped.size_ = static_cast<size_t>(status.st_size);
+  refuse_pointer(path, {reinterpret_cast<const char*>(mapped.data_), mapped.size_});
   return mapped;
 }
 
@@ -126,7 +137,15 @@ std::string read_text_file(const std::string& path, size_t max_bytes) {
     check(used);
   }
   text.resize(used);
+  refuse_pointer(path, text);
   return text;
+}
+
+std::string read_model_text(const std::string& path, size_t max_bytes) {
+  struct stat status = {};
+  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+    throw Error(Status::bad_argument, path + ": a regular file was expected, this is a pipe or a device");
+  return read_text_file(path, max_bytes);
 }
 
 bool is_regular_file(const std::string& path) noexcept {

@@ -41,8 +41,11 @@ class MappedFile {
 };
 
 // The whole of a file of at most max_bytes. Throws Error: not_found, io, bad_argument (a folder),
-// bad_file (longer than max_bytes).
+// bad_file (longer than max_bytes, or a Git LFS pointer).
 std::string read_text_file(const std::string& path, size_t max_bytes);
+
+// The same of a file that belongs to a model: a pipe or a device, which may never end or begin, is bad_argument.
+std::string read_model_text(const std::string& path, size_t max_bytes);
 
 bool is_regular_file(const std::string& path) noexcept;  // follows symbolic links
 bool is_folder(const std::string& path) noexcept;

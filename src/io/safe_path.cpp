@@ -19,4 +19,9 @@ bool is_safe_relative_path(std::string_view path) noexcept {
   return true;
 }
 
+bool is_pickle_name(std::string_view path) {
+  constexpr std::string_view endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
+  return std::any_of(std::begin(endings), std::end(endings), [&](std::string_view e) { return path.ends_with(e); });
+}
+
 }  // namespace quern

@@ -5,6 +5,8 @@
 #include <bit>
 #include <cstring>
 
+#include "ascii.h"
+
 namespace quern {
 namespace {
 
@@ -80,13 +82,7 @@ std::array<uint8_t, 32> Sha256::digest() {
 }
 
 std::string Sha256::hex() {
-  static constexpr char digits[] = "0123456789abcdef";
-  std::string text;
-  for (const uint8_t byte : digest()) {
-    text += digits[byte >> 4];
-    text += digits[byte & 15];
-  }
-  return text;
+  return hex_digits(digest());
 }
 
 std::string sha256_hex(std::string_view bytes) {

@@ -73,12 +73,12 @@ const Names kDistilbert = {
 };
 
 struct Bert final : Model {
-  // first_position: of the position table's rows, where a text starts counting in Hugging Face files; -1: after
-  // pad_token_id, as RoBERTa does. GGUF files hold the rows that are used.
-  Bert(const Names& names, int64_t first_position) : names(names), first_position(first_position) {}
+  // after_pad: positions start after the row of pad_token_id in Hugging Face's table, as fairseq's models have it.
+  explicit Bert(const Names& names, bool after_pad = false) : names(names), after_pad(after_pad) {}
 
   const Names& names;
-  int64_t first_position;
+  const bool after_pad;
+  PadPositions pad;
   int64_t vocab = 0, context = 0, segments = 0, D = 0, F = 0, H = 0, n_layers = 0;
   float eps = 0;
   Activation act = Activation::gelu;
@@ -101,15 +101,13 @@ struct Bert final : Model {
     map.hf_expect("position_embedding_type", "\"absolute\"");
     map.hf_expect("is_decoder", "false");
     check_heads(map, D, H);
-    if (double pad = 1; first_position < 0 && map.hf_real("pad_token_id|padding_idx", pad, 0, 1 << 20))
-      first_position = static_cast<int64_t>(pad) + 1;
-    if (context > first_position && map.is_hf()) context -= first_position;
+    if (after_pad || !map.is_hf()) pad.config(map, "pad_token_id|padding_idx", context);
   }
 
   void weights(WeightMap& map) override {
     blocks.resize(static_cast<size_t>(n_layers));
     map.table(token, "token_embd", "embeddings.word_embeddings", vocab, D);
-    map.table(position, "position_embd", "embeddings.position_embeddings", 0, D, true).hf_skip = first_position;
+    map.table(position, "position_embd", "embeddings.position_embeddings", 0, D, true).hf_skip = pad.skipped();
     segment_table(map, segment, segments, D);
     map.norm(embed_norm, "token_embd_norm", "embeddings.LayerNorm", D);
     for (int i = 0; i < layers(); ++i) {
@@ -144,7 +142,7 @@ struct Bert final : Model {
   int layers() const override { return static_cast<int>(n_layers); }
 
   Tensor embed(Ops& op, const Batch& batch) const override {
-    const std::vector<int32_t> positions = positions_of(batch);
+    const std::vector<int32_t> positions = positions_of(batch, pad.token);
     const Ops::Lookup all[] = {{token, batch.ids}, {position, positions}, {segment, batch.types}};
     const Tensor x = op.lookup(std::span(all).first(segment.rows > 0 ? 3 : 2));
     return op.layer_norm(x, embed_norm, eps);
@@ -161,21 +159,21 @@ extern const Architecture bert_architecture = {
     .gguf = "bert",
     .model_types = {"bert"},
     .prefixes = {"", "bert."},
-    .make = []() -> std::unique_ptr<Model> { return std::make_unique<Bert>(kBert, 0); },
+    .make = []() -> std::unique_ptr<Model> { return std::make_unique<Bert>(kBert); },
 };
 
 extern const Architecture roberta_architecture = {
     .gguf = "bert",
     .model_types = {"roberta", "xlm-roberta", "camembert"},
     .prefixes = {"", "roberta."},
-    .make = []() -> std::unique_ptr<Model> { return std::make_unique<Bert>(kRoberta, -1); },
+    .make = []() -> std::unique_ptr<Model> { return std::make_unique<Bert>(kRoberta, true); },
 };
 
 extern const Architecture distilbert_architecture = {
     .gguf = "bert",
     .model_types = {"distilbert"},
     .prefixes = {"", "distilbert."},
-    .make = []() -> std::unique_ptr<Model> { return std::make_unique<Bert>(kDistilbert, 0); },
+    .make = []() -> std::unique_ptr<Model> { return std::make_unique<Bert>(kDistilbert); },
 };
 
 }  // namespace quern

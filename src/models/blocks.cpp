@@ -46,10 +46,23 @@ HeadLayers roberta_masked_lm(Activation activation, float eps) {
                  "lm_head.decoder.bias|lm_head.bias"}};
 }
 
-std::vector<int32_t> positions_of(const Batch& batch) {
-  std::vector<int32_t> out(batch.ids.size());
-  for (const Sequence& text : batch.texts)
-    for (int64_t i = 0; i < text.length; ++i) out[static_cast<size_t>(text.first + i)] = static_cast<int32_t>(i);
+void PadPositions::config(ConfigMap& map, const char* hf, int64_t& context) {
+  const bool written = !map.is_hf() && !map.is_gguf();
+  if (written && token < 0) return;
+  if (map.is_hf() && !hf)
+    token = 1;
+  else
+    map.integer("position.padding_token_id", hf, token, map.is_hf() ? 0 : -1, 1 << 20, map.is_hf() ? 1 : -1);
+  if (map.is_hf() && context > skipped()) context -= skipped();
+}
+
+std::vector<int32_t> positions_of(const Batch& batch, int64_t unplaced) {
+  std::vector<int32_t> out(batch.ids.size(), -1);
+  for (const Sequence& text : batch.texts) {
+    int32_t next = 0;
+    for (int64_t i = text.first; i < text.first + text.length; ++i)
+      if (const auto t = static_cast<size_t>(i); batch.ids[t] != unplaced) out[t] = next++;
+  }
   return out;
 }
 

@@ -29,8 +29,19 @@ void segment_table(WeightMap& map, Table& to, int64_t segments, int64_t D);
 // The head for masked language modelling that RoBERTa has, and most since.
 HeadLayers roberta_masked_lm(Activation activation, float eps);
 
-// Each token's position in its text, 0, 1, …
-std::vector<int32_t> positions_of(const Batch& batch);
+// Positions of fairseq's models (RoBERTa, MPNet and kin): they start after the row of the padding token in Hugging
+// Face's table; GGUF files hold the rows that are used. A padding token that stands in a text has no position and is
+// not counted: its row is zeros, which training never changes (padding_idx of torch's Embedding).
+struct PadPositions {
+  int64_t token = -1;  // -1: as of models without such positions, and of files that do not say
+
+  // hf: its key in config.json; 1 without. Takes the rows that are skipped off `context`.
+  void config(ConfigMap& map, const char* hf, int64_t& context);
+  int64_t skipped() const { return token + 1; }  // of Hugging Face's table
+};
+
+// Each token's position in its text, 0, 1, … unplaced: a token that has none (-1) and is not counted.
+std::vector<int32_t> positions_of(const Batch& batch, int64_t unplaced = -1);
 
 // Angles of position 1 for n pairs of values: base^(-i / n) / factor of pair i.
 std::vector<float> rotary_frequencies(int64_t n, float base, float factor = 1);

@@ -31,7 +31,8 @@ class ConfigMap {
                        std::optional<int64_t> fallback = {}) = 0;
   virtual void real(const char* gguf, const char* hf, float& value, double low, double high,
                     std::optional<double> fallback = {}) = 0;
-  // Hugging Face's names: gelu (exact), gelu_new, gelu_pytorch_tanh, relu, silu, swish, tanh.
+  // Hugging Face's names: gelu and gelu_python (exact), gelu_new, gelu_fast, gelu_accurate, gelu_pytorch_tanh, relu,
+  // silu, swish, tanh.
   virtual void activation(const char* gguf, const char* hf, Activation& value, Activation fallback) = 0;
   // Every so many layers is of the kind `kind`, from the first on: a number in GGUF and in older config.json; newer
   // ones have a list `hf_list` with the kind of each layer.

@@ -139,7 +139,7 @@ void Decoder::layer_weights(WeightMap& map, const DecoderLayout& layout) {
       norm(l.q_norm, "attn_q_norm", "self_attn.q_norm", d);
       norm(l.k_norm, "attn_k_norm", "self_attn.k_norm", d);
     }
-    map.linear(l.out, "attn_output", "self_attn.o_proj", D, q, false);
+    map.linear(l.out, "attn_output", "self_attn.o_proj", D, q, layout.out_bias);
     if (layout.post_norms) norm(l.attn_post_norm, "post_attention_norm", "post_attention_layernorm", D);
     norm(l.ffn_norm, "ffn_norm", layout.post_norms ? "pre_feedforward_layernorm" : "post_attention_layernorm", D);
     if (layout.fused)

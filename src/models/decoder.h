@@ -12,6 +12,7 @@ namespace quern {
 // Which weights a layer has, and how Hugging Face's files hold them.
 struct DecoderLayout {
   bool qkv_bias = false;    // of q, k and v
+  bool out_bias = false;    // of what follows attention
   bool qk_norm = false;     // each head's query and key through a norm
   bool post_norms = false;  // norms behind attention and feed-forward too, before the residual (Gemma)
   bool fused = false;       // qkv_proj and gate_up_proj in one (Phi-3)

@@ -25,7 +25,7 @@ void check_shape(const WeightTensor& tensor, const std::vector<int64_t>& shape) 
 }
 
 bool usable_in_place(const WeightTensor& t) {
-  return reinterpret_cast<uintptr_t>(t.data.data()) % float_dtype(t).bytes == 0;
+  return float_dtype(t).bytes <= 4 && reinterpret_cast<uintptr_t>(t.data.data()) % float_dtype(t).bytes == 0;
 }
 
 size_t row_bytes_of(const WeightTensor& tensor) {
@@ -113,11 +113,13 @@ const StTensor* first_of(const std::string& spellings, const F& f) {
 
 }  // namespace
 
-HfWeights::HfWeights(std::string dir, const std::string& transformer, std::vector<std::string> prefixes)
+HfWeights::HfWeights(std::string dir, const std::string& transformer, std::vector<std::string> prefixes,
+                     WeightChanges* changes)
     : dir_(std::move(dir)),
       prefixes_(std::move(prefixes)),
       prefix_(prefixes_[0]),
-      transformer_(Safetensors::open_folder(transformer.empty() ? dir_ : dir_ + '/' + transformer)) {}
+      transformer_(Safetensors::open_folder(transformer.empty() ? dir_ : dir_ + '/' + transformer)),
+      changes_(changes) {}
 
 const StTensor* HfWeights::spelled(const Safetensors& file, const std::string& spellings,
                                    std::initializer_list<const char*> suffixes) const {
@@ -153,6 +155,23 @@ bool HfWeights::has(const WeightSpec& spec) const {
 }
 
 WeightTensors HfWeights::tensors(const WeightSpec& spec, size_t index) const {
+  const auto changed = changed_.find({spec.name, index});
+  return changed == changed_.end() ? unchanged(spec, index) : changed->second;
+}
+
+void HfWeights::change(const WeightSpec& spec) {
+  if (!spec.hf_folder.empty() || !spec.made.empty() || (spec.optional && !has(spec))) return;
+  for (size_t i = 0; i < spec.parts.size(); ++i) {
+    WeightTensors t = unchanged(spec, i);
+    const std::string name = t.weight.name;
+    const bool is_changed = changes_->change(spec, i, prefixes_, t, changed_store_);
+    if (is_changed && spec.kind == WeightSpec::Kind::table) changed_tables_.insert(name);
+    if (!spec.or_else.empty() && (is_changed || changed_tables_.count(name))) parted_.insert(spec.name);
+    if (is_changed) changed_.insert_or_assign({spec.name, i}, std::move(t));
+  }
+}
+
+WeightTensors HfWeights::unchanged(const WeightSpec& spec, size_t index) const {
   const Safetensors& file = file_of(spec);
   const WeightSpec::Part& part = spec.parts[index];
   const std::string first_name = part.hf.substr(0, part.hf.find('|'));
@@ -190,6 +209,8 @@ void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
     if (!specs.empty() && transformer_.find(prefix + specs[0].parts[0].hf + ".weight")) prefix_ = prefix;
   for (const WeightSpec& spec : specs)
     if (!spec.hf_folder.empty()) open(spec.hf_folder);
+  if (changes_)
+    for (const WeightSpec& spec : specs) change(spec);
   HfBinder binder(*this, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
 }

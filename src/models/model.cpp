@@ -23,17 +23,40 @@ HeadLayers Model::head(Task task) const {
 
 namespace {
 
-// One side of a placement: the states that its layers go through, and what they share.
+// The texts' changes to linears, those of neighbours that have the same ones together.
+std::vector<ChangedRows> changed_rows(std::span<const Sequence> texts) {
+  std::vector<ChangedRows> rows;
+  for (const Sequence& text : texts) {
+    if (!text.changes) continue;
+    if (!rows.empty() && rows.back().by == text.changes && rows.back().first + rows.back().rows == text.first)
+      rows.back().rows += text.length;
+    else
+      rows.push_back({text.first, text.length, text.changes});
+  }
+  return rows;
+}
+
+// One side of a placement: the states that its layers go through, and what they share. Linears have the texts' changes
+// as long as it lives: what follows the layers has rows of its own, and no changes.
 struct Stage {
   const Model& model;
   Ops& op;
   Batch batch;
   Tensor x;
+  const std::vector<ChangedRows> changed;
 
   Stage(const Model& model, Ops& op, const Batch& batch)
-      : model(model), op(op), batch(batch), x(op.tensor(static_cast<int64_t>(batch.ids.size()), model.width())) {
+      : model(model),
+        op(op),
+        batch(batch),
+        x(op.tensor(static_cast<int64_t>(batch.ids.size()), model.width())),
+        changed(changed_rows(batch.texts)) {
     model.prepare(op, this->batch);
+    op.change_rows(changed);
   }
+  ~Stage() { op.change_rows({}); }
+  Stage(const Stage&) = delete;
+  Stage& operator=(const Stage&) = delete;
   // Each step's scratch is released before the next, so that all layers run in the same (cached) memory.
   template <class Run>
   void step(int i, const AfterLayer& after, const Run& run) {

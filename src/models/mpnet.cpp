@@ -13,7 +13,7 @@ constexpr int64_t kBuckets = 32, kFarthest = 128;  // of every checkpoint
 
 struct MpNet final : Model {
   int64_t vocab = 0, context = 0, D = 0, F = 0, H = 0, n_layers = 0;
-  int64_t first_position = 2;  // row of a text's first token in Hugging Face's position table
+  PadPositions pad;
   float eps = 0;
   Activation act = Activation::gelu;
 
@@ -33,13 +33,13 @@ struct MpNet final : Model {
     map.activation("hidden_activation", "hidden_act", act, Activation::gelu);
     map.constant("attention.causal", false);
     check_heads(map, D, H);
-    if (map.is_hf() && context > first_position) context -= first_position;
+    pad.config(map, nullptr, context);  // 1 in every checkpoint, whatever config.json says
   }
 
   void weights(WeightMap& map) override {
     blocks.resize(static_cast<size_t>(n_layers));
     map.table(token, "token_embd", "embeddings.word_embeddings", vocab, D);
-    map.table(position, "position_embd", "embeddings.position_embeddings", 0, D, true).hf_skip = first_position;
+    map.table(position, "position_embd", "embeddings.position_embeddings", 0, D, true).hf_skip = pad.skipped();
     map.norm(embed_norm, "token_embd_norm", "embeddings.LayerNorm", D);
     map.table(buckets, "attn_rel_b", "encoder.relative_attention_bias", kBuckets, H, true);
     for (int i = 0; i < layers(); ++i) {
@@ -81,7 +81,7 @@ struct MpNet final : Model {
   }
 
   Tensor embed(Ops& op, const Batch& batch) const override {
-    const std::vector<int32_t> positions = positions_of(batch);
+    const std::vector<int32_t> positions = positions_of(batch, pad.token);
     return op.layer_norm(op.lookup({{{token, batch.ids}, {position, positions}}}), embed_norm, eps);
   }
 

@@ -85,6 +85,7 @@ std::vector<Linear*> WeightMap::linears() const {
 void* WeightStore::aligned(size_t bytes) {
   constexpr size_t kPage = size_t{2} << 20, kChunk = size_t{64} << 20;  // what is not used of a chunk stays untouched
   bytes = (bytes + 63) & ~size_t{63};
+  bytes_ += bytes;
   if (bytes > left_) {
     const size_t size = std::max(kChunk, (bytes + kPage - 1) & ~(kPage - 1));
     void* p = std::aligned_alloc(kPage, size);

@@ -88,9 +88,13 @@ class WeightMap {
 // Memory that bound weights point into when a file's bytes cannot be used where they lie.
 class WeightStore {
  public:
-  float* floats(size_t n) { return owned_.emplace_back(n).data(); }
+  float* floats(size_t n) {
+    bytes_ += n * sizeof(float);
+    return owned_.emplace_back(n).data();
+  }
   // To 64 bytes, one after the other in memory of large pages: fewer of them to look up while weights stream past.
   void* aligned(size_t bytes);
+  uint64_t bytes() const { return bytes_; }  // of all that was asked for
 
  private:
   struct Free {
@@ -100,6 +104,7 @@ class WeightStore {
   std::vector<std::unique_ptr<void, Free>> chunks_;
   char* free_ = nullptr;  // of the last chunk
   size_t left_ = 0;
+  uint64_t bytes_ = 0;
 };
 
 std::string shape_text(const int64_t* extents, size_t n);  // "[384, 1536]"

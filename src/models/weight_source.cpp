@@ -8,7 +8,7 @@
 namespace quern {
 namespace {
 
-constexpr FloatDtype kFloats[] = {{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16", "bf16", 2}};
+constexpr FloatDtype kFloats[] = {{"F32", "f32", 4}, {"F16", "f16", 2}, {"BF16", "bf16", 2}, {"F64", "f32", 8}};
 
 }  // namespace
 
@@ -22,7 +22,7 @@ const FloatDtype& float_dtype(const WeightTensor& tensor) {
   for (const FloatDtype& d : kFloats)
     if (tensor.dtype == d.dtype) return d;
   throw Error(Status::unsupported, *tensor.file + ": tensor " + tensor.name + " has dtype " + tensor.dtype +
-                                       "; quern reads F32, F16 and BF16");
+                                       "; quern reads F32, F16, BF16 and F64");
 }
 
 WeightTensor rows_of(const WeightTensor& tensor, int64_t first, int64_t n, size_t row_bytes) {
@@ -37,6 +37,14 @@ void read_floats(const WeightTensor& tensor, int64_t first, int64_t n, float* ou
   const std::byte* in = tensor.data.data() + static_cast<size_t>(first) * dtype.bytes;
   if (dtype.bytes == 4) {
     std::memcpy(out, in, static_cast<size_t>(n) * 4);
+    return;
+  }
+  if (dtype.bytes == 8) {
+    for (int64_t i = 0; i < n; ++i) {
+      double value;
+      std::memcpy(&value, in + i * 8, 8);
+      out[i] = static_cast<float>(value);
+    }
     return;
   }
   const bool bf16 = tensor.dtype == "BF16";

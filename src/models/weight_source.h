@@ -79,11 +79,12 @@ class WeightSource {
   virtual bool as_trained() const = 0;
 };
 
-// n elements of a float tensor (F32, F16, BF16; bytes need not be aligned) from element `first` on, as f32. Throws
+// n elements of a float tensor (F32, F16, BF16, F64; bytes need not be aligned) from element `first` on, as f32. Throws
 // Error{unsupported} for other dtypes.
 void read_floats(const WeightTensor& tensor, int64_t first, int64_t n, float* out);
 
-// The weight type of a float tensor, and the bytes of an element. Throws Error{unsupported} for other dtypes.
+// The weight type of a float tensor as it is run, and the bytes of an element in the file: F64 is run as f32, a copy.
+// Throws Error{unsupported} for other dtypes.
 struct FloatDtype {
   const char* dtype;
   const char* type;

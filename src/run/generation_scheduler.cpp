@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "run/no_thread.h"
+
 namespace quern {
 namespace {
 
@@ -10,22 +12,6 @@ constexpr auto kPassed = std::chrono::seconds(2);  // how long smaller requests 
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-TextRequest copy_of(const TextRequest& r) {
-  TextRequest copy;
-  copy.prompt = r.prompt;
-  copy.max_tokens = r.max_tokens;
-  copy.sampling = r.sampling;
-  copy.ignore_end = r.ignore_end;
-  copy.speculate = r.speculate;
-  copy.make_drafter = r.make_drafter;
-  copy.prefix_key = r.prefix_key;
-  copy.stop = r.stop;
-  copy.include_stop = r.include_stop;
-  copy.grammar = r.grammar;
-  copy.json_schema = r.json_schema;
-  return copy;
 }
 
 class TextGeneratorEngine final : public SequenceEngine {
@@ -60,7 +46,7 @@ GenerationScheduler::GenerationScheduler(std::unique_ptr<SequenceEngine> engine,
   try {
     thread_ = std::thread([this] { loop(); });
   } catch (const std::exception& e) {
-    throw Error(Status::out_of_memory, std::string("no thread can be started: ") + e.what());
+    fail_without_thread(e);
   }
 }
 
@@ -239,7 +225,7 @@ GenerationScheduler::Shared GenerationScheduler::next_to_start() {
 void GenerationScheduler::start(const Shared& request) noexcept {
   ScheduledGeneration& r = *request;
   try {
-    TextRequest text = copy_of(r.request_);
+    TextRequest text = r.request_;
     text.sampling.seed += static_cast<uint64_t>(r.started_);
     const uint64_t before = engine_->stats().reused_tokens;
     const int64_t sequence = engine_->add(std::move(text));

@@ -25,8 +25,7 @@ struct ChoiceEvent {
 // One request: `choices` texts that go on with one prompt.
 class ScheduledGeneration final : public Scheduled {
  public:
-  // request: without a grammar_state, which every choice gets its own of. Each choice has a seed of its own, counted
-  // up.
+  // Each choice has a seed of its own, counted up.
   ScheduledGeneration(TextRequest request, int choices, RequestOptions options)
       : Scheduled(std::move(options)),
         prompt_tokens(request.prompt.size()),

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <new>
 
+#include "run/no_thread.h"
+
 namespace quern {
 namespace {
 
@@ -69,7 +71,7 @@ TextScheduler::TextScheduler(std::unique_ptr<TextEngine> engine, TextSchedulerOp
   try {
     for (int i = 0; i < engine_->threads(); ++i) threads_.emplace_back([this, i] { loop(i); });
   } catch (const std::exception& e) {
-    if (threads_.empty()) throw Error(Status::out_of_memory, std::string("no thread can be started: ") + e.what());
+    if (threads_.empty()) fail_without_thread(e);
   }
 }
 
@@ -142,6 +144,12 @@ void TextScheduler::finish(ScheduledTexts& r, const Outcome& outcome) noexcept {
     if (!end(r, outcome)) return;
   }
   r.announce();
+}
+
+double ScheduledTexts::tokenize_seconds() const {
+  double all = 0;
+  for (const TextResult& result : results_) all += static_cast<double>(result.info.seconds);
+  return all;
 }
 
 int64_t TextScheduler::tokens_of(const TextInput& text) const {  // about; the tokenizer counts

@@ -28,6 +28,7 @@ class ScheduledTexts final : public Scheduled {
   // Until its first text ran; of the calls that it was in.
   double queue_seconds() const { return queue_seconds_; }
   double compute_seconds() const { return compute_seconds_; }
+  double tokenize_seconds() const;  // of all its texts, which several threads may have shared
 
  private:
   friend class TextScheduler;

@@ -1,7 +1,6 @@
 #include "run/text_work.h"
 
 #include <algorithm>
-#include <cmath>
 #include <tuple>
 
 namespace quern {
@@ -12,11 +11,8 @@ struct Alike {
   std::vector<std::string_view> texts, pairs;
   std::vector<size_t> places;
   std::vector<TextInfo> info;
+  std::vector<const LinearChanges*> changes;
 };
-
-bool finite(const std::vector<float>& values) {
-  return std::all_of(values.begin(), values.end(), [](float v) { return std::isfinite(v); });
-}
 
 void encode_texts(Session& session, const TextWork& work, const EmbedOptions& options, const Alike& alike,
                   std::span<TextResult> results) {
@@ -67,14 +63,10 @@ void run_alike(Session& session, const TextWork& work, Alike& alike, std::span<T
   alike.info.resize(alike.texts.size());
   EmbedOptions options = work.options;
   options.info = alike.info;
+  options.changes = alike.changes;
   constexpr decltype(&encode_texts) kinds[] = {encode_texts, classify_texts, label_texts};
   kinds[static_cast<size_t>(work.kind)](session, work, options, alike, results);
-  for (size_t i = 0; i < alike.places.size(); ++i) {
-    TextResult& r = results[alike.places[i]];
-    r.info = alike.info[i];
-    if (!finite(r.encoded.dense) || !finite(r.encoded.multi_vector) || !finite(r.encoded.states) || !finite(r.scores))
-      r.outcome = {Status::internal, "the model's output for this text is not finite"};
-  }
+  for (size_t i = 0; i < alike.places.size(); ++i) results[alike.places[i]].info = alike.info[i];
 }
 
 }  // namespace
@@ -108,6 +100,7 @@ void run_texts(Session& session, const TextWork& work, std::span<const TextInput
     alike.texts.push_back(texts[i]->text);
     if (texts[i]->pair) alike.pairs.push_back(*texts[i]->pair);
     alike.places.push_back(i);
+    alike.changes.push_back(texts[i]->adapter ? &texts[i]->adapter->changes() : nullptr);
   }
   for (Alike& alike : kinds) run_alike(session, work, alike, results);
 }

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/adapter.h"
 #include "engine.h"
 #include "heads/spans.h"
 #include "run/scheduled.h"
@@ -24,7 +25,8 @@ bool same_work(const TextWork& a, const TextWork& b);
 
 struct TextInput {
   std::string text;
-  std::optional<std::string> pair;  // classify
+  std::optional<std::string> pair;                   // classify
+  std::shared_ptr<const Adapter> adapter = nullptr;  // null: none. Texts of all adapters go through the model together
 };
 
 struct TextResult {

@@ -6,6 +6,7 @@
 
 #include "error.h"
 #include "io/json.h"
+#include "io/safe_path.h"
 #include "safetensors/safetensors.h"
 
 namespace quern {
@@ -14,11 +15,6 @@ namespace {
 constexpr const char* advice =
     " pickle files can run code when they are read, so quern does not read them; convert them to safetensors, for "
     "example with save_pretrained(..., safe_serialization=True) where you trust them";
-
-bool is_pickle_name(std::string_view path) {
-  constexpr std::string_view endings[] = {".bin", ".pt", ".pth", ".ckpt", ".pkl"};
-  return std::any_of(std::begin(endings), std::end(endings), [&](std::string_view e) { return path.ends_with(e); });
-}
 
 }  // namespace
 

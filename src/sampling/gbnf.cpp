@@ -7,6 +7,8 @@
 
 #include "error.h"
 #include "io/json.h"
+#include "json_schema.h"
+#include "string_format.h"
 #include "tokenizers/utf8.h"
 
 namespace quern {
@@ -29,7 +31,8 @@ constexpr struct {
 
 class Reader {
  public:
-  Reader(std::string_view text, GrammarRules& rules) : text_(text), rules_(rules) {}
+  Reader(std::string_view text, const TokenOf& token, GrammarRules& rules)
+      : text_(text), token_(token), rules_(rules) {}
 
   uint32_t read() {
     for (skip(true); at_ < text_.size(); skip(true)) rule();
@@ -130,8 +133,12 @@ class Reader {
       } else if (is_name(c)) {
         const size_t begin = at_;
         part = rules_.reference(rule_of(name(), begin));
-      } else if (c == '<' || c == '!') {
-        fail("tokens (<…>) are not supported", Status::unsupported);
+      } else if (c == '<') {
+        part = token();
+      } else if (c == '!') {
+        fail("all tokens but one (!<…>) are not supported", Status::unsupported);
+      } else if (c == '%') {
+        part = embedded();
       } else {
         break;
       }
@@ -139,6 +146,57 @@ class Reader {
       parts.push_back(repetitions(part, depth));
     }
     return parts.empty() ? rules_.empty() : rules_.sequence(std::move(parts));
+  }
+
+  // <[id]>, or <text> of a token that is written like this.
+  Node token() {
+    const size_t end = text_.find('>', at_);
+    if (end == std::string_view::npos || text_.substr(at_, end - at_).find('\n') != std::string_view::npos)
+      fail("a token without its closing \">\"");
+    const std::string_view whole = text_.substr(at_, end + 1 - at_);
+    if (!token_) fail("tokens (<…>) are not supported here", Status::unsupported);
+    const std::string bytes = token_(whole.starts_with("<[") ? whole.substr(1, whole.size() - 2) : whole);
+    if (bytes.empty()) fail("the vocabulary has no token " + printable(whole));
+    at_ = end + 1;
+    return rules_.literal(bytes);
+  }
+
+  // %json and a schema, %regex and a literal: what matches those.
+  Node embedded() {
+    ++at_;
+    const size_t begin = at_;
+    const std::string kind = name();
+    skip(false);
+    if (kind == "json") {
+      const std::string_view schema = json_value();
+      return rules_.reference(read_json_schema(schema, rules_, work_));
+    }
+    if (kind == "regex" && peek() == '"')
+      return read_pattern(rules_, quoted(), "grammar: the regular expression", true, work_);
+    at_ = begin;
+    fail_expected("json and a schema, or regex and a literal,");
+  }
+
+  // A JSON object, true or false, as it stands.
+  std::string_view json_value() {
+    const size_t begin = at_;
+    int depth = 0;
+    for (bool string = false; at_ < text_.size(); ++at_) {
+      const char c = text_[at_];
+      if (string) {
+        if (c == '\\') ++at_;
+        string = c != '"';
+        continue;
+      }
+      string = c == '"';
+      depth += (c == '{') - (c == '}');
+      if (depth == 0 && (c == '}' || !is_name(c))) {
+        if (c == '}') ++at_;
+        break;
+      }
+    }
+    at_ = std::min(at_, text_.size());
+    return text_.substr(begin, at_ - begin);
   }
 
   Node group(int depth) {
@@ -186,12 +244,14 @@ class Reader {
     uint64_t value = 0;
     const size_t begin = at_;
     for (; peek() >= '0' && peek() <= '9'; ++at_)
-      value = std::min<uint64_t>(value * 10 + static_cast<uint64_t>(peek() - '0'), 999999999);
+      value = std::min<uint64_t>(value * 10 + static_cast<uint64_t>(peek() - '0'), UINT32_MAX - 1);
     if (at_ == begin) fail_expected("a number");
     return static_cast<uint32_t>(value);
   }
 
-  Node literal() {
+  Node literal() { return rules_.literal(quoted()); }
+
+  std::string quoted() {
     ++at_;
     std::string bytes;
     while (!take('"')) {
@@ -199,7 +259,7 @@ class Reader {
       char code[4];
       bytes.append(code, encode_utf8(character(), code));
     }
-    return rules_.literal(bytes);
+    return bytes;
   }
 
   Node char_class() {
@@ -253,19 +313,27 @@ class Reader {
   }
 
   std::string_view text_;
+  const TokenOf& token_;
   GrammarRules& rules_;
+  GrammarWork work_;
   size_t at_ = 0;
   std::unordered_map<std::string, Rule> names_;
 };
 
 }  // namespace
 
-uint32_t read_gbnf(std::string_view text, GrammarRules& rules) {
+std::string special_mark(int32_t id) {
+  std::string bytes = "\xFF";
+  for (int shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(id >> shift & 0xFF);
+  return bytes;
+}
+
+uint32_t read_gbnf(std::string_view text, const TokenOf& token, GrammarRules& rules) {
   if (text.size() > GrammarRules::max_bytes) {
     fail_grammar("has " + std::to_string(text.size()) + " bytes, more than " + std::to_string(GrammarRules::max_bytes));
   }
   if (find_invalid_utf8(text) != text.size()) fail_grammar("is not UTF-8");
-  return Reader(text, rules).read();
+  return Reader(text, token, rules).read();
 }
 
 }  // namespace quern

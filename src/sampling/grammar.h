@@ -4,6 +4,7 @@
 #include <memory>
 #include <string_view>
 
+#include "gbnf.h"
 #include "grammar_automaton.h"
 
 namespace quern {
@@ -11,8 +12,10 @@ namespace quern {
 class Grammar {
  public:
   // Rules `name ::= …`, the whole text being `root`: "literals", [classes] with ranges, ^ and escapes, ., |, ( ),
-  // * + ? {m} {m,} {m,n}, # comments. Throws Error bad_argument "grammar: line 3: …"; unsupported for <tokens>.
-  static std::shared_ptr<const Grammar> from_gbnf(std::string_view text);
+  // * + ? {m} {m,} {m,n}, # comments; %json {…}, what a JSON schema accepts; %regex "…", what a regular expression
+  // matches as a whole; <[id]> and <text>, a token. Throws Error bad_argument "grammar: line 3: …"; unsupported for
+  // tokens where `token` is empty.
+  static std::shared_ptr<const Grammar> from_gbnf(std::string_view text, const TokenOf& token = {});
 
   // JSON texts that the schema accepts, without white space around them; see json_schema.h for what is understood and
   // which of a schema's texts are generated. "{}" is any JSON value, {"type": "object"} any object.

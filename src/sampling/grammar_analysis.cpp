@@ -11,6 +11,11 @@ namespace {
 
 using Automaton = GrammarAutomaton;
 
+// Whether a call may be left out.
+bool may_skip(const Automaton& automaton, const Automaton::Call& call) {
+  return call.counter != Automaton::once && automaton.counters[call.counter].min == 0;
+}
+
 // For each state whether its rule's end can be reached from it: at all, or without reading a byte.
 std::vector<bool> reach_end(const Automaton& automaton, bool reading) {
   struct Before {
@@ -25,8 +30,9 @@ std::vector<bool> reach_end(const Automaton& automaton, bool reading) {
       for (const Automaton::ByteEdge& edge : state.bytes) before[edge.to].push_back({from, edge.to});
     for (const uint32_t to : state.free) before[to].push_back({from, to});
     for (const Automaton::Call& call : state.calls) {
-      before[call.return_to].push_back({from, call.start});
-      before[call.start].push_back({from, call.return_to});
+      const bool skipped = may_skip(automaton, call);
+      before[call.return_to].push_back({from, skipped ? call.return_to : call.start});
+      if (!skipped) before[call.start].push_back({from, call.return_to});
     }
   }
   std::vector<bool> reaches(n);
@@ -60,7 +66,7 @@ std::vector<uint32_t> first_calls(const Automaton& automaton, const std::vector<
     for (const uint32_t to : state.free) visit(to);
     for (const Automaton::Call& call : state.calls) {
       calls.push_back(call.start);
-      if (nullable[call.start]) visit(call.return_to);
+      if (nullable[call.start] || may_skip(automaton, call)) visit(call.return_to);
     }
   }
   std::sort(calls.begin(), calls.end());
@@ -76,7 +82,9 @@ void remove_dead_ends(Automaton& automaton) {
   for (Automaton::State& state : automaton.states) {
     std::erase_if(state.bytes, [&](const Automaton::ByteEdge& edge) { return !alive[edge.to]; });
     std::erase_if(state.free, [&](uint32_t to) { return !alive[to]; });
-    std::erase_if(state.calls, [&](const Automaton::Call& c) { return !alive[c.start] || !alive[c.return_to]; });
+    std::erase_if(state.calls, [&](const Automaton::Call& c) {
+      return (!alive[c.start] && !may_skip(automaton, c)) || !alive[c.return_to];
+    });
   }
 }
 
@@ -130,7 +138,7 @@ void mark_tail_calls(Automaton& automaton) {
   };
   for (Automaton::State& state : automaton.states)
     for (Automaton::Call& call : state.calls)
-      if (only_ends(call.return_to)) call.return_to = Automaton::tail;
+      if (call.counter == Automaton::once && only_ends(call.return_to)) call.return_to = Automaton::tail;
 }
 
 void make_byte_classes(Automaton& automaton) {

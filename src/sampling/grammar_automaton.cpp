@@ -1,6 +1,7 @@
 // Rules to states and edges. What is done to the whole automaton after that is in grammar_analysis.cpp.
 #include "grammar_automaton.h"
 
+#include <algorithm>
 #include <map>
 #include <tuple>
 #include <unordered_map>
@@ -13,8 +14,10 @@ namespace {
 
 using State = GrammarAutomaton::State;
 
-// Copies of a repeated part with more states than this in all become calls of a rule.
+// Copies of a repeated part with more states than this in all become counted calls of a rule, or, where the part may be
+// empty, calls of a rule.
 constexpr uint64_t max_copied_states = 512;
+constexpr int max_rule_calls = 50;  // rules inside each other that may_be_empty() looks into
 
 class Builder {
  public:
@@ -128,7 +131,9 @@ class Builder {
     const bool endless = node.max == GrammarRules::unlimited;
     const uint64_t copies = endless ? std::max(node.min, 1u) : node.max;
     const GrammarRules::Node part = node.nodes[0];
+    if (rules_[part].n_states == 0) return build(part, from);  // the empty text, however often
     const bool as_rule = copies > 1 && copies * rules_[part].n_states > max_copied_states;
+    if (as_rule && !may_be_empty(part)) return counted(node, from);
     const auto copy = [&](uint32_t state) { return as_rule ? call(rule_of(part), state) : build(part, state); };
     const uint32_t plain_copies = endless && node.min > 0 ? node.min - 1 : node.min;
     for (uint32_t i = 0; i < plain_copies; ++i) from = copy(from);
@@ -147,6 +152,34 @@ class Builder {
     }
     free_edge(from, to);
     return to;
+  }
+  uint32_t counted(const RuleNode& node, uint32_t from) {
+    const uint32_t start = rule_of(node.nodes[0]), to = add_state();
+    count_edge();
+    out_.states[from].calls.push_back({start, to, static_cast<uint32_t>(out_.counters.size())});
+    out_.counters.push_back({start, to, node.min, node.max});
+    return to;
+  }
+  // Whether a node matches the empty text, as far as its own parts and the rules they name say; true for rules inside
+  // themselves.
+  bool may_be_empty(GrammarRules::Node id) {
+    const RuleNode& node = rules_[id];
+    using Kind = RuleNode::Kind;
+    const auto part_may = [this](GrammarRules::Node part) { return may_be_empty(part); };
+    if (node.kind == Kind::literal) return node.bytes.empty();
+    if (node.kind == Kind::chars) return false;
+    if (node.kind == Kind::sequence) return std::all_of(node.nodes.begin(), node.nodes.end(), part_may);
+    if (node.kind == Kind::choice) return std::any_of(node.nodes.begin(), node.nodes.end(), part_may);
+    if (node.kind == Kind::repeat) return node.min == 0 || part_may(node.nodes[0]);
+    const auto [found, is_new] = empty_rules_.try_emplace(node.rule, true);
+    if (is_new && rule_depth_ < max_rule_calls) {
+      ++rule_depth_;
+      const bool empty = part_may(rules_.body(node.rule));
+      --rule_depth_;
+      empty_rules_[node.rule] = empty;
+      return empty;
+    }
+    return found->second;
   }
   uint32_t end_after(uint32_t state) {
     const uint32_t end = add_state();
@@ -178,6 +211,8 @@ class Builder {
   std::vector<std::string> names_;
   std::unordered_map<GrammarRules::Node, uint32_t> node_starts_;
   std::vector<std::pair<GrammarRules::Node, uint32_t>> repeated_;
+  std::unordered_map<uint32_t, bool> empty_rules_;  // of may_be_empty()
+  int rule_depth_ = 0;
   size_t n_edges_ = 0;
 };
 

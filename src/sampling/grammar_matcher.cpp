@@ -25,7 +25,7 @@ GrammarMatcher::GrammarMatcher(std::shared_ptr<const Grammar> grammar)
 }
 
 void GrammarMatcher::clear() {
-  stacks_.assign(1, {0, 0, 0});
+  stacks_.assign(1, {0, 0, 0, 0});
   stack_ids_.clear();
   parses_.clear();
   configs_.assign(1, {0, 0, false, dead});
@@ -41,13 +41,33 @@ void GrammarMatcher::visit(Parse parse) {
   work_.push_back(parse);
 }
 
-uint32_t GrammarMatcher::push(uint32_t state, uint32_t below) {
-  const auto [found, is_new] = stack_ids_.try_emplace(pair_key(state, below), 0);
+uint32_t GrammarMatcher::push(uint32_t state, uint32_t below, uint32_t count) {
+  const auto [found, is_new] = stack_ids_.try_emplace({state, below, count}, 0);
   if (is_new) {
     found->second = static_cast<uint32_t>(stacks_.size());
-    stacks_.push_back({state, below, stacks_[below].depth + 1});
+    stacks_.push_back({state, below, stacks_[below].depth + 1, count});
   }
   return found->second;
+}
+
+void GrammarMatcher::visit_call(const GrammarAutomaton::Call& call, uint32_t stack) {
+  if (call.counter != GrammarAutomaton::once) {
+    visit_counted(call.counter, stack, 0);
+  } else if (call.return_to == GrammarAutomaton::tail) {
+    visit({call.start, stack});
+  } else if (stacks_[stack].depth < max_stack) {
+    visit({call.start, push(call.return_to, stack, 0)});
+  }
+}
+
+// Behind `done` of a counter's times: one more, what follows them, or either. Without a most, counting ends at the
+// least.
+void GrammarMatcher::visit_counted(uint32_t counter, uint32_t below, uint32_t done) {
+  const GrammarAutomaton::Counter& c = automaton_->counters[counter];
+  if (done >= c.min) visit({c.return_to, below});
+  const bool endless = c.max == GrammarRules::unlimited;
+  if ((!endless && done >= c.max) || stacks_[below].depth >= max_stack) return;
+  visit({c.start, push(counter, below, endless ? std::min(done + 1, std::max(c.min, 1u)) : done + 1)});
 }
 
 GrammarMatcher::Config GrammarMatcher::close() {
@@ -59,18 +79,15 @@ GrammarMatcher::Config GrammarMatcher::close() {
     const GrammarAutomaton::State& state = automaton_->states[parse.state];
     if (!state.bytes.empty()) readers_.push_back(parse);
     for (const uint32_t to : state.free) visit({to, parse.stack});
-    for (const GrammarAutomaton::Call& call : state.calls) {
-      if (call.return_to == GrammarAutomaton::tail) {
-        visit({call.start, parse.stack});
-      } else if (stacks_[parse.stack].depth < max_stack) {
-        visit({call.start, push(call.return_to, parse.stack)});
-      }
-    }
+    for (const GrammarAutomaton::Call& call : state.calls) visit_call(call, parse.stack);
     if (!state.final) continue;
+    const Stack top = stacks_[parse.stack];
     if (parse.stack == 0) {
       accepts = true;
+    } else if (top.count > 0) {
+      visit_counted(top.state, top.below, top.count);
     } else {
-      visit({stacks_[parse.stack].state, stacks_[parse.stack].below});
+      visit({top.state, top.below});
     }
   }
   visited_.clear();
@@ -177,7 +194,7 @@ GrammarMatcher::Config GrammarMatcher::trim(Config keep) {
   for (Parse& parse : parses) {
     for (uint32_t at = parse.stack; !moved.contains(at); at = stacks[at].below) path.push_back(at);
     for (; !path.empty(); path.pop_back())
-      moved[path.back()] = push(stacks[path.back()].state, moved[stacks[path.back()].below]);
+      moved[path.back()] = push(stacks[path.back()].state, moved[stacks[path.back()].below], stacks[path.back()].count);
     parse.stack = moved[parse.stack];
   }
   readers_ = std::move(parses);

@@ -46,6 +46,16 @@ class GrammarMatcher {
   static constexpr Config unknown = UINT32_MAX;
   struct Stack {  // where calls return to, the innermost first; 0: the root
     uint32_t state, below, depth;
+    uint32_t count;  // of a counted call: which time this is, and state is the counter; else 0
+  };
+  struct StackKey {
+    uint32_t state, below, count;
+    friend bool operator==(const StackKey&, const StackKey&) = default;
+  };
+  struct StackHash {
+    size_t operator()(const StackKey& k) const {
+      return (((uint64_t{k.state} << 32 | k.below) * 0x9E3779B97F4A7C15u) ^ k.count) * 0xD6E8FEB86659FD93u >> 8;
+    }
   };
   struct Parse {
     uint32_t state, stack;
@@ -60,7 +70,9 @@ class GrammarMatcher {
 
   Config step(Config config, uint32_t byte_class);
   void visit(Parse parse);
-  uint32_t push(uint32_t state, uint32_t below);
+  uint32_t push(uint32_t state, uint32_t below, uint32_t count);
+  void visit_call(const GrammarAutomaton::Call& call, uint32_t stack);
+  void visit_counted(uint32_t counter, uint32_t below, uint32_t done);
   Config close();  // the config of what was visited, and of all that is reached from there
   Config intern(bool accepts);
   void clear();
@@ -71,7 +83,7 @@ class GrammarMatcher {
   Config start_ = dead;
   uint32_t trimmed_ = 0;
   std::vector<Stack> stacks_;
-  std::unordered_map<uint64_t, uint32_t> stack_ids_;
+  std::unordered_map<StackKey, uint32_t, StackHash> stack_ids_;
   std::vector<Parse> parses_;
   std::vector<ConfigData> configs_;
   std::unordered_multimap<uint64_t, Config> config_ids_;

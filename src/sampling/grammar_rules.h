@@ -28,7 +28,7 @@ class GrammarRules {
  public:
   using Node = uint32_t;
   static constexpr uint32_t unlimited = UINT32_MAX;
-  static constexpr uint32_t max_repeat = 65536, max_rules = 65536, max_nodes = 1 << 20;
+  static constexpr uint32_t max_repeat = 1'000'000'000, max_rules = 65536, max_nodes = 1 << 20;
   static constexpr size_t max_bytes = size_t{1} << 20;  // of a grammar's text
 
   Node literal(std::string_view bytes);  // UTF-8

@@ -10,7 +10,9 @@ namespace {
 
 using Node = GrammarRules::Node;
 
-constexpr int64_t largest = 999'999'999'999'999'999;
+constexpr uint64_t largest_usual = 999'999'999'999'999'999;  // where there are no bounds
+constexpr uint64_t largest_int64 = uint64_t{1} << 63;
+constexpr size_t most_digits = 20;  // of a uint64
 constexpr uint32_t max_fraction = 15, max_zeros = 4;
 
 class Digits {
@@ -28,16 +30,15 @@ class Digits {
   Node zeros(uint32_t min) { return rules_.repeat(digit('0', '0'), min, max_zeros); }
 
   // Whole numbers low … high, both at least 0.
-  Node between(int64_t low, int64_t high) {
+  Node between(uint64_t low, uint64_t high) {
+    if (low > high) return nothing();
+    const std::string first = std::to_string(low), last = std::to_string(high);
     std::vector<Node> ways;
-    uint64_t limit = 10;
-    for (int64_t first = low; first <= high; limit *= 10) {  // by length
-      if (static_cast<uint64_t>(first) >= limit) continue;
-      const int64_t last = std::min(high, static_cast<int64_t>(limit - 1));
-      ways.push_back(same_length(std::to_string(first), std::to_string(last)));
-      first = last + 1;
+    for (size_t n = first.size(); n <= last.size(); ++n) {  // by length
+      ways.push_back(same_length(n == first.size() ? first : "1" + std::string(n - 1, '0'),
+                                 n == last.size() ? last : std::string(n, '9')));
     }
-    return ways.empty() ? nothing() : rules_.choice(std::move(ways));
+    return rules_.choice(std::move(ways));
   }
 
   // The fraction of a number with the whole part of the bound, its point included. low: at least this; high: at most;
@@ -122,7 +123,7 @@ struct Magnitudes {
 
 Node number_between(Digits& digits, GrammarRules& rules, const Magnitudes& m) {
   std::vector<Node> ways;
-  const auto add = [&](int64_t first, int64_t last, const Decimal* low, const Decimal* high) {
+  const auto add = [&](uint64_t first, uint64_t last, const Decimal* low, const Decimal* high) {
     if (first > last) return;
     ways.push_back(
         rules.sequence({digits.between(first, last), digits.fraction(low, m.low_excluded, high, m.high_excluded)}));
@@ -131,7 +132,7 @@ Node number_between(Digits& digits, GrammarRules& rules, const Magnitudes& m) {
     add(m.low.whole, m.low.whole, &m.low, &m.high);
   } else if (m.low.whole < m.high.whole) {
     add(m.low.whole, m.low.whole, &m.low, nullptr);
-    add(m.low.whole + 1, m.high.whole - 1, nullptr, nullptr);
+    add(m.low.whole + 1, m.high.whole - 1, nullptr, nullptr);  // the larger is above 0
     add(m.high.whole, m.high.whole, nullptr, &m.high);
   }
   return ways.empty() ? digits.nothing() : rules.choice(std::move(ways));
@@ -140,6 +141,7 @@ Node number_between(Digits& digits, GrammarRules& rules, const Magnitudes& m) {
 Node integer_between(Digits& digits, GrammarRules&, const Magnitudes& m) {
   const bool above = !m.low.fraction.empty() || m.low_excluded;
   const bool below = m.high.fraction.empty() && m.high_excluded;
+  if ((above && m.low.whole == UINT64_MAX) || (below && m.high.whole == 0)) return digits.nothing();
   return digits.between(m.low.whole + above, m.high.whole - below);
 }
 
@@ -147,18 +149,22 @@ Node integer_between(Digits& digits, GrammarRules&, const Magnitudes& m) {
 Node bounded(GrammarRules& rules, const NumberBounds& b, bool minus_zero,
              Node (*magnitudes)(Digits&, GrammarRules&, const Magnitudes&)) {
   Digits digits(rules);
-  const Decimal zero, most{false, largest, ""};
+  const bool any = !b.min && !b.max;
+  const Decimal zero, least{false, any ? largest_usual : largest_int64, ""},
+      most{false, any ? largest_usual : largest_int64 - 1, ""};
   std::vector<Node> ways = {digits.nothing()};
   if (!b.max || !b.max->negative) {
     const bool positive_min = b.min && !b.min->negative;
-    ways.push_back(magnitudes(digits, rules,
-                              {positive_min ? *b.min : zero, b.max ? *b.max : most, positive_min && b.min_excluded,
-                               b.max && b.max_excluded}));
+    // Above int64's end: as far as a uint64 goes.
+    const Decimal end = positive_min && b.min->whole >= most.whole ? Decimal{false, UINT64_MAX, ""} : most;
+    ways.push_back(magnitudes(
+        digits, rules,
+        {positive_min ? *b.min : zero, b.max ? *b.max : end, positive_min && b.min_excluded, b.max && b.max_excluded}));
   }
   if (!b.min || b.min->negative) {
     const bool negative_max = b.max && b.max->negative;
     const bool zero_excluded = !minus_zero || (b.max && b.max->is_zero() && b.max_excluded);
-    const Magnitudes m = {negative_max ? *b.max : zero, b.min ? *b.min : most,
+    const Magnitudes m = {negative_max ? *b.max : zero, b.min ? *b.min : least,
                           negative_max ? b.max_excluded : zero_excluded, b.min && b.min_excluded};
     ways.push_back(rules.sequence({rules.literal("-"), magnitudes(digits, rules, m)}));
   }
@@ -166,6 +172,13 @@ Node bounded(GrammarRules& rules, const NumberBounds& b, bool minus_zero,
 }
 
 }  // namespace
+
+int compare(const Decimal& a, const Decimal& b) {
+  if (a.negative != b.negative) return a.negative ? -1 : 1;
+  const auto order = std::pair(a.whole, a.fraction) <=> std::pair(b.whole, b.fraction);
+  const int sign = order < 0 ? -1 : order > 0 ? 1 : 0;
+  return a.negative ? -sign : sign;
+}
 
 std::optional<Decimal> Decimal::parse(std::string_view text) {
   Decimal out;
@@ -193,8 +206,9 @@ std::optional<Decimal> Decimal::parse(std::string_view text) {
   whole.erase(0, std::min(whole.find_first_not_of('0'), whole.size()));
   out.fraction = digits.substr(static_cast<size_t>(point));
   while (!out.fraction.empty() && out.fraction.back() == '0') out.fraction.pop_back();
-  if (whole.size() > 18 || out.fraction.size() > max_fraction) return std::nullopt;
-  out.whole = whole.empty() ? 0 : std::stoll(whole);
+  if (whole.size() > most_digits || out.fraction.size() > max_fraction) return std::nullopt;
+  if (whole.size() == most_digits && whole > std::to_string(UINT64_MAX)) return std::nullopt;
+  out.whole = whole.empty() ? 0 : std::stoull(whole);
   out.negative = out.negative && !out.is_zero();
   return out;
 }

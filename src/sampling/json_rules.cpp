@@ -59,8 +59,9 @@ JsonRules::Node JsonRules::space_body() {
 
 JsonRules::Node JsonRules::value_body() {
   const Node any = rules_.reference(*value_);
-  return rules_.choice({object_of(any, 0, GrammarRules::unlimited), array_of(any, 0, GrammarRules::unlimited),
-                        string(0, GrammarRules::unlimited), number(), boolean(), null()});
+  return rules_.choice({object_of(rules_.sequence({any_key(), any}), 0, GrammarRules::unlimited),
+                        array_of(any, 0, GrammarRules::unlimited), string(0, GrammarRules::unlimited), number(),
+                        boolean(), null()});
 }
 
 JsonRules::Node JsonRules::boolean() {
@@ -77,12 +78,10 @@ JsonRules::Node JsonRules::array_of(Node item, uint32_t min, uint32_t max) {
   return rules_.sequence({open, min > 0 ? items : rules_.choice({items, rules_.literal("]")})});
 }
 
-JsonRules::Node JsonRules::object_of(Node value, uint32_t min, uint32_t max) {
+JsonRules::Node JsonRules::object_of(Node member, uint32_t min, uint32_t max) {
   const Node open = rules_.sequence({rules_.literal("{"), space()});
   const Node close = rules_.sequence({space(), rules_.literal("}")});
   if (max == 0) return rules_.sequence({open, rules_.literal("}")});
-  const Node colon = rules_.sequence({rules_.literal(":"), space()});
-  const Node member = rules_.sequence({string(0, GrammarRules::unlimited), colon, value});
   const uint32_t more = max == GrammarRules::unlimited ? max : max - 1;
   const Node rest = rules_.repeat(rules_.sequence({comma(), member}), min > 0 ? min - 1 : 0, more);
   const Node members = rules_.sequence({member, rest, close});
@@ -125,6 +124,7 @@ JsonRules::Node JsonRules::string_of(Node inside) {
 }
 
 JsonRules::Node JsonRules::characters(const CodeSet& set) {
+  if ((~set).empty()) return character();
   std::vector<Node> forms = {rules_.chars(set & plain_set())};
   for (const auto& e : escapes)
     if (set.contains(e.code)) forms.push_back(rules_.literal(e.text));
@@ -147,16 +147,16 @@ JsonRules::Node JsonRules::other_keys(const std::vector<std::u32string>& names, 
   } else {
     ways.push_back(quote);
   }
-  CodeSet going_on;
+  std::vector<unicode::Range> going_on;
   while (i < end) {
     const char32_t c = names[i][depth];
     const size_t first = i;
     while (i < end && names[i][depth] == c) ++i;
-    going_on.add(c, c);
+    going_on.push_back({c, c});
     ways.push_back(rules_.sequence({characters(CodeSet({{c, c}})), other_keys(names, first, i, depth + 1)}));
   }
   const Node rest = rules_.repeat(character(), 0, GrammarRules::unlimited);
-  ways.push_back(rules_.sequence({characters(~going_on), rest, quote}));
+  ways.push_back(rules_.sequence({characters(~CodeSet(std::move(going_on))), rest, quote}));
   return rules_.choice(std::move(ways));
 }
 

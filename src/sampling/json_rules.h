@@ -14,9 +14,9 @@ class JsonRules {
   using Node = GrammarRules::Node;
   explicit JsonRules(GrammarRules& rules) : rules_(rules) {}
 
-  Node space();                                            // optional white space
-  Node value();                                            // any
-  Node object_of(Node value, uint32_t min, uint32_t max);  // with any keys
+  Node space();                                             // optional white space
+  Node value();                                             // any
+  Node object_of(Node member, uint32_t min, uint32_t max);  // so many members: key and value
   Node array_of(Node item, uint32_t min, uint32_t max);
   Node string(uint32_t min, uint32_t max);  // with so many characters
   Node string_of(Node inside);              // inside: of characters() and character()
@@ -27,6 +27,7 @@ class JsonRules {
   Node other_key(std::vector<std::string> names);
   Node number();
   Node boolean();
+  Node any_key() { return other_key({}); }
   Node null() { return rules_.literal("null"); }
   Node nothing() { return rules_.chars({}); }
   Node comma() { return rules_.sequence({rules_.literal(","), space()}); }

@@ -1,8 +1,13 @@
 // $ref and allOf: several schemas that hold for one value made into one.
 #pragma once
+#include <functional>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+#include <vector>
+
+#include "text_rules.h"
 
 namespace quern {
 
@@ -13,9 +18,28 @@ bool is_annotation(std::string_view keyword);
 // Whether a schema has no keyword but annotations and `except`.
 bool only_annotates(const Schema& schema, std::string_view except);
 
+// What accepts the values that both accept.
+Schema both(const Schema& a, const Schema& b);
+
+// What a schema's patternProperties say of a name: each pattern is read when the first name is asked about, and once.
+class NamePatterns {
+ public:
+  // schema: outlives it and stays as it is, as does work. A patternProperties that is no object has no patterns.
+  NamePatterns(const Schema& schema, GrammarWork& work) : schema_(schema), work_(work) {}
+
+  // The schemas of the patterns that a name matches, one after the other: to a function that says whether to go on.
+  // Throws Error as TextTest::fits.
+  void each(const std::string& name, const std::function<bool(const Schema&)>& found);
+
+ private:
+  const Schema& schema_;
+  GrammarWork& work_;
+  std::vector<std::unique_ptr<TextTest>> tests_;
+};
+
 class SchemaMerger {
  public:
-  explicit SchemaMerger(const Schema& root) : root_(root) {}
+  SchemaMerger(const Schema& root, GrammarWork& work) : root_(root), grammar_work_(work) {}  // both outlive it
 
   // The schema that a $ref names: "#" or "#/…". Throws Error bad_argument if there is none, unsupported for others.
   const Schema& target(const Schema& ref) const;
@@ -26,6 +50,7 @@ class SchemaMerger {
 
  private:
   const Schema& root_;
+  GrammarWork& grammar_work_;
   mutable size_t work_ = 0;  // bytes merged so far; bounded, since references can double a schema at each level
 };
 

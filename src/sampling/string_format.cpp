@@ -13,6 +13,7 @@ namespace {
 using Node = GrammarRules::Node;
 
 constexpr int max_pattern_groups = 50;
+constexpr size_t max_loose_ranges = 4096;  // of a class, until they are put in order
 
 const CodeSet& any_set() {  // .
   static const CodeSet set = ~CodeSet({{'\n', '\n'}, {'\r', '\r'}, {0x2028, 0x2029}});
@@ -42,13 +43,14 @@ std::optional<CodeSet> class_of(char letter) {
 
 class PatternReader {
  public:
-  PatternReader(JsonRules& json, GrammarRules& rules, std::string_view text, const std::string& where)
-      : json_(json), rules_(rules), text_(text), where_(where) {}
+  // whole: ^ and $ need not be written.
+  PatternReader(GrammarRules& rules, std::string_view text, const std::string& where, bool whole, GrammarWork& work)
+      : rules_(rules), text_(text), where_(where), whole_(whole), work_(work) {}
 
   Node read() {
     const Node all = alternatives(0);
     if (at_ < text_.size()) fail("has a \")\" without its \"(\"");
-    return json_.string_of(all);
+    return all;
   }
 
  private:
@@ -71,7 +73,13 @@ class PatternReader {
     return rules_.choice(std::move(choices));
   }
 
-  Node anything() { return rules_.repeat(json_.character(), 0, GrammarRules::unlimited); }
+  Node anything() {
+    return whole_ ? rules_.empty() : rules_.repeat(rules_.chars(~CodeSet()), 0, GrammarRules::unlimited);
+  }
+  Node characters(CodeSet set) {
+    work_.spend(set.ranges().size());
+    return rules_.chars(std::move(set));
+  }
 
   // At depth 0 a pattern's end that is not tied to the text's may have anything before or behind it.
   Node sequence(int depth) {
@@ -92,11 +100,11 @@ class PatternReader {
 
   Node atom(int depth) {
     if (take("(")) return group(depth);
-    if (take("[")) return json_.characters(char_class());
-    if (take(".")) return json_.characters(any_set());
+    if (take("[")) return characters(char_class());
+    if (take(".")) return characters(any_set());
     if (peek() == '^' || peek() == '$') unsupported("an anchor inside it");
     if (peek() == '*' || peek() == '+' || peek() == '?') fail("repeats nothing");
-    return json_.characters(character());
+    return characters(character());
   }
 
   Node group(int depth) {
@@ -132,7 +140,7 @@ class PatternReader {
   uint32_t number() {
     uint64_t value = 0;
     for (; peek() >= '0' && peek() <= '9'; ++at_) {
-      value = std::min<uint64_t>(value * 10 + static_cast<uint64_t>(peek() - '0'), 999'999'999);
+      value = std::min<uint64_t>(value * 10 + static_cast<uint64_t>(peek() - '0'), UINT32_MAX - 1);
     }
     return static_cast<uint32_t>(value);
   }
@@ -147,12 +155,20 @@ class PatternReader {
 
   CodeSet char_class() {
     const bool negated = take("^");
-    CodeSet set;
+    std::vector<unicode::Range> ranges;
+    size_t compact = 0;  // so many of them touch no other
+    const auto add = [&](const CodeSet& set) {
+      work_.spend(set.ranges().size());
+      ranges.insert(ranges.end(), set.ranges().begin(), set.ranges().end());
+      if (ranges.size() < 2 * compact + max_loose_ranges) return;
+      ranges = CodeSet(std::move(ranges)).ranges();
+      compact = ranges.size();
+    };
     while (!take("]")) {
       if (at_ >= text_.size()) fail("has a \"[\" without its \"]\"");
       const CodeSet first = character();
       if (peek() != '-' || peek(1) == ']' || !is_one(first)) {
-        set = set | first;
+        add(first);
         continue;
       }
       ++at_;
@@ -160,8 +176,9 @@ class PatternReader {
       if (!is_one(last)) fail("has a range of characters without an end");
       const char32_t from = first.ranges()[0].first, to = last.ranges()[0].first;
       if (from > to) fail("has a range of characters whose end is before its start");
-      set.add(from, to);
+      add(CodeSet({{from, to}}));
     }
+    const CodeSet set(std::move(ranges));
     return negated ? ~set : set;
   }
   static bool is_one(const CodeSet& set) {
@@ -197,7 +214,7 @@ class PatternReader {
     const bool negated = peek() == 'P';
     const size_t close = text_.find('}', at_);
     if (peek(1) != '{' || close == std::string_view::npos) fail("has a \"\\p\" without a name in braces");
-    const auto set = CodeSet::property(text_.substr(at_ + 2, close - at_ - 2));
+    const auto& set = work_.property(text_.substr(at_ + 2, close - at_ - 2));
     if (!set) unsupported("a property of characters that is not known");
     at_ = close + 1;
     return negated ? ~*set : *set;
@@ -214,53 +231,82 @@ class PatternReader {
     return code;
   }
 
-  JsonRules& json_;
   GrammarRules& rules_;
   std::string_view text_;
   const std::string& where_;
+  const bool whole_;
+  GrammarWork& work_;
   size_t at_ = 0;
 };
 
-// Patterns in which %D, %T, %B and %L stand for a date, a time of day, a number below 256 and a part of a host's name.
+// Patterns in which %D, %T, %B, %H, %L, %l, %S, %P and %U stand for a date, a time of day, a number below 256, four
+// hexadecimal digits, a part of a host's name, a short one, a URI's scheme and host, what follows these and a character
+// of that. Of several rows for one format the first is used whose texts are of the lengths that are asked for.
 constexpr struct {
   std::string_view name, pattern;
 } formats[] = {
-    {"date", "^%D$"},
-    {"time", "^%T$"},
-    {"date-time", "^%DT%T$"},
+    {"date", "%D"},
+    {"time", "%T"},
+    {"date-time", "%DT%T"},
     {"duration",
-     "^P(\\d{1,9}W|\\d{1,9}D(T\\d{1,9}H(\\d{1,9}M(\\d{1,9}S)?)?)?|"
-     "T\\d{1,9}(H(\\d{1,9}M(\\d{1,9}S)?)?|M(\\d{1,9}S)?|S))$"},
-    {"uuid", "^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$"},
-    {"ipv4", "^(%B\\.){3}%B$"},
-    {"ipv6", "^([0-9a-fA-F]{1,4}:){7}[0-9a-fA-F]{1,4}$"},
-    {"hostname", "^%L(\\.%L){0,6}$"},
-    {"email", "^[a-zA-Z0-9_+-]{1,30}(\\.[a-zA-Z0-9_+-]{1,30})?@%L(\\.%L){1,4}$"},
+     "P(\\d{1,9}W|\\d{1,9}D(T\\d{1,9}H(\\d{1,9}M(\\d{1,9}S)?)?)?|"
+     "T\\d{1,9}(H(\\d{1,9}M(\\d{1,9}S)?)?|M(\\d{1,9}S)?|S))"},
+    {"uuid", "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"},
+    {"ipv4", "(%B\\.){3}%B"},
+    {"ipv6",
+     "(%H:){7}%H|(%H:){1,6}:%H|(%H:){1,5}(:%H){1,2}|(%H:){1,4}(:%H){1,3}|(%H:){1,3}(:%H){1,4}|(%H:){1,2}(:%H){1,5}|"
+     "%H:(:%H){1,6}|(%H:){1,7}:|:(:%H){1,7}|::"},
+    {"hostname", "%L(\\.%L){0,6}"},
+    {"hostname", "%l(\\.%l){0,2}"},
+    {"idn-hostname", "%L(\\.%L){0,6}"},
+    {"email", "[a-zA-Z0-9_+-]{1,30}(\\.[a-zA-Z0-9_+-]{1,30})?@%L(\\.%L){1,4}"},
+    {"email", "[a-zA-Z0-9_+-]{1,16}(\\.[a-zA-Z0-9_+-]{1,16})?@%l(\\.%l){1,2}"},
+    {"idn-email", "[a-zA-Z0-9_+-]{1,30}(\\.[a-zA-Z0-9_+-]{1,30})?@%L(\\.%L){1,4}"},
+    {"uri", "%S%P"},
+    {"uri", "https?://%l(\\.%l){0,2}(/%U{0,30})?"},
+    {"uri-reference", "%S%P|%P"},
+    {"iri", "%S%P"},
+    {"iri-reference", "%S%P|%P"},
+    {"uri-template", "%S(/([\\w.~-]{1,50}|\\{\\w{1,30}\\})){0,10}"},
+    {"json-pointer", "(/([^/~]|~[01]){0,60}){0,10}"},
+    {"relative-json-pointer", "(0|[1-9]\\d{0,4})(#|(/([^/~]|~[01]){0,60}){0,10})"},
+    {"regex", "\\^?([\\w -]{1,20}|\\[[a-z0-9]{1,10}\\]\\+){1,5}\\$?"},
 };
 constexpr std::pair<char, std::string_view> format_parts[] = {
     {'D',
-     "[1-9]\\d{3}-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))"},
+     "([1-9]\\d{3}-((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01])|(0[469]|11)-(0[1-9]|[12]\\d|30)|02-(0[1-9]|1\\d|2[0-8]))|"
+     "([1-9]\\d(0[48]|[2468][048]|[13579][26])|([2468][048]|[13579][26])00)-02-29)"},
     {'T', "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,9})?(Z|[+-]([01]\\d|2[0-3]):[0-5]\\d)"},
     {'B', "(25[0-5]|2[0-4]\\d|1\\d{2}|[1-9]?\\d)"},
+    {'H', "[0-9a-fA-F]{1,4}"},
+    {'S', "(https?|ftp|wss?)://%L(\\.%L){0,3}(:[1-9]\\d{0,3})?"},
+    {'P', "(/%U{0,450})?(\\?%U{0,100})?(#%U{0,30})?"},
     {'L', "[a-zA-Z0-9]([a-zA-Z0-9-]{0,30}[a-zA-Z0-9])?"},
+    {'l', "[a-zA-Z0-9]([a-zA-Z0-9-]{0,10}[a-zA-Z0-9])?"},
+    {'U', "([a-zA-Z0-9._~!$&'()*+,;=:@/-]|%[0-9A-F]{2})"},
 };
 
 }  // namespace
 
-Node pattern_string(JsonRules& json, GrammarRules& rules, std::string_view pattern, const std::string& where) {
-  return PatternReader(json, rules, pattern, where).read();
+Node read_pattern(GrammarRules& rules, std::string_view pattern, const std::string& where, bool whole,
+                  GrammarWork& work) {
+  work.spend(pattern.size());
+  return PatternReader(rules, pattern, where, whole, work).read();
 }
 
-std::optional<std::string> format_pattern(std::string_view format) {
-  const auto* const found =
-      std::find_if(std::begin(formats), std::end(formats), [&](const auto& f) { return f.name == format; });
-  if (found == std::end(formats)) return std::nullopt;
-  std::string pattern(found->pattern);
-  for (const auto& [name, part] : format_parts) {
-    const char placeholder[] = {'%', name, '\0'};
-    for (size_t at; (at = pattern.find(placeholder)) != std::string::npos;) pattern.replace(at, 2, part);
+std::vector<std::string> format_patterns(std::string_view format) {
+  std::vector<std::string> out;
+  for (const auto& row : formats) {
+    if (row.name != format) continue;
+    std::string pattern(row.pattern);
+    for (const auto& [name, part] : format_parts) {
+      const char placeholder[] = {'%', name, '\0'};
+      for (size_t at = 0; (at = pattern.find(placeholder, at)) != std::string::npos; at += part.size())
+        pattern.replace(at, 2, part);
+    }
+    out.push_back(std::move(pattern));
   }
-  return pattern;
+  return out;
 }
 
 }  // namespace quern

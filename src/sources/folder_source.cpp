@@ -2,11 +2,11 @@
 
 namespace quern {
 
-FolderSource::FolderSource(std::string path)
+FolderSource::FolderSource(std::string path, WeightChanges* changes)
     : ModelSource(std::move(path)),
       folder_(HfFolder::open(this->path())),
       architecture_(architecture_of_hf(folder_.model_type, this->path() + "/config.json")),
-      weights_(folder_.dir, folder_.transformer_folder, architecture_.prefixes),
+      weights_(folder_.dir, folder_.transformer_folder, architecture_.prefixes, changes),
       config_(folder_.config_json, folder_.weights_dir() + "/config.json") {}
 
 // The folder's own, and the layers of its heads, which its architecture knows and its tensors complete.

@@ -8,7 +8,7 @@ namespace quern {
 
 class FolderSource final : public ModelSource {
  public:
-  explicit FolderSource(std::string path);
+  explicit FolderSource(std::string path, WeightChanges* changes = nullptr);
 
   const char* format() const override { return "folder"; }
   const Architecture& architecture() const override { return architecture_; }

@@ -93,6 +93,18 @@ static_assert(kLayouts[std::size(kLayouts) - 1].version == kLayoutVersion);
 
 }  // namespace
 
+SamplingDefaults gguf_sampling_of(const GgufReader& f) {
+  SamplingDefaults sampling;
+  for (const SamplingField& field : sampling_fields) {
+    const std::string key = std::string("general.sampling.") + field.key;
+    if (!f.has(key)) continue;
+    const double value = field.real ? f.get_float(key) : static_cast<double>(f.get_uint(key));
+    if (!set_sampling(sampling, field, value))
+      throw Error(Status::bad_file, f.name() + ": " + key + " is out of range");
+  }
+  return sampling;
+}
+
 const GgufLayout& gguf_layout_of(const GgufReader& file) {
   const uint64_t version = file.get_uint_or("quern.layout_version", 0);
   for (const GgufLayout& layout : kLayouts)

@@ -16,4 +16,7 @@ struct GgufLayout {
 // Throws Error{unsupported} for one of a later quern.
 const GgufLayout& gguf_layout_of(const GgufReader& file);
 
+// general.sampling.*, of any layout's and llama.cpp's files. Throws Error bad_file.
+SamplingDefaults gguf_sampling_of(const GgufReader& file);
+
 }  // namespace quern

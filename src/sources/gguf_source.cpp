@@ -38,6 +38,7 @@ std::unique_ptr<const Tokenizer> GgufSource::tokenizer(const ModelSettings& sett
 void GgufSource::complete(ModelSettings& settings, const Tokenizer& tokenizer) const {
   if (!layout_->end_tokens) settings.end_tokens = end_tokens_of(file_, tokenizer);
   settings.chat = chat_format_of(file_, tokenizer);
+  settings.sampling = gguf_sampling_of(file_);
 }
 
 }  // namespace quern

@@ -6,6 +6,7 @@
 
 #include "model_settings.h"
 #include "models/model.h"
+#include "models/weight_changes.h"
 #include "models/weight_source.h"
 #include "tokenizers/tokenizer.h"
 
@@ -35,7 +36,8 @@ class ModelSource {
   std::string path_;
 };
 
-// spec: a model file, a folder, or a repo id in the local Hub cache. Throws Error.
-std::unique_ptr<ModelSource> open_source(const std::string& spec);
+// spec: a model file, a folder, or a repo id in the local Hub cache. changes: to a folder's weights, which outlives the
+// source; may be null. Throws Error, unsupported for changes to a model file's.
+std::unique_ptr<ModelSource> open_source(const std::string& spec, WeightChanges* changes = nullptr);
 
 }  // namespace quern

@@ -54,6 +54,7 @@ class AddedTokens {
   TokenMatcher raw, normalized;
   size_t vocab_size() const { return vocab_size_ + extra_.size(); }
   int32_t find(std::string_view content) const;  // of those outside the vocabulary; -1 when absent
+  bool is_added(int32_t id) const { return id >= static_cast<int32_t>(vocab_size_) || is_special(id); }
   bool is_special(int32_t id) const { return special_ids_.contains(id); }
   bool takes_space(int32_t id) const { return spaced_ids_.contains(id); }  // lstrip or rstrip
   std::string_view piece(int32_t id) const { return extra_[static_cast<size_t>(id) - vocab_size_]; }

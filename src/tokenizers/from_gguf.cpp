@@ -45,7 +45,7 @@ ExternalVocabulary read_vocabulary(const GgufReader& file) {
   for (const std::string_view token : file.get_strings(key("tokens"))) v.pieces.emplace_back(token);
   v.kinds.assign(v.pieces.size(), PieceKind::normal);
   if (file.has(key("token_type"))) {
-    const auto types = file.get_array<int32_t>(key("token_type"));
+    const std::vector<int64_t> types = file.get_integers(key("token_type"));
     if (types.size() != v.pieces.size())
       throw Error(Status::bad_file, file.name() + ": " + key("token_type") + " has " + std::to_string(types.size()) +
                                         " entries for " + std::to_string(v.pieces.size()) + " tokens");

@@ -1,12 +1,10 @@
-// Regular expressions by PCRE2. It is asked for matches alone: what characters there are comes from quern's tables, as
-// its own are of an older Unicode.
-#define PCRE2_CODE_UNIT_WIDTH 8
-#include <pcre2.h>
-
+// Regular expressions by PCRE2, which is opened when it is first needed. It is asked for matches alone: what characters
+// there are comes from quern's tables, as its own are of an older Unicode.
 #include <array>
 #include <memory>
 
 #include "pattern.h"
+#include "pcre2_library.h"
 #include "regex_syntax.h"
 #include "utf8.h"
 
@@ -19,17 +17,10 @@ constexpr uint64_t steps_per_byte = 1000;    // … and may take so many
 constexpr size_t jit_stack_min = 32 << 10, jit_stack_max = 64 << 20, max_compiled_source = 1 << 20;
 constexpr uint32_t heap_limit = 64 << 10;  // KiB
 
-template <auto release>
-struct Release {
-  template <class T>
-  void operator()(T* p) const {
-    release(p);
-  }
-};
-using Code = std::unique_ptr<pcre2_code, Release<pcre2_code_free>>;
-using Match = std::unique_ptr<pcre2_match_data, Release<pcre2_match_data_free>>;
-using MatchContext = std::unique_ptr<pcre2_match_context, Release<pcre2_match_context_free>>;
-using JitStack = std::unique_ptr<pcre2_jit_stack, Release<pcre2_jit_stack_free>>;
+using Code = std::unique_ptr<pcre2_code, ReleasePcre2<&Pcre2::code_free>>;
+using Match = std::unique_ptr<pcre2_match_data, ReleasePcre2<&Pcre2::match_data_free>>;
+using MatchContext = std::unique_ptr<pcre2_match_context, ReleasePcre2<&Pcre2::match_context_free>>;
+using JitStack = std::unique_ptr<pcre2_jit_stack, ReleasePcre2<&Pcre2::jit_stack_free>>;
 
 PCRE2_SPTR text_of(std::string_view s) {
   return reinterpret_cast<PCRE2_SPTR>(s.data());
@@ -53,17 +44,17 @@ int count_step(pcre2_callout_block* block, void* data) {
 
 // The buffers of one thread.
 struct Matcher {
-  Match match{pcre2_match_data_create(1, nullptr)};
-  MatchContext context{pcre2_match_context_create(nullptr)};
-  JitStack stack{pcre2_jit_stack_create(jit_stack_min, jit_stack_max, nullptr)};
+  Match match{pcre2().match_data_create(1, nullptr)};
+  MatchContext context{pcre2().match_context_create(nullptr)};
+  JitStack stack{pcre2().jit_stack_create(jit_stack_min, jit_stack_max, nullptr)};
   std::string bytes;
 
   Matcher() {
     if (!match || !context) throw std::bad_alloc();
-    pcre2_set_match_limit(context.get(), match_limit);
-    pcre2_set_depth_limit(context.get(), match_limit);
-    pcre2_set_heap_limit(context.get(), heap_limit);
-    if (stack) pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+    pcre2().set_match_limit(context.get(), match_limit);
+    pcre2().set_depth_limit(context.get(), match_limit);
+    pcre2().set_heap_limit(context.get(), heap_limit);
+    if (stack) pcre2().jit_stack_assign(context.get(), nullptr, stack.get());
   }
 };
 
@@ -75,20 +66,20 @@ Matcher& thread_matcher() {
 Code compile(const std::string& source, uint32_t options, std::string& error) {
   int number = 0;
   size_t place = 0;
-  const std::unique_ptr<pcre2_compile_context, Release<pcre2_compile_context_free>> context(
-      pcre2_compile_context_create(nullptr));
+  const std::unique_ptr<pcre2_compile_context, ReleasePcre2<&Pcre2::compile_context_free>> context(
+      pcre2().compile_context_create(nullptr));
   if (!context) throw std::bad_alloc();
-  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
-  pcre2_set_parens_nest_limit(context.get(), 200);
-  Code code(pcre2_compile(text_of(source), source.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | options, &number,
-                          &place, context.get()));
+  pcre2().set_newline(context.get(), PCRE2_NEWLINE_LF);
+  pcre2().set_parens_nest_limit(context.get(), 200);
+  Code code(pcre2().compile(text_of(source), source.size(), PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | options, &number,
+                            &place, context.get()));
   if (!code) {
     PCRE2_UCHAR message[256];
-    pcre2_get_error_message(number, message, sizeof message);
+    pcre2().get_error_message(number, message, sizeof message);
     error = reinterpret_cast<const char*>(message);
     return code;
   }
-  pcre2_jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // without it the interpreter matches
+  pcre2().jit_compile(code.get(), PCRE2_JIT_COMPLETE);  // without it the interpreter matches
   return code;
 }
 
@@ -103,16 +94,16 @@ std::array<CodeSet, unicode::n_categories> read_categories() {
     source += (i ? "|(\\p{" : "(\\p{") + std::string(unicode::category_names[i]) + "}+)";
   }
   const Code code = compile(source, 0, error);
-  const Match match(code ? pcre2_match_data_create_from_pattern(code.get(), nullptr) : nullptr);
+  const Match match(code ? pcre2().match_data_create_from_pattern(code.get(), nullptr) : nullptr);
   std::array<std::vector<unicode::Range>, unicode::n_categories> ranges;
   size_t at = 0;
   while (match && at < all.size()) {
-    if (pcre2_match(code.get(), text_of(all), all.size(), at, PCRE2_ANCHORED | PCRE2_NO_UTF_CHECK, match.get(),
-                    nullptr) < 0) {
+    if (pcre2().match(code.get(), text_of(all), all.size(), at, PCRE2_ANCHORED | PCRE2_NO_UTF_CHECK, match.get(),
+                      nullptr) < 0) {
       break;
     }
-    const size_t* spans = pcre2_get_ovector_pointer(match.get());
-    const size_t group = pcre2_get_ovector_count(match.get());
+    const size_t* spans = pcre2().get_ovector_pointer(match.get());
+    const size_t group = pcre2().get_ovector_count(match.get());
     for (size_t i = 1; i < group; ++i) {
       if (spans[2 * i] != at || spans[2 * i + 1] == at) continue;
       ranges[i - 1].push_back({decode_utf8(all.data() + at).code, decode_utf8_before(all.data(), spans[1]).code});
@@ -160,7 +151,7 @@ class RegexPattern final : public Pattern {
     }
     Steps steps{m.bytes.size() * steps_per_byte};
     const bool count = m.bytes.size() > small_text;
-    pcre2_set_callout(m.context.get(), count ? count_step : nullptr, &steps);
+    pcre2().set_callout(m.context.get(), count ? count_step : nullptr, &steps);
     const pcre2_code* code = (count ? counted_ : plain_).get();
     // Bytes become characters on the way: matches come in order.
     size_t byte = 0, last_end = SIZE_MAX;
@@ -170,11 +161,11 @@ class RegexPattern final : public Pattern {
       return at;
     };
     for (size_t from = 0; from <= m.bytes.size();) {
-      const int rc =
-          pcre2_match(code, text_of(m.bytes), m.bytes.size(), from, PCRE2_NO_UTF_CHECK, m.match.get(), m.context.get());
+      const int rc = pcre2().match(code, text_of(m.bytes), m.bytes.size(), from, PCRE2_NO_UTF_CHECK, m.match.get(),
+                                   m.context.get());
       if (rc == PCRE2_ERROR_NOMATCH) break;
       if (rc < 0) fail(rc);
-      const size_t* span = pcre2_get_ovector_pointer(m.match.get());
+      const size_t* span = pcre2().get_ovector_pointer(m.match.get());
       if (span[0] == span[1] && span[1] == last_end) {  // nothing right behind a match is no match
         if (from == m.bytes.size()) break;
         from += decode_utf8(m.bytes.data() + from).size;

@@ -42,10 +42,10 @@ TokenDecoder::TokenDecoder(const Tokenizer& tokenizer, bool skip_special)
 }
 TokenDecoder::~TokenDecoder() = default;
 
-void TokenDecoder::push(int32_t id, std::string& out) {
+void TokenDecoder::push(int32_t id, std::string& out, bool show) {
   const Tokenizer& t = work_->tokenizer;
   if (id < 0 || static_cast<size_t>(id) >= t.vocab_size()) return;
-  if (work_->skip_special && t.pipeline_->added->is_special(id)) return;
+  if (work_->skip_special && !show && t.pipeline_->added->is_special(id)) return;
   work_->first().token(std::string(t.piece(id)));
   work_->take(out);
 }

@@ -131,6 +131,14 @@ std::string_view Tokenizer::piece(int32_t id) const {
   return pipeline_->piece(id);
 }
 
+bool Tokenizer::is_added(int32_t id) const {
+  return pipeline_->added->is_added(id);
+}
+
+bool Tokenizer::is_special(int32_t id) const {
+  return pipeline_->added->is_special(id);
+}
+
 int32_t Tokenizer::id(std::string_view piece) const {
   const int32_t id = pipeline_->model->vocab().find(piece);
   return id >= 0 ? id : pipeline_->added->find(piece);
@@ -143,6 +151,10 @@ size_t Tokenizer::n_special(bool pair) const {
 std::optional<size_t> Tokenizer::file_max_length() const {
   if (!pipeline_->file_truncation) return std::nullopt;
   return pipeline_->file_truncation->max_length;
+}
+
+bool Tokenizer::cuts_left() const {
+  return pipeline_->file_truncation && pipeline_->file_truncation->truncate_left;
 }
 
 std::optional<EncodeOptions> Tokenizer::file_truncation() const {

@@ -85,10 +85,14 @@ class Tokenizer {
   size_t vocab_size() const;                 // ids are 0 … vocab_size - 1; added tokens count
   std::string_view piece(int32_t id) const;  // "" for an id out of range
   int32_t id(std::string_view piece) const;  // -1 when absent
+  bool is_special(int32_t id) const;         // an added token that no text is
+  bool is_added(int32_t id) const;           // not of the model's own vocabulary, or special in it
   size_t n_special(bool pair) const;         // how many tokens the post-processor adds
   // What the file says, for the caller to use or not.
   std::optional<size_t> file_max_length() const;
   std::optional<EncodeOptions> file_truncation() const;
+  // Whether the file would have a long text keep its end.
+  bool cuts_left() const;
   std::optional<Padding> file_padding() const;
 
  private:
@@ -105,7 +109,7 @@ class TokenDecoder {
  public:
   TokenDecoder(const Tokenizer& tokenizer, bool skip_special);  // the tokenizer must outlive it
   ~TokenDecoder();
-  void push(int32_t id, std::string& out);
+  void push(int32_t id, std::string& out, bool show = false);  // show: a special token too
   // Appends what was held back. After it a new text begins.
   void flush(std::string& out);
 

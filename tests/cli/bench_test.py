@@ -1,8 +1,9 @@
 """quern bench, and the back ends and instruction sets that --backend and --isa force."""
 import json
+import os
 import unittest
 
-from program import Case, json_rows, model, quern
+from program import TINY, Case, json_rows, model, quern
 
 TEXTS = ("-p", "hello world", "-p", "", "-p", "a much longer text than the others " * 3)
 
@@ -24,6 +25,17 @@ class Bench(Case):
         self.assertEqual(len(lines), 3)
         self.assertIn("(f32)", lines[0])
         self.assertEqual(lines[2].split()[:2], ["8", "2"])
+
+    def test_decoders_behind_a_depth(self):
+        """Prompts behind tokens that are kept are timed by the tokens that were read, which a finite rate shows."""
+        folder = os.path.join(os.path.dirname(TINY), "models", "llama")
+        for depth in (0, 64):
+            done = self.run_ok("bench", "-m", folder, "-p", "16", "-n", "4", "-d", depth, "-r", "2", "-o", "json")
+            rows = json.loads(done.stdout)
+            self.assertEqual([(r["n_prompt"], r["n_gen"], r["depth"]) for r in rows], [(16, 0, depth), (0, 4, depth)])
+            for row in rows:
+                self.assertGreater(row["tokens_per_second"], 0)
+                self.assertLess(row["tokens_per_second"], 1e9)
 
     def test_bad_input(self):
         self.run_failing(2, "bench", "-m", model(), "-p", "1000000", says="at most")

@@ -65,6 +65,44 @@ class Convert(Case):
         with open(self.path("m.q4"), "rb") as f:
             self.assertIn(b"a lazy user", f.read())
 
+    def test_adapters(self):
+        base, lora = (os.path.join(os.environ["QUERN_TEST_DIR"], "golden", *parts) for parts in (("models", "bert"), ("adapters", "bert")))
+        vectors = {}
+        for name, options in (("none", ()), ("whole", ("--adapter", lora)), ("half", ("--adapter", lora + "=0.5")),
+                              ("halves", ("--adapter", lora + "=0.5", "--adapter", lora + "=5e-1")),
+                              ("undone", ("--adapter", lora, "--adapter", lora + "=-1"))):
+            out = self.path(name + ".f32")
+            notes = self.run_ok("convert", base, "-o", out, *options).stderr.decode()
+            self.assertEqual(notes.count("'base_model_name_or_path'"), 0, notes)  # tiny/bert, which ends like the folder
+            vectors[name] = json_rows(self.run_ok("embed", "-m", out, "-p", "the quick fox").stdout)
+        self.assertClose(vectors["halves"], vectors["whole"], 0.99999)
+        self.assertClose(vectors["undone"], vectors["none"], 0.99999)
+        for other in ("whole", "half"):
+            with self.assertRaises(AssertionError):
+                self.assertClose(vectors[other], vectors["none"], 0.9999)
+        self.assertRegex(self.run_ok("inspect", self.path("whole.f32")).stdout.decode(), r"(?m)adapter +bert")
+        other = self.path("other")
+        shutil.copytree(base, other)
+        noted = self.run_ok("convert", other, "-o", self.path("noted.q8"), "--adapter", lora).stderr.decode()
+        self.assertRegex(noted, r"(?m)^note: .*adapter_config.json: 'base_model_name_or_path' is tiny/bert, .*shapes fit$")
+        strange = self.path("strange=1")  # a folder's name may look like a weight's
+        shutil.copytree(lora, strange)
+        self.run_ok("convert", base, "-o", self.path("a.f32"), "--adapter", strange)
+        self.run_ok("convert", base, "-o", self.path("b.f32"), "--adapter", strange + "=0.5")
+        for name, same in (("a", "whole"), ("b", "half")):
+            found = json_rows(self.run_ok("embed", "-m", self.path(name + ".f32"), "-p", "the quick fox").stdout)
+            self.assertClose(found, vectors[same], 0.9999999)
+        self.run_failing(1, "convert", base, "-o", self.path("m.q8"), "--adapter", self.path("no=x"), says="no=x: no such folder")
+
+    def test_adapters_that_do_not_fit(self):
+        base, lora = (os.path.join(os.environ["QUERN_TEST_DIR"], "golden", *parts) for parts in (("models", "bert"), ("adapters", "llama")))
+        os.mkdir(self.path("work"))
+        out = self.path("work/m.q8")
+        self.run_failing(1, "convert", base, "-o", out, "--adapter", lora, says=("adapter_model.safetensors", "has no layer"))
+        self.run_failing(1, "convert", base, "-o", out, "--adapter", self.path("none"), says=("none", "adapter_config.json"))
+        self.run_failing(1, "convert", model(), "-o", out, "--adapter", lora.replace("llama", "bert"), says=("tiny.q8", "folder"))
+        self.assertEqual(os.listdir(self.path("work")), [])
+
     def test_wrong_use(self):
         self.run_failing(2, "convert", TINY, "-o", self.path("m"), "--type", "q3", says="q3")
         self.run_failing(2, "convert", TINY)

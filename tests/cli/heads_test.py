@@ -2,11 +2,14 @@
 import json
 import math
 import os
+import signal
 import struct
+import subprocess
+import time
 import unittest
 
 from fixtures import edit_json, golden, rows_of, variant
-from program import TINY, Case, cosine, json_rows, model, read_npy
+from program import QUERN, TINY, Case, cosine, json_rows, model, read_npy
 
 DOCUMENTS = ["the lazy user compared embeddings", "quick fox", "", "sentences of cosine similarity", "what costs 50 cents?"]
 
@@ -19,6 +22,55 @@ def near(case, found, expected, limit=1e-4):
     case.assertEqual(len(found), len(expected))
     for a, b in zip(found, expected):
         case.assertLess(abs(a - b) / max(1, abs(b)), limit)
+
+
+class ManyTexts(Case):
+    """Outputs that are written to a file, and go on."""
+    def setUp(self):
+        super().setUp()
+        self.model = variant(self.path("m"), "bert", "BertForSequenceClassification", ["NEGATIVE", "NEUTRAL", "POSITIVE"])
+        self.source = self.write("t.jsonl", "".join(json.dumps({"text": f"number {i} fox", "key": i}) + "\n" for i in range(9000)))
+
+    def classify(self, out, *more):
+        return ["classify", "-m", self.model, "-f", self.source, "-o", self.path(out), "--journal-every", "0", *more]
+
+    def read(self, name):
+        with open(self.path(name), "rb") as f:
+            return f.read()
+
+    def test_labels_to_a_file(self):
+        self.run_ok(*self.classify("plain.jsonl"))
+        plain = self.run_ok("classify", "-m", self.model, "-f", self.source, "--json").stdout
+        self.assertEqual(self.read("plain.jsonl"), plain)
+        self.run_ok(*self.classify("kept.jsonl", "--id", "key", "--top-n", "1"))
+        for i, (line, labels) in enumerate(zip(self.read("kept.jsonl").splitlines(), plain.splitlines())):
+            self.assertEqual(json.loads(line), {"id": i, "labels": json.loads(labels)[:1]})
+
+    def test_labels_go_on(self):
+        self.run_ok(*self.classify("whole.jsonl", "--id", "key"))
+        for how in (signal.SIGKILL, signal.SIGINT):
+            with subprocess.Popen([QUERN, *self.classify("v.jsonl", "--id", "key")], stderr=subprocess.DEVNULL) as process:
+                while process.poll() is None and not (os.path.exists(self.path("v.jsonl.journal")) and self.read("v.jsonl.journal").count(b"\n") > 2):
+                    time.sleep(0.002)
+                process.send_signal(how)
+            self.assertNotEqual(process.returncode, 0)
+            self.run_failing(2, *self.classify("v.jsonl", "--id", "key"), "--resume", "--raw", says=("--raw", "another run"))
+            self.assertIn(b"by an earlier run", self.run_ok(*self.classify("v.jsonl", "--id", "key"), "--resume").stderr)
+            self.assertEqual(self.read("v.jsonl"), self.read("whole.jsonl"))
+            self.assertEqual([f for f in os.listdir(self.dir) if f.startswith("v.")], ["v.jsonl"])
+
+    def test_wrong_uses(self):
+        for flags in (("--resume",), ("--id", "key")):
+            self.run_failing(2, "classify", "-m", self.model, "-f", self.source, *flags, says="-o")
+        self.run_failing(2, *self.classify("v.npy"), says=".jsonl")
+
+    def test_the_best_of_many(self):
+        reranker = variant(self.path("r"), "bert", "BertForSequenceClassification", ["RELEVANT"])
+        command = ("rerank", "-m", reranker, "-q", "quick fox", "-f", self.source, "--json")
+        all_of_them = json.loads(self.run_ok(*command).stdout)
+        self.assertEqual(len(all_of_them), 9000)
+        for n in (1, 7, 3000, 9000, 10000):
+            self.assertEqual(json.loads(self.run_ok(*command, "--top-n", n).stdout), all_of_them[:n])
 
 
 class Rerank(Case):

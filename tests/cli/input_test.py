@@ -24,9 +24,6 @@ class Lines(Case):
         self.assertEqual(len(self.embed("-f", "-", stdin="")), 0)
         self.assertEqual(len(self.embed("-f", "-", stdin="a")), 1)
 
-    def test_nul_byte(self):
-        self.assertEqual(self.embed("-f", "-", stdin=b"fo\0x\nb\n"), self.embed("-p", "fox", "-p", "b"))
-
     def test_invalid_utf8(self):
         done = self.run_ok("embed", "-m", model(), "-f", "-", stdin=b"fine\n\xff\xfe\nna\xc3\n")
         self.assertIn(b", 2 with invalid UTF-8 (read as U+FFFD), ", done.stderr)
@@ -66,7 +63,6 @@ class JsonLines(Case):
     def test_broken_lines_name_the_line(self):
         for text, says in (('{"text": "a"}\n{"text": 1}\n', ("line 2", "text", "string", "number")),
                            ('{"text": "a"}\nfox\n', ("line 2", "object")),
-                           ('{"text": "a"}\n\n', ("line 2", "object")),
                            ('{"text": "a"}\n{"other": "a"}\n', ("line 2", '"text"', "--field")),
                            ('{"text": "\\ud800"}\n', ("line 1",)),
                            ('[1]\n', ("line 1", "object")),

@@ -41,6 +41,15 @@ def model(kind="q8"):
     return path
 
 
+def has_open(process, folder):
+    """Whether the process has a file of the folder open, with a name or without one."""
+    place = f"/proc/{process.pid}/fd"
+    try:
+        return any(os.readlink(os.path.join(place, fd)).startswith(folder + "/") for fd in os.listdir(place))
+    except OSError:  # it has ended, or closed one meanwhile
+        return False
+
+
 def read_npy(path):
     """Rows of floats; checks what numpy would."""
     with open(path, "rb") as f:

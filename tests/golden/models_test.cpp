@@ -70,6 +70,28 @@ TEST_CASE("every architecture: states after every layer") {
   }
 }
 
+// See tests/reference/make_pad_positions.py. From the folder, and from the file that it is converted to.
+TEST_CASE("padding tokens that stand in a text have no position") {
+  const auto golden = nlohmann::json::parse(read_text_file(QUERN_TEST_DIR "/golden/pad_positions.json", 1 << 20));
+  for (const auto& [name, texts] : golden.items()) {
+    const Encoder encoder(folder_of(name));
+    ScratchFolder scratch;
+    const auto converted = load_model(convert_to(scratch, "f32", folder_of(name)));
+    for (const auto& text : texts) {
+      const auto ids = text.at("ids").get<std::vector<int32_t>>();
+      const std::vector<int32_t> types(ids.size(), 0);
+      const Sequence whole{0, static_cast<int64_t>(ids.size())};
+      const auto expected = text.at("states").get<std::vector<float>>();
+      for (const Model* model : std::initializer_list<const Model*>{encoder.model.get(), converted->model.get()}) {
+        INFO(name << ", " << text.at("ids") << (model == encoder.model.get() ? "" : ", converted"));
+        HostOps op(default_kernels(), {});
+        const Tensor last = forward(*model, {op}, {ids, types, {&whole, 1}}, [](int, Ops&, const Tensor&) {});
+        CHECK(difference(values_of(op, last), expected) < 2e-5);
+      }
+    }
+  }
+}
+
 namespace {
 
 // A fixture with another class in its config.json, which decides the head that is used.

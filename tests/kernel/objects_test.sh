@@ -1,9 +1,10 @@
 #!/bin/sh
-# objects_test.sh NM libquern_tensor.a libquern.so
+# objects_test.sh NM libquern_tensor.a libquern.so INCLUDE
 # An ISA's object exports its table alone, and no weak symbol that the linker could share with code for other CPUs.
-# (xsimd's casts between NEON register types hold no instruction beyond the baseline.) The shared library exports quern_*.
+# (xsimd's casts between NEON register types hold no instruction beyond the baseline.) The shared library exports what
+# INCLUDE's headers declare, all of it and nothing else.
 set -eu
-nm=$1 archive=$2 library=$3
+nm=$1 archive=$2 library=$3 include=$4
 bad=$("$nm" -C "$archive" 2>/dev/null | awk '
   /^kernels\.cpp\.o:/ { inside = 1; next } /\.o:$/ { inside = 0; next }
   inside && $2 ~ /^[TDBRWVuw]$/ && $0 !~ /quern::[a-z0-9_]+_kernels$/ && $0 !~ /xsimd::kernel::wrap::vreinterpretq/ { print }')
@@ -12,8 +13,10 @@ if [ -n "$bad" ]; then
 fi
 tables=$("$nm" -C "$archive" 2>/dev/null | grep -c ' [DR] quern::[a-z0-9_]*_kernels$')
 [ "$tables" -ge 2 ] || { echo "expected at least two ISA tables in $archive, found $tables"; exit 1; }
-other=$("$nm" -D --defined-only "$library" | awk '{print $NF}' | grep -v '^quern_' || true)
-if [ -n "$other" ]; then
-  echo "the shared library exports more than quern_*:"; echo "$other"; exit 1
-fi
-echo "$tables ISA tables; no other symbols"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+"$nm" -D --defined-only "$library" | awk '{print $NF}' | sort > "$work/exported"
+cat "$include"/quern/*.h | tr '\n' ' ' | grep -oE 'QUERN_API [^;(]*\(' | grep -oE 'quern_[a-z0-9_]+\($' | tr -d '(' | sort > "$work/declared"
+[ "$(wc -l < "$work/declared")" -ge 100 ] || { echo "expected at least 100 functions in $include/quern"; exit 1; }
+diff "$work/declared" "$work/exported" || { echo "declared in quern.h (<) and exported by $library (>) differ"; exit 1; }
+echo "$tables ISA tables, $(wc -l < "$work/exported") functions; no other symbols"

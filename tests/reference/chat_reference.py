@@ -84,9 +84,9 @@ def render(template, context):
         return "error", f"{type(e).__name__}: {e}"
 
 
-def quern(program, requests):
+def quern(program, requests, **more):
     """Answers of chat_lines, in order."""
-    lines = "".join(json.dumps({"template": t, "context": c, "specials": SPECIALS}) + "\n" for t, c in requests)
+    lines = "".join(json.dumps({"template": t, "context": c, "specials": SPECIALS, **more}) + "\n" for t, c in requests)
     done = subprocess.run([program], input=lines, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{program} ended with {done.returncode}: {done.stderr}")

@@ -133,6 +133,8 @@ ARCHITECTURES = {
     "llama_tied": dict(specials=LLAMA2, tokenizer=sentencepiece, config=lambda t: tf.LlamaConfig(
         **common(t, LLAMA2, tie_word_embeddings=True, num_attention_heads=3, num_key_value_heads=1, hidden_size=36,
                  rope_parameters=rope(theta=100000.0)))),
+    "llama_bias": dict(specials=LLAMA2, tokenizer=sentencepiece, config=lambda t: tf.LlamaConfig(
+        **common(t, LLAMA2, attention_bias=True, num_hidden_layers=1, rope_parameters=rope(theta=10000.0)))),
     "mistral": dict(specials=LLAMA2, tokenizer=sentencepiece, sharded=True, config=lambda t: tf.MistralConfig(
         **common(t, LLAMA2, sliding_window=20, head_dim=16))),
     "qwen2": dict(specials=QWEN, tokenizer=qwen_tokenizer, config=lambda t: tf.Qwen2Config(

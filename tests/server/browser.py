@@ -1,4 +1,5 @@
 """Headless Chromium for the page's tests: Debian's chromium, chromium-driver and python3-selenium (or PyPI's)."""
+import atexit
 import json
 import os
 import shutil
@@ -18,28 +19,42 @@ except ImportError:
     missing = "selenium is not installed (python3-selenium)"
 
 
+drivers = {}  # a browser for phones and one for desks, which last as long as the program: starting one takes seconds
+
+
+def driver_of(phone):
+    if phone in drivers:
+        return drivers[phone]
+    options = webdriver.ChromeOptions()
+    options.binary_location = shutil.which("chromium")
+    # no-sandbox: tests may run as root in a container.
+    for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
+                 "--window-size=1280,900"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    if phone:
+        metrics = {"width": 375, "height": 740, "pixelRatio": 2, "touch": True}
+        options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
+    drivers[phone] = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
+    atexit.register(drivers[phone].quit)
+    drivers[phone].set_script_timeout(GUARD)
+    return drivers[phone]
+
+
 class Browser:
     """One window: its size is that of a desk or of a phone, its colours light or dark."""
 
     def __init__(self, phone=False, dark=False):
-        options = webdriver.ChromeOptions()
-        options.binary_location = shutil.which("chromium")
-        # no-sandbox: tests may run as root in a container.
-        for flag in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu", "--hide-scrollbars",
-                     "--window-size=1280,900"):
-            options.add_argument(flag)
-        options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-        if phone:
-            metrics = {"width": 375, "height": 740, "pixelRatio": 2, "touch": True}
-            options.add_experimental_option("mobileEmulation", {"deviceMetrics": metrics})
-        self.driver = webdriver.Chrome(options=options, service=Service(shutil.which("chromedriver")))
-        self.driver.set_script_timeout(GUARD)
-        if dark:
-            self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
-                                        {"features": [{"name": "prefers-color-scheme", "value": "dark"}]})
+        self.driver = driver_of(phone)
+        self.before = self.driver.current_window_handle
+        self.driver.switch_to.new_window("tab")
+        self.complaints(), self.requests()  # of the window before
+        self.driver.execute_cdp_cmd("Emulation.setEmulatedMedia",
+                                    {"features": [{"name": "prefers-color-scheme", "value": "dark" if dark else "light"}]})
 
     def close(self):
-        self.driver.quit()
+        self.driver.close()
+        self.driver.switch_to.window(self.before)
 
     def open(self, url):
         self.driver.get(url)

@@ -49,6 +49,39 @@ class Embeddings(ServerCase):
             self.assertEqual([row["index"] for row in answer["data"]], list(range(len(TEXTS))))
             self.assertEqual([unpacked(row["embedding"]) for row in answer["data"]], expected)
 
+    def test_cohere(self):
+        expected = reference(TEXTS)
+        bits = [[int("".join("1" if x > 0 else "0" for x in row[k:k + 8]), 2) for k in range(0, len(row), 8)] for row in expected]
+        answer = self.ok("/v2/embed", {"model": "tiny", "texts": TEXTS, "embedding_types": ["float", "base64", "binary", "ubinary", "float"],
+                                       "truncate": "END", "input_type": "clustering"}).json
+        self.assertEqual(list(answer["embeddings"]), ["float", "base64", "binary", "ubinary"])
+        self.assertEqual(f32(answer["embeddings"]["float"]), expected)
+        self.assertEqual([unpacked(row) for row in answer["embeddings"]["base64"]], expected)
+        self.assertEqual(answer["embeddings"]["ubinary"], bits)
+        self.assertEqual(answer["embeddings"]["binary"], [[x - 128 for x in row] for row in bits])
+        self.assertEqual(answer["texts"], TEXTS)
+        tokens = sum(map(len, models.tokens(models.embedder(), TEXTS)))
+        self.assertEqual(answer["meta"]["billed_units"], {"input_tokens": tokens})
+        plain = self.ok("/v2/embed", {"model": "tiny", "texts": ["fox"], "output_dimension": 16, "input_type": "search_query"}).json
+        self.assertEqual(f32(plain["embeddings"]["float"]), reference(["fox"], "--dimensions", "16", "--input-type", "query"))
+        for body, field in (({}, "texts"), ({"texts": []}, "texts"), ({"texts": ["fox"], "embedding_types": ["int8"]}, ("embedding_types", "--precision int8")),
+                            ({"texts": ["fox"], "embedding_types": ["f16"]}, "embedding_types"), ({"texts": ["fox"], "embedding_types": 3}, "embedding_types"),
+                            ({"texts": ["fox"], "output_dimension": 0}, "output_dimension"), ({"texts": ["fox"], "output_dimension": "8"}, "output_dimension"),
+                            ({"images": ["x"]}, "images"), ({"texts": ["fox"], "input_type": "image"}, "input_type"),
+                            ({"texts": ["fox"], "truncate": "START"}, "truncate")):
+            self.refused(400, "/v2/embed", {"model": "tiny", **body}, field)
+
+    def test_jina_s_types(self):
+        expected = reference(["fox"])[0]
+        def one(kind):
+            return self.ok("/v1/embeddings", {"model": "tiny", "input": "fox", "embedding_type": kind}).json["data"][0]["embedding"]
+        self.assertEqual(f32([one("float")]), [expected])
+        self.assertEqual(unpacked(one("base64")), expected)
+        packed = [int("".join("1" if x > 0 else "0" for x in expected[k:k + 8]), 2) for k in range(0, len(expected), 8)]
+        self.assertEqual(one("ubinary"), packed)
+        self.assertEqual(one("binary"), [x - 128 for x in packed])
+        self.refused(400, "/v1/embeddings", {"model": "tiny", "input": "fox", "embedding_type": "int8"}, "embedding_type")
+
     def test_openai(self):
         answer = self.ok("/v1/embeddings", {"input": TEXTS, "model": "tiny", "user": "somebody", "encoding_format": "float"})
         got = answer.json

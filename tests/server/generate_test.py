@@ -10,6 +10,11 @@ PROMPT = "the quick fox"
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Where is the fox?"}]
 SCHEMA = {"type": "object", "properties": {"fox": {"type": "integer"}, "lazy": {"type": "boolean"}},
           "required": ["fox", "lazy"], "additionalProperties": False}
+TOOLS = [{"type": "function", "function": {
+    "name": "weather", "description": "the weather of a city", "parameters": {
+        "type": "object", "properties": {"unit": {"type": "string", "enum": ["c", "f"]}, "deep": {"type": "boolean"}},
+        "required": ["unit"], "additionalProperties": False}}},
+    {"type": "function", "function": {"name": "now"}}]
 ENDLESS = {"logit_bias": {str(models.END): -100}}  # -100 bans a token
 
 
@@ -32,6 +37,11 @@ class GenerateCase(ServerCase):
         answer = self.ok(path, body)
         self.assertRegex(answer.headers["Content-Type"], "^text/event-stream")
         return answer.events
+
+    def lines(self, path, body):
+        answer = self.ok(path, body)
+        self.assertEqual(answer.headers["Content-Type"], "application/x-ndjson")
+        return [json.loads(line) for line in answer.body.decode().splitlines()]
 
     @staticmethod
     def program(*args, prompt=PROMPT, n=24):
@@ -187,10 +197,37 @@ class Chat(GenerateCase):
             self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "max_tokens": 4, "response_format": wrong})
         loop = {"$ref": "#/$defs/a", "$defs": {"a": {"$ref": "#/$defs/a"}}}
         for unsupported in (loop, {"$ref": "#"}, {"$ref": "#/nowhere"}, {"type": "integer", "minimum": 1e308},
-                            {"type": "string", "pattern": "a", "minLength": 2}):
+                            {"type": "string", "pattern": "abc", "maxLength": 100000}, {"contains": {}}):
             with self.subTest(unsupported):
                 form = {"type": "json_schema", "json_schema": {"name": "a", "schema": unsupported}}
                 self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "max_tokens": 4, "response_format": form})
+
+    def test_guided(self):
+        def text(**more):
+            (choice,) = self.chat(seed=1, max_tokens=300, **more)["choices"]
+            return choice["message"]["content"]
+        for json_of in ({"guided_json": SCHEMA}, {"guided_json": json.dumps(SCHEMA)}, {"structured_outputs": {"json": SCHEMA}},
+                        {"response_format": {"type": "json_object", "schema": SCHEMA}}):
+            self.assertRegex(text(**json_of), r'^\s*\{\s*"fox"')
+        for regex in (r"fox [a-c]{2}\d", r"^fox [a-c]{2}\d$"):
+            self.assertRegex(text(guided_regex=regex), r"^fox [a-c]{2}\d$")
+            self.assertRegex(text(structured_outputs={"regex": regex}), r"^fox [a-c]{2}\d$")
+        self.assertIn(text(guided_choice=['a "fox"', "b\n\\c"]), ('a "fox"', "b\n\\c"))
+        self.assertEqual(text(guided_grammar='root ::= "lazy fox"'), "lazy fox")
+        for field, wrong in (("guided_json", 1), ("guided_json", "{"), ("guided_regex", 1), ("guided_regex", "("), ("guided_choice", []),
+                             ("guided_choice", "a"), ("guided_choice", [1]), ("guided_grammar", 1), ("structured_outputs", 1)):
+            with self.subTest(field=field, wrong=wrong):
+                self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "max_tokens": 4, field: wrong})
+        self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "guided_regex": "a", "guided_choice": ["a"]}, "guided_choice")
+
+    def test_what_is_not_done_is_refused_by_name(self):
+        for field, wrong, neutral in (("best_of", 2, 1), ("stop_token_ids", [1], []), ("min_tokens", 3, 0), ("echo", True, False),
+                                      ("modalities", ["audio"], ["text"]), ("store", True, False), ("audio", {"voice": "a"}, None),
+                                      ("prompt_logprobs", 1, None), ("logits_processors", ["a"], []), ("mirostat", 2, 0),
+                                      ("parse_special", False, True), ("chat_template", "{{ x }}", None), ("lora", [{"id": 1}], [])):
+            with self.subTest(field):
+                self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "max_tokens": 1, field: wrong}, field)
+                self.chat(max_tokens=1, **{field: neutral})
 
     def test_grammar(self):
         for seed in range(3):
@@ -235,12 +272,116 @@ class Chat(GenerateCase):
                     last[choice["index"]] = choice
             self.assertEqual([(c["delta"], c["finish_reason"]) for c in last.values()], [({}, reason)] * more.get("n", 1))
 
-    def test_tools(self):
-        tools = [{"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}]
+    def test_tools_are_told_and_not_called(self):
         for choice in ({}, {"tool_choice": "auto"}, {"tool_choice": "none"}):
-            self.chat(max_tokens=2, tools=tools, **choice)
-        for choice in ("required", {"type": "function", "function": {"name": "f"}}):
-            self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "tools": tools, "tool_choice": choice}, "tool_choice")
+            self.chat(max_tokens=2, tools=TOOLS, **choice)
+        prompt = self.ok("/apply-template", {"messages": MESSAGES, "tools": TOOLS}).json["prompt"]
+        for part in ("Be brief.", '"name":"weather"', "<tool_call>", "Where is the fox?"):  # the template has no tools of its own
+            self.assertIn(part, prompt)
+        without = self.ok("/apply-template", {"messages": MESSAGES, "tools": TOOLS, "tool_choice": "none"}).json["prompt"]
+        self.assertEqual(without, self.ok("/apply-template", {"messages": MESSAGES}).json["prompt"])
+        used = [self.chat(max_tokens=2, tools=tools)["usage"]["prompt_tokens"] for tools in (TOOLS, [])]
+        self.assertGreater(used[0], used[1] + 50)
+
+    def test_required_calls(self):
+        for choice, names in (("required", {"weather", "now"}), ("any", {"weather", "now"}),
+                              ({"type": "function", "function": {"name": "weather"}}, {"weather"})):
+            for seed in range(3):
+                got = self.chat(seed=seed, max_tokens=600, tools=TOOLS, tool_choice=choice)["choices"][0]
+                message = got["message"]
+                if got["finish_reason"] == "length":  # a random model may go on for ever
+                    continue
+                self.assertEqual(got["finish_reason"], "tool_calls")
+                self.assertIsNone(message["content"])
+                for call in message["tool_calls"]:
+                    self.assertEqual(call["type"], "function")
+                    self.assertRegex(call["id"], "^call_[0-9a-zA-Z]+$")
+                    self.assertIn(call["function"]["name"], names)
+                    arguments = json.loads(call["function"]["arguments"])
+                    if call["function"]["name"] == "weather":
+                        self.assertIn(arguments["unit"], ("c", "f"))
+                    else:
+                        self.assertEqual(arguments, {})
+        for seed in range(4):
+            (choice,) = self.chat(seed=seed, max_tokens=600, tools=TOOLS, tool_choice="required", parallel_tool_calls=False)["choices"]
+            self.assertEqual(len(choice["message"]["tool_calls"]), 1)
+
+    def test_stream_of_calls(self):
+        body = {"messages": MESSAGES, "max_tokens": 600, "tools": TOOLS, "seed": 2, "n": 2,
+                "tool_choice": {"type": "function", "function": {"name": "weather"}}, "parallel_tool_calls": False}
+        plain = self.ok("/v1/chat/completions", body).json["choices"]
+        *chunks, done = self.events("/v1/chat/completions", {**body, "stream": True})
+        self.assertEqual(done, "[DONE]")
+        for i, choice in enumerate(plain):
+            parts = [c["choices"][0] for c in chunks if c["choices"][0]["index"] == i]
+            self.assertEqual(parts[0]["delta"]["role"], "assistant")
+            self.assertIsNone(parts[0]["delta"].get("content"))
+            self.assertEqual(parts[-1]["finish_reason"], choice["finish_reason"])
+            deltas = [d for p in parts for d in p["delta"].get("tool_calls", ())]
+            first, *rest = deltas
+            self.assertEqual((first["index"], first["type"], first["function"]), (0, "function", {"name": "weather", "arguments": ""}))
+            self.assertRegex(first["id"], "^call_")
+            self.assertGreater(len(rest), 1)
+            self.assertTrue(all(set(d) == {"index", "function"} and set(d["function"]) == {"arguments"} for d in rest))
+            self.assertEqual("".join(d["function"]["arguments"] for d in rest),
+                             choice["message"]["tool_calls"][0]["function"]["arguments"])
+
+    def test_the_agents_loop(self):
+        call = self.chat(seed=1, max_tokens=600, tools=TOOLS, parallel_tool_calls=False,
+                         tool_choice={"type": "function", "function": {"name": "now"}})["choices"][0]["message"]
+        again = [*MESSAGES, call, {"role": "tool", "tool_call_id": call["tool_calls"][0]["id"], "content": "noon"}]
+        self.ok("/v1/chat/completions", {"messages": again, "tools": TOOLS, "max_tokens": 2})
+        prompt = self.ok("/apply-template", {"messages": again, "tools": TOOLS}).json["prompt"]
+        self.assertIn('<tool_call>\n{"name":"now","arguments":{}}\n</tool_call>', prompt)
+        self.assertIn("<tool_response>\nnoon\n</tool_response>", prompt)
+
+    def test_tools_that_are_refused(self):
+        def function(**more):
+            return [{"type": "function", "function": {"name": "f", **more}}]
+        for field, tools in (("tools", 1), ("tools", [1]), ("tools[0]", [{"type": "web_search"}]), ("tools[0].function.name", [
+                {"type": "function", "function": {}}]), ("name", function(name="a b")), ("name", function(name="a" * 65)),
+                ("parameters", function(parameters=[])), ("parameters", function(parameters={"type": "array"})),
+                ("tools[1].function.name", function() * 2), ("128", [function(name=f"f{i}")[0] for i in range(129)])):
+            with self.subTest(tools):
+                self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "tools": tools, "max_tokens": 1}, field)
+        for choice in (1, "all", {"type": "function"}, {"type": "function", "function": {"name": "nobody"}}, {}):
+            self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "tools": TOOLS, "tool_choice": choice}, "tool_choice")
+        self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "tool_choice": "required"}, "tool_choice")
+        self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "tools": TOOLS, "tool_choice": "required",
+                                                   "response_format": {"type": "json_object"}}, "tool_choice")
+        for old in ({"functions": [{"name": "f"}]}, {"function_call": "auto"}):
+            self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, **old}, "tools")
+        unsupported = function(parameters={"type": "object", "properties": {"a": {"contains": {"const": 1}}}})
+        self.chat(tools=unsupported, max_tokens=1)
+        self.refused(400, "/v1/chat/completions", {"messages": MESSAGES, "tools": unsupported, "tool_choice": "required"}, "contains")
+
+    def test_messages_as_agents_send_them(self):
+        def prompt(*messages, **more):
+            return self.ok("/apply-template", {"messages": messages, **more}).json["prompt"]
+        user = {"role": "user", "content": "fox"}
+        plain = prompt(user, {"role": "assistant", "content": "a"}, user)
+        for more in ({"tool_calls": None}, {"tool_calls": []}, {"refusal": None}):
+            self.assertEqual(prompt(user, {"role": "assistant", "content": "a", **more}, user), plain)
+        self.assertEqual(prompt({"role": "developer", "content": "s"}, user), prompt({"role": "system", "content": "s"}, user))
+        parts = {"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}
+        self.assertEqual(prompt(parts), prompt({"role": "user", "content": "a\nb"}))
+        calls = [{"id": "1", "type": "function", "function": {"name": "f", "arguments": '{"a": [1, "x"]}'}}]
+        self.assertIn('"arguments":{"a":[1,"x"]}', prompt(user, {"role": "assistant", "content": None, "tool_calls": calls}))
+        for wrong in ("{", "[1]", "1", '"a"'):
+            calls[0]["function"]["arguments"] = wrong
+            self.refused(400, "/v1/chat/completions", {"messages": [user, {"role": "assistant", "content": None, "tool_calls": calls}]},
+                         "messages[1].tool_calls[0].function.arguments")
+
+    def test_going_on_with_the_last_message(self):
+        def prompt(*messages, **more):
+            return self.ok("/apply-template", {"messages": messages, **more}).json["prompt"]
+        user, begun = {"role": "user", "content": "fox"}, {"role": "assistant", "content": "The fox is "}
+        self.assertEqual(prompt(user, begun, continue_final_message=True), "<|im_start|>user\nfox<|im_end|>\n<|im_start|>assistant\nThe fox is ")
+        self.assertEqual(prompt(user, begun, continue_final_message=True, add_generation_prompt=False),
+                         prompt(user, begun, continue_final_message=True))
+        self.assertTrue(prompt(user, begun, add_generation_prompt=False).endswith("The fox is <|im_end|>\n"))
+        for wrong in ({"continue_final_message": True, "add_generation_prompt": True}, {"continue_final_message": 1}):
+            self.refused(400, "/v1/chat/completions", {"messages": [user, begun], **wrong}, "continue_final_message")
 
     def test_refused(self):
         for wrong in (None, [], "a", [1], [{}], [{"role": 1, "content": "a"}], [{"role": "user", "content": 1}]):
@@ -291,6 +432,15 @@ class Tgi(GenerateCase):
             self.assertRegex(got["generated_text"], r'^\s*\{\s*"fox"')
         else:
             self.assertIsInstance(json.loads(got["generated_text"])["fox"], int)
+        got = self.generate(max_new_tokens=60, grammar={"type": "regex", "value": r"fox [a-c]{2}\d"})
+        self.assertRegex(got["generated_text"], r"^fox [a-c]{2}\d$")
+        same = {"type": "object", "properties": {"x": {"const": 1}}, "required": ["x"]}
+        for grammar in ({"type": "json", "value": json.dumps(same)}, {"type": "json_schema", "value": {"name": "s", "schema": same}}):
+            self.assertEqual(json.loads(self.generate(max_new_tokens=60, grammar=grammar)["generated_text"]), {"x": 1})
+        for wrong in ({"type": "regex", "value": "("}, {"type": "regex", "value": 1}, {"type": "regex"}, {"type": "gbnf", "value": "a"},
+                      {"type": "json", "value": "{"}, {"type": "json", "value": {"contains": {"const": 1}}}):
+            with self.subTest(wrong):
+                self.assertGreaterEqual(self.server.post("/generate", {"inputs": PROMPT, "parameters": {"grammar": wrong}}).status, 400)
 
     def test_stream(self):
         parameters = {"max_new_tokens": 30, "details": True}
@@ -323,6 +473,48 @@ class Tgi(GenerateCase):
         self.refused(422, "/generate", {"inputs": "fox " * 9000}, "4096")
         error = self.server.post("/generate", {"inputs": 1}).json
         self.assertEqual(error["error_type"], "validation")
+
+
+class ModelsOwnSampling(ServerCase):
+    """By the source's generation_config.json: the same in the server, in the program and in what is converted."""
+    GIVEN = {"temperature": 0.5, "top_k": 7, "top_p": 0.9, "min_p": 0.05, "repetition_penalty": 1.2}
+
+    @classmethod
+    def start(cls):
+        cls.converted = models.cool_generator() + ".f32"
+        models.printed("convert", models.cool_generator(), "--type", "f32", "-o", cls.converted)
+        cls.models = ["folder=" + models.cool_generator(), "file=" + cls.converted, "plain=" + models.generator()]
+        return super().start()
+
+    def text(self, model, **more):
+        return self.ok("/v1/completions", {"model": model, "prompt": PROMPT, "max_tokens": 24, "seed": 5, **more}).json["choices"][0]["text"]
+
+    def test_the_same_everywhere(self):
+        for path in (models.cool_generator(), self.converted):
+            shown = json.loads(models.printed("inspect", path, "--json"))["sampling"]
+            self.assertEqual({k: round(v, 5) for k, v in shown.items()}, self.GIVEN)
+        self.assertIn(b"temperature 0.5, top_k 7", models.printed("inspect", self.converted))
+        text = self.text("folder")
+        self.assertEqual(self.text("file"), text)
+        self.assertEqual(self.text("plain", **self.GIVEN), text)
+        self.assertNotEqual(self.text("plain"), text)
+        self.assertEqual(self.text("plain"), self.text("plain", temperature=0.8, top_k=40, top_p=0.95, min_p=0.05))
+        program = json.loads(models.printed("generate", "-m", models.cool_generator(), "-p", PROMPT, "-n", 24, "--no-chat", "-o", "json",
+                                            "--seed", 5))
+        self.assertEqual((program["text"], program["seed"]), (text, 5))
+        self.assertNotEqual(self.text("folder", top_k=0, temperature=2), text)
+
+    def test_seeds_are_told(self):
+        for stream in (False, True):
+            body = {"model": "plain", "prompt": PROMPT, "max_tokens": 24, **ENDLESS}
+            answer = self.ok("/v1/completions", {**body, "stream": stream})
+            again = self.ok("/v1/completions", {**body, "stream": stream, "seed": int(answer.headers["x-seed"])})
+            if stream:
+                self.assertEqual([e["choices"][0]["text"] for e in answer.events[:-1]], [e["choices"][0]["text"] for e in again.events[:-1]])
+            else:
+                self.assertEqual(answer.json["choices"], again.json["choices"])
+        seeds = {json.loads(models.printed("generate", "-m", models.generator(), "-p", PROMPT, "-n", 1, "-o", "json"))["seed"] for _ in range(3)}
+        self.assertGreater(len(seeds), 1)
 
 
 class NoTemplate(ServerCase):

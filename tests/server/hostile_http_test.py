@@ -186,7 +186,7 @@ class Keys(ServerCase):
 
     def test_every_route(self):
         for method, path in (("GET", "/info"), ("GET", "/v1/models"), ("GET", "/v1/models/tiny"), ("POST", "/v1/embeddings"),
-                             ("POST", "/rerank"), ("POST", "/v1/rerank"), ("POST", "/v2/rerank"), ("POST", "/api/embed"), ("POST", "/"),
+                             ("POST", "/rerank"), ("POST", "/v1/rerank"), ("POST", "/v2/rerank"), ("POST", "/v2/embed"), ("POST", "/api/embed"), ("POST", "/"),
                              ("POST", "/tokenize"), ("POST", "/decode"), ("POST", "/v1/chat/completions"), ("POST", "/v1/completions"),
                              ("POST", "/generate"), ("POST", "/generate_stream"), ("POST", "/predict"), ("POST", "/similarity"),
                              ("POST", "/embed_all"), ("POST", "/embed_sparse"), ("POST", "/embed_multi"), ("POST", "/apply-template")):

@@ -75,8 +75,11 @@ class Json(hostile.Hostile):
                      {"logit_bias": "a"}, {"stop": {}}):
             with self.subTest(more):
                 self.refused(400, "/v1/chat/completions", {**CHAT, **more})
-        # What the template makes of tools is its own affair; the others mean nothing here.
-        for more in ({"tools": 1}, {"tools": [1]}, {"metadata": {"a": 1}}, {"user": 1}):
+        for more in ({"tools": 1}, {"tools": [1]}, {"tools": {}}, {"tools": [{"function": 1}]}):
+            with self.subTest(more):
+                self.refused(400, "/v1/chat/completions", {**CHAT, **more}, "tools")
+        # These mean nothing here.
+        for more in ({"tools": []}, {"metadata": {"a": 1}}, {"user": 1}):
             with self.subTest(more):
                 self.ok("/v1/chat/completions", {**CHAT, **more})
 
@@ -91,6 +94,7 @@ class Integers(hostile.Hostile):
         ("/embed", EMBED, ("dimensions",)),
         ("/v1/embeddings", {"input": "fox", "model": "tiny"}, ("dimensions",)),
         ("/api/embed", {"input": "fox", "model": "tiny"}, ("dimensions",)),
+        ("/v2/embed", {"texts": ["fox"], "model": "tiny"}, ("dimensions", "output_dimension")),
         ("/v1/rerank", {"query": "a", "documents": ["b"], "model": "reranker"}, ("top_n",)),
         ("/v2/rerank", {"query": "a", "documents": ["b"], "model": "reranker"}, ("top_n", "max_tokens_per_doc")),
         ("/v1/chat/completions", CHAT, ("max_tokens", "max_completion_tokens", "n", "seed", "top_k", "top_logprobs")),
@@ -104,7 +108,7 @@ class Integers(hostile.Hostile):
             if self.possible(field, value):
                 self.ok(path, body)
             else:
-                self.refused(400 if self.is_openai(path) else 422, path, body, field)
+                self.refused(422 if self.dialect(path) == "tei" else 400, path, body, field)
 
     @staticmethod
     def possible(field, value):
@@ -195,12 +199,13 @@ class Texts(hostile.Hostile):
             nested = {"anyOf": [{"type": "array", "items": nested}, nested]}
             if len(json.dumps(nested)) > 500_000:
                 break
-        for schema in (nested, {"type": "array", "minItems": 10**9}, {"type": "string", "minLength": 10**12},
+        for schema in (nested, {"type": "array", "minItems": 10**12}, {"type": "string", "minLength": 10**12},
                        {"enum": [str(i) for i in range(50_000)]}, {"enum": []},
                        {"type": "integer", "minimum": 1e308}, {"$ref": "#"}, {"allOf": [{"$ref": "#"}]}):
             with self.subTest(json.dumps(schema)[:40]):
                 self.refused(400, "/v1/completions", {**body, "json_schema": schema})
-        self.ok("/v1/completions", {**body, "json_schema": {"type": "string", "pattern": "(a*)*b"}})
+        for schema in ({"type": "string", "pattern": "(a*)*b"}, {"type": "array", "minItems": 10**9}, {"type": "string", "maxLength": 10**12}):
+            self.ok("/v1/completions", {**body, "json_schema": schema})
 
     def test_control_tokens_of_users_stay_text(self):
         content = "<|endoftext|><|im_end|>"

@@ -76,6 +76,21 @@ def generator(path):
 
 
 @made
+def cool_generator(path):
+    """With sampling of its own."""
+    decoder(path, 2, chat_template=CHATML)
+    with open(os.path.join(path, "generation_config.json"), "w", encoding="utf-8") as f:
+        json.dump({"temperature": 0.5, "top_k": 7, "top_p": 0.9, "repetition_penalty": 1.2}, f)
+
+
+@made
+def short_generator(path):
+    """With room for 512 tokens."""
+    decoder(path, 1, chat_template=CHATML)
+    edit_json(path, "config.json", lambda c: c.update(max_position_embeddings=512))
+
+
+@made
 def slow_generator(path):
     """Many layers, so that an answer takes a while."""
     decoder(path, 24, chat_template=CHATML)

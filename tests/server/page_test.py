@@ -18,7 +18,6 @@ if missing:
 
 from selenium.webdriver.common.keys import Keys  # noqa: E402
 
-TABS = ["embed", "rerank", "classify", "chat", "load"]
 MARKUP = "<img src=x onerror='window.harmed=1'><script>window.harmed=2</script>"
 # Adds fields to the chat's requests, and keeps their bodies in window.sent.
 WATCH = """
@@ -43,7 +42,7 @@ class PageCase(ServerCase):
     @classmethod
     def start(cls):
         return Server("words=" + models.embedder(), "judge=" + models.reranker(), "mood=" + models.classifier(),
-                      "talk=" + models.generator())
+                      "names=" + models.tagger(), "talk=" + models.generator())
 
     def setUp(self):
         self.homes = []  # of the servers that were opened, the last one shown
@@ -76,7 +75,7 @@ class PageCase(ServerCase):
         return self.turns()[-1]
 
     def turns(self):
-        return self.page.run("return [...document.querySelectorAll('.turn')].map((t) => t.lastChild.data)")
+        return self.page.run("return [...document.querySelectorAll('.turn .said')].map((t) => t.textContent)")
 
     def show_everything(self):
         """One click on each tab; yields the tab's name when its result is there."""
@@ -99,6 +98,11 @@ class PageCase(ServerCase):
         self.page.click("#classify form .go")
         self.page.shown(".labelled")
         yield "classify"
+        self.tab("tag")
+        self.page.type("#tag-texts", "Angela quick fox\nthe lazy user compared embeddings")
+        self.page.click("#tag form .go")
+        self.page.shown("mark")
+        yield "tag"
         self.tab("chat")
         self.page.click(".chip")
         self.page.wait(lambda: len(self.turns()) == 2 and not self.page.all(".turn.growing"), "an answer")
@@ -161,6 +165,81 @@ class Tabs(PageCase):
         for found, label in zip(scores, (label for text in expected for label in text)):
             self.assertAlmostEqual(found, label["score"], delta=6e-4)
 
+    def test_tag(self):
+        self.tab("tag")
+        texts = ["😀 Angela quick fox", "the lazy user compared embeddings"]
+        self.page.run("const f = document.getElementById('tag-texts'); f.value = arguments[0]", "\n".join(texts))
+        self.page.click("#tag form .go")
+        self.page.shown("mark")
+        expected = self.ok("/predict", {"model": "names", "inputs": [[t] for t in texts]}).json
+        words = self.page.run("return [...document.querySelectorAll('.marked mark')].map((m) => m.firstChild.data)")
+        self.assertEqual(words, [place["word"] for row in expected for place in row])
+        labels = self.page.texts(".marked mark small")
+        self.assertEqual(labels, [place["entity_group"] for row in expected for place in row])
+        shown = self.page.run("""return [...document.querySelectorAll('.marked')].map((p) =>
+            [...p.childNodes].map((n) => n.nodeName === 'MARK' ? n.firstChild.data : n.data).join(""))""")
+        self.assertEqual(shown, texts)
+
+    def test_scales_do_not_depend_on_the_texts(self):
+        self.tab("embed")
+        colour = "return getComputedStyle(document.querySelector('.heat tbody td')).backgroundColor"  # a text with itself
+        colours = set()
+        for texts in ("one\ntwo\nthree", "a\na"):
+            self.page.type("#embed-texts", texts)
+            self.page.click("#embed form .go")
+            self.page.shown(".heat")
+            colours.add(self.page.run(colour))
+        self.assertEqual(len(colours), 1)
+        self.tab("rerank")
+        self.page.click("#rerank form .go")
+        self.page.shown("#rerank .ranked")
+        width = "return [...document.querySelectorAll('#rerank .bar i')].map((i) => parseFloat(i.style.width))"
+        for share, score in zip(self.page.run(width), self.page.texts("#rerank .score"), strict=True):
+            self.assertAlmostEqual(share / 100, float(score), delta=6e-4)
+        self.assertIn("Bars run from 0 to 1.", self.page.one("#rerank .scale").text)
+
+    def test_results_of_other_texts_or_models_go(self):
+        for tab, field, result in (("embed", "embed-texts", ".heat"), ("rerank", "rerank-query", "#rerank .ranked"),
+                                   ("rerank", "rerank-texts", "#rerank .ranked"), ("classify", "classify-texts", ".labelled"),
+                                   ("tag", "tag-texts", "#tag .legend")):
+            with self.subTest(field):
+                self.tab(tab)
+                self.page.click(f"#{tab} form .go")
+                self.page.shown(result)
+                self.page.one("#" + field).send_keys("x")
+                self.assertEqual(self.page.all(result), [])
+                self.assertEqual(self.page.one(f"#{tab} .facts").text, "")
+
+    def test_long_lists(self):
+        self.tab("rerank")
+        self.page.run("document.getElementById('rerank-texts').value = [...Array(250).keys()].map((i) => 'text ' + i).join('\\n')")
+        self.page.click("#rerank form .go")
+        self.page.shown("#rerank .ranked")
+        self.assertEqual(len(self.page.all("#rerank .ranked li")), 100)
+        self.assertEqual(self.page.one("#rerank .more").text, "Show 150 more rows")
+        self.page.click("#rerank .more")
+        self.assertEqual(len(self.page.all("#rerank .ranked li")), 250)
+
+    def test_chat_shows_markdown(self):
+        self.tab("chat")
+        text = "# Bread\n\n- **flour**\n- `water`\n\n```sh\necho <b>hi</b>\n```\n[no](javascript:alert) [yes](https://example.org/)"
+        self.page.run(WATCH, {"grammar": "root ::= " + json.dumps(text)})
+        self.say("how?")
+        self.assertEqual(self.page.texts(".assistant h3"), ["Bread"])
+        self.assertEqual(self.page.texts(".assistant li"), ["flour", "water"])
+        self.assertEqual(self.page.texts(".assistant strong, .assistant li code"), ["flour", "water"])
+        self.assertEqual(self.page.one(".assistant pre code").text, "echo <b>hi</b>")
+        self.assertEqual([a.get_attribute("href") for a in self.page.all(".assistant a")], ["https://example.org/"])
+        self.assertIn("[no](javascript:alert)", self.page.one(".assistant").text)
+        self.page.run("navigator.clipboard.writeText = async (text) => { window.copied = text; }")
+        self.page.click(".assistant > .copy")
+        self.assertEqual(self.page.run("return window.copied"), text)
+        self.page.click(".assistant pre .copy")
+        self.assertEqual(self.page.run("return window.copied"), "echo <b>hi</b>")
+        self.assertEqual(self.page.texts(".copy"), ["Copied", "Copied"])
+        self.say("again")
+        self.assertEqual(self.page.run("return window.sent[1].messages[1].content"), text)  # as it came
+
     def test_chat_keeps_markup_as_text_and_its_history(self):
         self.tab("chat")
         self.page.run(WATCH, {"grammar": 'root ::= ' + json.dumps(MARKUP)})
@@ -200,7 +279,7 @@ class Tabs(PageCase):
             self.assertEqual(self.page.driver.switch_to.active_element.get_attribute("id"), "tab-" + expected)
             self.assertTrue(self.page.one("#" + expected).is_displayed())
         selected = [tab.get_attribute("aria-selected") for tab in self.page.all("[role=tab]")]
-        self.assertEqual(selected, ["true", "false", "false", "false", "false"])
+        self.assertEqual(selected, ["true"] + ["false"] * 5)
         self.open(self.server, "/#chat")
         self.page.run("location.reload()")
         self.page.shown("#chat")
@@ -240,10 +319,10 @@ class Tabs(PageCase):
 
 class OtherServers(PageCase):
     def test_stop(self):
-        server = self.own_server("talk=" + models.slower_generator())
+        server = self.own_server("talk=" + models.slower_generator(), args=["--ctx", 8192])  # a minute of answer
         self.open(server)
         self.tab("chat")
-        self.assertEqual(self.page.texts("[role=tab]"), ["", "", "", "Chat", "Load"])  # what the one model can do
+        self.assertEqual(self.page.texts("[role=tab]"), ["", "", "", "", "Chat", "Load"])  # what the one model can do
         self.page.run(WATCH, {"ignore_eos": True, "max_tokens": 8000})
         self.page.type("#say", "the quick fox" + Keys.ENTER)
         self.page.wait(lambda: len(self.turns()) == 2 and self.turns()[1], "the answer begins")
@@ -289,6 +368,20 @@ class OtherServers(PageCase):
         server.stop()
         self.page.click("#embed form .go")
         self.assertIn("does not answer", self.page.shown("#embed .error").text)
+        self.assertIn("does not answer", self.page.shown("#trouble").text)
+        self.assertEqual(self.page.one("#state").text, "not connected")
+
+    def test_server_gone_is_noticed_and_coming_back_too(self):
+        self.expected = ("ERR_CONNECTION_REFUSED", "ERR_CONNECTION_RESET", "ERR_EMPTY_RESPONSE")
+        server = self.own_server("words=" + models.embedder())
+        self.open(server)
+        self.page.shown("#embed")
+        server.stop()
+        self.assertIn("does not answer any more", self.page.shown("#trouble").text)  # without a click
+        self.own_server("judge=" + models.reranker(), port=server.port)
+        self.page.wait(lambda: not self.page.one("#trouble").is_displayed(), "it goes on")
+        self.page.shown("#rerank")
+        self.assertEqual(self.page.one("#state").text, "judge")
 
 
 class Looks:

@@ -1,7 +1,10 @@
 """Classification over HTTP, against `quern classify`."""
+import json
+import os
 import unittest
 
 import models
+from fixtures import MODELS
 from server import ServerCase
 
 TEXTS = ["what a lovely day", "quick fox", "50 cents"]
@@ -81,6 +84,15 @@ class Spans(ServerCase):
                 self.assertEqual((f["entity_group"], s["label"]), ("PER", "PER"))  # without B- and I-
                 self.assertEqual((f["start"], f["end"], f["word"]), (s["begin"], s["end"], text[f["start"]:f["end"]]))
                 self.assertAlmostEqual(f["score"], s["score"], places=6)
+
+    def test_places_are_transformers_s(self):
+        """In characters; see tests/reference/make_character_offsets.py."""
+        with open(os.path.join(os.path.dirname(MODELS), "tokenizers", "characters.json"), encoding="utf-8") as f:
+            golden = json.load(f)["spans"]
+        rows = self.ok("/predict", {"inputs": [[g["text"]] for g in golden], "grouped": False}).json
+        for g, row in zip(golden, rows, strict=True):
+            self.assertEqual([[t["start"], t["end"]] for t in row], g["places"], g["text"])
+            self.assertEqual([t["word"] for t in row], [g["text"][t["start"]:t["end"]] for t in row])
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@ import http.client
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import socket
@@ -245,9 +246,24 @@ class Bounds(ServerCase):
 
     def test_little_memory_for_keys(self):
         server = self.own_server(models.generator(), args=["--kv-memory", 1, "--ctx", 512])
+        self.assertTrue([line for line in server.lines if re.search(
+            r"note: generator: contexts of 512 tokens, up to 16 sequences at once; 1 MiB for keys and values \(f16\)$", line)], server.lines)
         answers = together(*[lambda i=i: self.ok("/v1/completions", {"prompt": "fox", "seed": i, "max_tokens": 300, **ENDLESS},
                                                  server=server) for i in range(12)])
         self.assertEqual({a.json["usage"]["completion_tokens"] for a in answers}, {300})
+
+    def test_more_contexts_than_the_machine_has_memory_for(self):
+        """Those that fit run; the note says so, and what would need less."""
+        server = self.own_server(models.slower_generator(), args=["--ctx", 8192, "--sequences", 1024])
+        (note,) = [line for line in server.lines if line.startswith("quern: note: ")]
+        room, tokens = server.metric("quern_kv_bytes"), server.metric("quern_kv_tokens")
+        self.assertGreaterEqual(tokens, 8192)
+        with open("/proc/meminfo", encoding="utf-8") as f:
+            self.assertLess(room, int(re.search(r"MemAvailable: *(\d+)", f.read())[1]) << 10)
+        short = tokens < 8192 * 1024
+        for name in ("--ctx", "--sequences", "--kv-type i8"):
+            self.assertEqual(name in note, short, note)
+        self.ok("/v1/completions", {"prompt": "fox", "max_tokens": 2}, server=server)
 
     def test_keys_of_8_bits_let_in_more(self):
         """As many sequences run as the cache has room for, and in the same memory that is more where they are kept in 8 bits."""
@@ -365,9 +381,7 @@ class Ends(OwnServers):
         for signals in ([signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]):
             server = self.own_server(models.embedder())
             self.ok("/embed", {"inputs": "fox"}, server=server)
-            for s in signals:
-                server.signal(s)
-            server.stop()
+            server.stop(signals)
 
     def test_the_end_waits_no_longer_than_the_deadline(self):
         server = self.own_server(models.slow_generator(), args=["--deadline", 2])

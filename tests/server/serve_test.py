@@ -1,6 +1,7 @@
 """What `quern serve` is told, from a file too, and what it serves besides models: the page and the list of routes."""
 import json
 import os
+import resource
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +15,43 @@ ROOT = os.path.dirname(os.environ["QUERN_TEST_DIR"])
 SERVER = os.path.join(ROOT, "examples", "server")
 TYPES = {".html": "text/html; charset=utf-8", ".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8",
          ".svg": "image/svg+xml", ".json": "application/json"}
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root can become a user of few processes")
+class FewThreads(unittest.TestCase):
+    """ulimit -u counts a user's threads: the server runs as a user of its own. Without enough it says so, with few it works."""
+    USER = 54321
+
+    def test_user_of_few_threads(self):
+        folder = tempfile.mkdtemp(prefix="quern-server-")
+        self.addCleanup(shutil.rmtree, folder)
+        program, model = os.path.join(folder, "quern"), os.path.join(folder, "tiny.q8")
+        shutil.copy(QUERN, program)
+        shutil.copy(models.embedder(), model)
+        os.chmod(folder, 0o755)
+        os.chmod(model, 0o644)
+        served, few = 0, False
+        for threads in range(1, 16):
+            def limit(threads=threads):
+                os.setgroups([])
+                os.setgid(self.USER)
+                resource.setrlimit(resource.RLIMIT_NPROC, (threads, threads))
+                os.setuid(self.USER)
+            try:
+                server = Server("tiny=" + model, program=program, args=["--threads", 4], preexec=limit)
+            except AssertionError as error:
+                self.assertEqual(served, 0, error)  # more threads are not worse
+                self.assertRegex(str(error), r"(?s)quern: .*(thread|process)", threads)
+                self.assertIn("ulimit -u", str(error))
+                continue
+            with self.subTest(threads=threads):
+                served += 1
+                few = few or any("of 4 threads" in line for line in server.lines)
+                self.assertEqual(server.post("/v1/embeddings", {"input": ["a text", "another"]}).status, 200)
+                self.assertEqual(server.get("/health").status, 200)
+                server.stop()
+        self.assertGreater(served, 0)
+        self.assertTrue(few)
 
 
 class Config(ServerCase):

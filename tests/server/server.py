@@ -19,7 +19,7 @@ from program import QUERN  # noqa: E402
 
 GUARD = 600  # seconds: against hanging alone; nothing is measured by it
 READY = re.compile(r"quern: serving (.+) on http://(.+):(\d+)$")
-NOTICE = re.compile(r"quern: (serving |reloaded$|not reloaded: |note: |warning: )")  # what may be printed
+NOTICE = re.compile(r"quern: (serving |reloaded$|not reloaded: |note: |warning: |debug: )")  # what may be printed
 SANITIZERS = re.compile(r"(Address|Leak|Memory|Thread|UndefinedBehavior)Sanitizer|runtime error")
 
 
@@ -47,6 +47,9 @@ def parse_events(body):
     text = body.decode("utf-8")
     assert text.endswith("\n\n"), text[-80:]
     for event in text[:-2].split("\n\n"):
+        if event.startswith("event: "):  # its data names it once more
+            name, event = event.split("\n", 1)
+            assert json.loads(event[5:])["type"] == name[7:], (name, event[:200])
         assert event.startswith((":", "data:")) and "\n" not in event, repr(event)
         if event.startswith("data:"):
             data = event[5:].removeprefix(" ")
@@ -77,15 +80,16 @@ def read_answer(stream):
 
 
 class Server:
-    """quern serve on a free port. models: paths, or NAME=PATH."""
+    """quern serve on a port (0: one that is free). models: paths, or NAME=PATH. preexec: runs in the process before it.
+    program: quern, or a copy of it."""
 
-    def __init__(self, *models, args=(), env=None, key=None):
-        command = [QUERN, "serve", "--port", "0"]
+    def __init__(self, *models, args=(), env=None, key=None, preexec=None, port=0, program=QUERN):
+        command = [program, "serve", "--port", str(port)]
         for model in models:
             command += ["-m", model]
         self.key, self.lines, self.ready = key, [], threading.Event()
         self.process = subprocess.Popen([*command, *map(str, args)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, env={**os.environ, **(env or {})})
+                                        stderr=subprocess.PIPE, env={**os.environ, **(env or {})}, preexec_fn=preexec)
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
         if not self.ready.wait(GUARD) or not self.lines:
@@ -165,12 +169,13 @@ class Server:
     def signal(self, number):
         self.process.send_signal(number)
 
-    def stop(self):
-        """SIGTERM; it has to end with 0, and must have printed nothing but its notices. Once is enough."""
+    def stop(self, signals=None):
+        """By SIGTERM, or those; it has to end with 0, and must have printed nothing but its notices. Once is enough."""
         if self.process.stdout.closed:
             return
-        if self.process.poll() is None:
-            self.signal(signal.SIGTERM)
+        for number in signals or [signal.SIGTERM]:
+            if self.process.poll() is None:
+                self.signal(number)
         try:
             code = self.process.wait(GUARD)
         except subprocess.TimeoutExpired:
@@ -237,20 +242,26 @@ class ServerCase(unittest.TestCase):
     def assertError(self, answer, path):
         self.assertRegex(answer.headers["Content-Type"], "^application/json")
         error = answer.json
-        if isinstance(error["error"], dict):
+        dialect = self.dialect(path)
+        if dialect == "openai":
             self.assertLessEqual({"message", "type", "param", "code"}, set(error["error"]))
             self.assertLessEqual({"message", "type", "code"}, set(error))
+        elif dialect == "anthropic":
+            self.assertEqual((error["type"], set(error["error"])), ("error", {"type", "message"}))
+        elif dialect == "ollama":
+            self.assertEqual(set(error), {"error"})
         else:
             self.assertLessEqual({"error", "error_type"}, set(error))
-        self.assertEqual(isinstance(error["error"], dict), self.is_openai(path), path)
         self.assertGreater(len(answer.message), 8)
 
     @staticmethod
-    def is_openai(path):
-        """Whether errors of this route have OpenAI's shape; elsewhere TEI's and TGI's."""
+    def dialect(path):
+        """Whose shape errors of this route have."""
+        path = path.split("?")[0]
         tei = ("/embed", "/embed_all", "/embed_sparse", "/embed_multi", "/rerank", "/predict", "/similarity", "/tokenize",
                "/decode", "/generate", "/generate_stream", "/", "/invocations", "/info")
-        return path.split("?")[0] not in tei
+        return ("anthropic" if path.startswith("/v1/messages") else "ollama" if path.startswith("/api/") else
+                "tei" if path in tei else "openai")
 
 
 class OwnServers(ServerCase):

@@ -1,7 +1,10 @@
 """Tokens over HTTP: TEI's /tokenize and /decode, llama-server's form, chat templates as text."""
+import json
+import os
 import unittest
 
 import models
+from fixtures import MODELS
 from server import ServerCase
 
 TEXTS = ["the quick fox", "Straße \u4e16\u754c!", "a"]
@@ -28,9 +31,10 @@ class Tokenize(ServerCase):
                 if t["special"]:
                     self.assertEqual((t["start"], t["stop"]), (None, None))
                     continue
-                self.assertTrue(end <= t["start"] < t["stop"] <= len(text.encode()), (text, t))
+                self.assertTrue(end <= t["start"] < t["stop"] <= len(text), (text, t))
+                self.assertEqual(t["text"], text[t["start"]:t["stop"]])
                 end = t["stop"]
-            self.assertEqual(end, len(text.encode()))
+            self.assertEqual(end, len(text))
 
     def test_one_string_is_a_list(self):
         self.assertEqual(self.ok("/tokenize", {"inputs": TEXTS[0]}).json, self.ok("/tokenize", {"inputs": TEXTS[:1]}).json)
@@ -66,6 +70,25 @@ class Tokenize(ServerCase):
         self.refused(422, "/decode", {}, "ids")
         for wrong in ("a", ["a"], [-1], [2**31], [2**64], [1.5], [None], [[["a"]]], {"a": 1}):
             self.refused(422, "/decode", {"ids": wrong}, "ids")
+
+
+class Places(ServerCase):
+    """In characters, as the tokenizers library gives them: tests/reference/make_character_offsets.py."""
+    @classmethod
+    def start(cls):
+        cls.models = [os.path.join(MODELS, name) for name in ("bert", "xlm-roberta", "llama")]
+        return super().start()
+
+    def test_places_are_the_library_s(self):
+        with open(os.path.join(os.path.dirname(MODELS), "tokenizers", "characters.json"), encoding="utf-8") as f:
+            golden = json.load(f)["tokens"]
+        for name, texts in golden.items():
+            answer = self.ok("/tokenize", {"model": name, "inputs": [t["text"] for t in texts]}).json
+            for row, expected in zip(answer, texts, strict=True):
+                with self.subTest(name, text=expected["text"]):
+                    self.assertEqual([t["id"] for t in row], expected["ids"])
+                    places = [None if t["special"] else [t["start"], t["stop"]] for t in row]
+                    self.assertEqual(places, expected["offsets"])
 
 
 class Template(ServerCase):

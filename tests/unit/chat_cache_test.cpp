@@ -42,23 +42,24 @@ TEST_CASE("chat cache: one template a name, for every thread") {
   std::vector<const ChatTemplate*> found(8);
   std::vector<std::thread> threads;
   for (size_t i = 0; i < found.size(); ++i)
-    threads.emplace_back([&, i] { found[i] = &cache.get(i % 2 ? "a" : "b", i % 2 ? "A{{ x }}" : "B{{ x }}"); });
+    threads.emplace_back(
+        [&, i] { found[i] = &cache.get(i % 2 ? "a" : "b", i % 2 ? "A{{ x }}" : "B{{ x }}", {}).chat; });
   for (std::thread& thread : threads) thread.join();
   for (size_t i = 2; i < found.size(); ++i) CHECK(found[i] == found[i % 2]);
   CHECK(found[0] != found[1]);
   CHECK(join_parts(found[0]->render({{"x", 1}}, {})) == "B1");
   CHECK(join_parts(found[1]->render({{"x", 1}}, {})) == "A1");
-  CHECK(&cache.get("a", "not read again {{") == found[1]);
+  CHECK(&cache.get("a", "not read again {{", {}).chat == found[1]);
 }
 
 TEST_CASE("chat cache: what is no template is said each time") {
   const TemplateCache cache;
   for (int i = 0; i < 2; ++i) {
-    const Error e = error_of([&] { cache.get("t", "\n{% nope %}"); });
+    const Error e = error_of([&] { cache.get("t", "\n{% nope %}", {}); });
     CHECK(e.status == Status::bad_file);
     CHECK_THAT(e.message, Contains("t:2: "));
   }
-  CHECK(join_parts(cache.get("t", "fine").render(nlohmann::ordered_json::object(), {})) == "fine");
+  CHECK(join_parts(cache.get("t", "fine", {}).chat.render(nlohmann::ordered_json::object(), {})) == "fine");
 }
 
 TEST_CASE("chat cache: over the C interface") {

@@ -89,7 +89,6 @@ TEST_CASE("decoders' config.json: what quern does not run") {
     unsupported("qwen2", kind, [&](json& c) { c["rope_scaling"] = {{"rope_type", kind}, {"factor", 4.0}}; });
     unsupported("gemma3", kind, [&](json& c) { c["rope_parameters"]["full_attention"]["rope_type"] = kind; });
   }
-  unsupported("llama", "attention_bias", [](json& c) { c["attention_bias"] = true; });
   unsupported("llama", "mlp_bias", [](json& c) { c["mlp_bias"] = true; });
   unsupported("qwen2", "use_sliding_window", [](json& c) { c["use_sliding_window"] = true; });
   unsupported("qwen3", "use_sliding_window", [](json& c) { c["use_sliding_window"] = true; });

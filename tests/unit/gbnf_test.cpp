@@ -15,7 +15,7 @@ bool begins(GrammarMatcher& matcher, std::string_view text) {
 }
 
 Error gbnf_error(const std::string& text) {
-  return grammar_error(Grammar::from_gbnf, text);
+  return grammar_error([](std::string_view t) { return Grammar::from_gbnf(t); }, text);
 }
 
 struct GrammarCase {
@@ -45,6 +45,13 @@ TEST_CASE("every construct of GBNF accepts what it should and nothing else") {
       {"root ::= [\\u07ff-\\U00010000]",
        {"\xDF\xBF", "\xE0\xA0\x80", "\xEF\xBF\xBF", "\xF0\x90\x80\x80"},
        {"\xDF\xBE", "\xF0\x90\x80\x81", "\xED\xA0\x80"}},
+      {"root ::= \"<\" %json {\"type\": \"integer\", \"maximum\": 9, \"minimum\": 1} \">\" # }",
+       {"<3>"},
+       {"<0>", "3", "<>"}},
+      {"root ::= %json true | \"x\"", {"1", "null", "x", "\"a\""}, {"y"}},
+      {"root ::= (%json {\"const\": \"}\\\"{\"})+", {"\"}\\\"{\"", "\"}\\\"{\"\"}\\\"{\""}, {"", "}"}},
+      {"root ::= %regex \"a+\\\\d{2}|x\" \"!\"", {"a12!", "aa00!", "x!"}, {"a1!", "ba12!", "\"x\"!"}},
+      {"root ::= %regex \"^[^b]$\"", {"a", "é", "\""}, {"b", "aa", ""}},
       {"root ::= \"a\"*", {"", "a", "aaaa"}, {"b", "ab"}},
       {"root ::= \"a\"+", {"a", "aaaa"}, {"", "b"}},
       {"root ::= \"a\"?", {"", "a"}, {"aa"}},
@@ -92,6 +99,15 @@ TEST_CASE("a text that is no grammar is an Error that says where") {
       {"a ::= \"b\"", Status::bad_argument, "no rule \"root\""},
       {"root ::= x", Status::bad_argument, "line 1: the rule \"x\" is not defined"},
       {"root ::= \"a\"\nroot ::= \"b\"", Status::bad_argument, "line 2: the rule \"root\" is defined twice"},
+      {"root ::= %json {\"type\": \"nonsense\"}", Status::bad_argument, "nonsense"},
+      {"root ::= %json {\"type\": ", Status::bad_argument, "schema"},
+      {"root ::= %json", Status::bad_argument, "schema"},
+      {"root ::= %json {\"contains\": {}}", Status::unsupported, "contains"},
+      {"root ::= %regex \"(\"", Status::bad_argument, "regular expression"},
+      {"root ::= %regex a", Status::bad_argument, "line 1: "},
+      {"root ::= %xml", Status::bad_argument, "line 1: "},
+      {"root ::= <[1]>", Status::unsupported, "tokens"},
+      {"root ::= <a", Status::bad_argument, "closing \">\""},
       {"root = \"a\"", Status::bad_argument, "line 1: \"::=\" expected, but \"= \"a\"\" found"},
       {"root ::= \"a", Status::bad_argument, "closing quotation mark"},
       {"root ::= [a", Status::bad_argument, "closing bracket"},
@@ -107,7 +123,8 @@ TEST_CASE("a text that is no grammar is an Error that says where") {
       {"root ::= \"a\"{2,1}", Status::bad_argument, "at least 2 and at most 1"},
       {"root ::= \"a\"{x}", Status::bad_argument, "a number expected"},
       {"root ::= \"a\"{1,2", Status::bad_argument, "\"}\" expected"},
-      {"root ::= \"a\"{1000000}", Status::bad_argument, "repeats 1000000 times"},
+      {"root ::= \"a\"{1000000001}", Status::bad_argument, "repeats 1000000001 times"},
+      {"root ::= \"a\"{99999999999999999999}", Status::bad_argument, "at most 1000000000"},
       {"root ::= <think>", Status::unsupported, "tokens"},
       {"root ::= \"\xFF\"", Status::bad_argument, "not UTF-8"},
       {"root ::= \"a\" root", Status::bad_argument, "matches no text that ends"},
@@ -131,7 +148,13 @@ TEST_CASE("hostile grammars end in an Error or are followed in time", "[hostile]
   };
   CHECK(gbnf_error("root ::= " + repeat("(", 100000) + "\"a\"").message.find("nested deeper") != std::string::npos);
   CHECK(gbnf_error("root ::= \"a\"" + repeat("+", 100000)).message.find("repetitions") != std::string::npos);
-  CHECK(gbnf_error("root ::= \"a\"{60000}" + repeat("{60000}", 90)).status == Status::bad_argument);
+  {
+    GrammarMatcher counted(Grammar::from_gbnf("root ::= \"a\"{60000}" + repeat("{60000}", 90)));
+    CHECK(after(counted, "aaa") != GrammarMatcher::dead);
+    CHECK(after(counted, "ab") == GrammarMatcher::dead);
+  }
+  CHECK(gbnf_error("root ::= (\"a\"? \"b\"?){1000000000}").status == Status::bad_argument);
+  CHECK(gbnf_error("root ::= \"\"{1000000000} \"a\"").status == Status::ok);
   std::string rules = "root ::= \"a\"\n";
   for (int i = 0; i < 70000; ++i) rules += "r" + std::to_string(i) + "::=\"\"\n";
   CHECK(gbnf_error(rules).message.find("more than 65536 rules") != std::string::npos);

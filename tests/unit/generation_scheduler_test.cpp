@@ -19,6 +19,10 @@ class CountingEngine final : public SequenceEngine {
     if (request.prompt[0] == 13) throw Error(Status::bad_argument, "a bad prompt");
     if (request.prompt[0] == 14) throw std::bad_alloc();
     left_[++last_] = request.max_tokens;
+    {
+      const std::lock_guard lock(mutex_);
+      added_.push_back(std::move(request));
+    }
     most_ = std::max(most_.load(), left_.size());
     return last_;
   }
@@ -34,9 +38,15 @@ class CountingEngine final : public SequenceEngine {
   }
   void fail_next() { failing_ = true; }
   size_t most() const { return most_; }  // sequences at once
+  std::vector<TextRequest> added() const {
+    const std::lock_guard lock(mutex_);
+    return added_;
+  }
 
  private:
   Gate& gate_;
+  mutable std::mutex mutex_;
+  std::vector<TextRequest> added_;
   std::map<int64_t, int64_t> left_;
   int64_t last_ = 0;
   std::atomic<size_t> most_{0};
@@ -88,6 +98,31 @@ struct Generating {
 };
 
 }  // namespace
+
+TEST_CASE("generation scheduler: every choice is the request, but for its seed") {
+  Generating g;
+  TextRequest r;
+  r.prompt.assign(5, 1);
+  r.max_tokens = 3;
+  r.sampling.seed = 40;
+  r.stop = {"end"};
+  r.include_stop = true;
+  r.ignore_end = true;
+  r.shown = {7, 9};
+  const auto request = std::make_shared<ScheduledGeneration>(std::move(r), 3, RequestOptions());
+  g.scheduler->submit(request);
+  CHECK(g.take_all(request) == 9);
+  const std::vector<TextRequest> added = g.engine->added();
+  REQUIRE(added.size() == 3);
+  for (size_t i = 0; i < added.size(); ++i) {
+    CHECK(added[i].sampling.seed == 40 + i);
+    CHECK(added[i].shown == std::vector<int32_t>{7, 9});
+    CHECK(added[i].stop == std::vector<std::string>{"end"});
+    CHECK(added[i].include_stop);
+    CHECK(added[i].ignore_end);
+    CHECK(added[i].prompt.size() == 5);
+  }
+}
 
 TEST_CASE("generation scheduler: what comes is the generator's, for each choice") {
   const auto model = decoder("llama");

@@ -139,9 +139,50 @@ TEST_CASE("generator: memory is planned before it is allocated") {
   const DecoderCopy copy("llama");
   copy.edit_config([](nlohmann::json& config) { config["max_position_embeddings"] = 1 << 24; });
   const auto large = load_model(copy.path());
-  const Error huge = error_of([&] { KvPlan::of(*large, {.context = 1 << 24, .sequences = 4096}); });
+  const Error huge =
+      error_of([&] { KvPlan::of(*large, {.context = 1 << 24, .sequences = 4096, .kv_memory = uint64_t{1} << 50}); });
   CHECK(huge.status == Status::bad_argument);
   CHECK_THAT(huge.message, Contains("MiB") && Contains("16777216"));
+}
+
+TEST_CASE("generator: keys and values fit the memory that there is, unless it is said how much they may have") {
+  const DecoderCopy copy("llama");
+  copy.edit_config([](nlohmann::json& config) { config["max_position_embeddings"] = 1 << 16; });
+  const auto model = load_model(copy.path());
+  const uint64_t page = KvPlan::of(*model, {.context = 64}).page_bytes;
+  const auto plan = [&](GeneratorOptions options, uint64_t pages) { return KvPlan::of(*model, options, page * pages); };
+  // All contexts, a part of them, one, and a shorter one: 4096 tokens are 128 pages.
+  CHECK(plan({.sequences = 16}, 5000).pages == 2048);
+  CHECK(plan({.sequences = 16}, 500).pages == 500);
+  CHECK(plan({.sequences = 16}, 500).context == 4096);
+  CHECK(plan({.sequences = 16}, 128).pages == 128);
+  CHECK(plan({.sequences = 16}, 127).pages == 127);
+  CHECK(plan({.sequences = 16}, 127).context == 127 * 32);
+  CHECK(plan({.sequences = 16}, 16).context == 512);
+  CHECK(plan({.sequences = 16, .kv_type = KvType::i8}, 127).context == 4096);
+  // A context that was asked for stays, or is refused.
+  CHECK(plan({.context = 4096, .sequences = 16}, 128).pages == 128);
+  for (const GeneratorOptions& options : {GeneratorOptions{.context = 4096}, GeneratorOptions{.sequences = 16}}) {
+    const uint64_t room = options.context > 0 ? 127 : 15;
+    const Error e = error_of([&] { plan(options, room); });
+    CHECK(e.status == Status::bad_argument);
+    CHECK_THAT(e.message, Contains("context") && Contains("4096 tokens") && Contains("MiB") && Contains("kv_type"));
+  }
+  CHECK(plan({.context = 1 << 16, .kv_memory = page * 2048}, 1).pages == 2048);
+  CHECK(plan({.sequences = 4, .kv_memory = page * 100}, 1).context == 3200);
+}
+
+TEST_CASE("generator: what others were promised and have not touched is not given twice") {
+  const auto model = decoder("llama");
+  const uint64_t before = MemoryPromise::in_all();
+  {
+    Generator generator(model, {.threads = 1, .context = 256, .sequences = 2});
+    CHECK(MemoryPromise::in_all() == before + generator.plan().bytes());
+    generator.add(request(some_tokens(40, 1), 1));
+    run(generator);
+    CHECK(MemoryPromise::in_all() == before + generator.plan().bytes() - 2 * generator.plan().page_bytes);
+  }
+  CHECK(MemoryPromise::in_all() == before);
 }
 
 TEST_CASE("generator: a pool that is too small fails one sequence, and the others go on") {

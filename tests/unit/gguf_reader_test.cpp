@@ -89,6 +89,28 @@ TEST_CASE("gguf: missing keys, other types and ranges are errors that name the k
   CHECK(error_of([&] { reader.get_uint_or("test.text", 7); }).status == Status::bad_file);
 }
 
+TEST_CASE("gguf: whole numbers of any type are read alike") {
+  const auto file = [](uint32_t type, auto value) {
+    Bytes b;
+    b.raw("GGUF").put<uint32_t>(3).put<uint64_t>(0).put<uint64_t>(1).string("k");
+    b.put<uint32_t>(9).put<uint32_t>(type).put<uint64_t>(2).put(value).put(value).pad(32);
+    return b.text;
+  };
+  const auto read = [](const std::string& text) { return GgufReader(as_bytes(text), "f.gguf").get_integers("k"); };
+  using Both = std::vector<int64_t>;
+  CHECK(read(file(0, uint8_t{200})) == Both{200, 200});
+  CHECK(read(file(1, int8_t{-2})) == Both{-2, -2});
+  CHECK(read(file(2, uint16_t{60000})) == Both{60000, 60000});
+  CHECK(read(file(3, int16_t{-3})) == Both{-3, -3});
+  CHECK(read(file(4, uint32_t{4000000000})) == Both{4000000000, 4000000000});
+  CHECK(read(file(5, int32_t{-5})) == Both{-5, -5});
+  CHECK(read(file(10, uint64_t{7})) == Both{7, 7});
+  CHECK(read(file(11, int64_t{-9})) == Both{-9, -9});
+  CHECK(error_of([&] { read(file(10, uint64_t{1} << 63)); }).status == Status::bad_file);
+  CHECK(error_of([&] { read(file(6, 1.0f)); }).message ==
+        "f.gguf: key 'k' is array of f32, expected array of whole numbers");
+}
+
 TEST_CASE("gguf: keys are listed in file order with readable values") {
   const std::string text = fixture("align64_gguf.bin");
   const GgufReader reader(as_bytes(text), "f.gguf");

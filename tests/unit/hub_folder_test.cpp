@@ -238,6 +238,26 @@ TEST_CASE("hub: prompts and similarity") {
   CHECK(failure("[]") == Status::bad_file);
 }
 
+TEST_CASE("hub: sampling as generation_config.json asks for it, field by field") {
+  Files files = minimal();
+  CHECK(read_folder(files).sampling == SamplingDefaults());
+  files["generation_config.json"] = R"({"eos_token_id":2})";
+  CHECK(read_folder(files).sampling == SamplingDefaults());
+  files["generation_config.json"] = R"({"temperature":0.6,"top_k":20,"repetition_penalty":1.1,"min_p":null})";
+  const HfFolder folder = read_folder(files);
+  CHECK(folder.sampling == SamplingDefaults{0.6f, 20, 0.95f, 0.05f, 1.1f});
+  bool told = false;
+  for (const Decision& d : folder.decisions)
+    told = told || (d.what == "sampling" && d.value == "temperature 0.6, top_k 20, repetition_penalty 1.1");
+  CHECK(told);
+  for (const char* wrong : {R"({"temperature":-1})", R"({"temperature":"hot"})", R"({"top_k":1.5})", R"({"top_p":2})",
+                            R"({"repetition_penalty":0})"}) {
+    files["generation_config.json"] = wrong;
+    CAPTURE(wrong);
+    CHECK(folder_error(files).status == Status::bad_file);
+  }
+}
+
 TEST_CASE("hub: the repo and revision, where they are known") {
   const std::string commit(40, 'c');
   const HfFolder cached = read_folder(minimal(), "/x/models--org--my-model/snapshots/" + commit);

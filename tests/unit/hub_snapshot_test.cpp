@@ -88,6 +88,11 @@ TEST_CASE("hub: a repo id becomes a snapshot's folder") {
   const Environment environment({{"HF_HUB_CACHE", cache.path()}});
   const std::string repo = "models--org--name/", folder = cache.file(repo + "snapshots/" + commit);
   cache.write(repo + "snapshots/" + commit + "/config.json", "{}");
+  cache.write(repo + "snapshots/" + commit + "/tokenizer.json", "{}");
+  const auto lacking = error_of([&] { resolve_model_path("org/name@" + commit); });
+  CHECK(lacking.status == Status::not_found);
+  CHECK(lacking.message.find("quern pull org/name@" + commit) != std::string::npos);
+  cache.write(repo + "snapshots/" + commit + "/model.safetensors", "x");
   cache.write(repo + "refs/main", commit + "\n");
   cache.write(repo + "refs/refs/pr/1", commit);
   cache.write(repo + "refs/broken", "../../..");

@@ -96,9 +96,9 @@ TEST_CASE("damage: any bytes as weights run", "[hostile]") {
     std::string changed = file.bytes;
     for (size_t i = file.data_offset; i < changed.size(); ++i) changed[i] = static_cast<char>(random());
     file.scratch.write("changed", changed);
-    size_t errors = 0;
-    try_model(file.scratch.file("changed"), errors);
-    CHECK(errors == 0);
+    const Error e = error_of([&] { Embedder(file.scratch.file("changed"))({"the quick fox", "costs"}); });
+    INFO(type << ": " << e.message);  // random scales are often infinite
+    CHECK((e.status == Status::ok || e.message.find("not finite") != std::string::npos));
   }
 }
 

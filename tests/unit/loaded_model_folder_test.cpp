@@ -257,6 +257,24 @@ TEST_CASE("folder: a tokenizer with more ids than the table has rows") {
   CHECK_THAT(e.message, Contains("632") && Contains("600"));
 }
 
+TEST_CASE("folder: an added token behind the table's rows is refused where a text has it") {
+  ScratchFolder folder;
+  write_variant(folder, [](HfTensor&) {});
+  edit_json(folder, "tokenizer.json", [](nlohmann::json& j) {
+    nlohmann::json token = j["added_tokens"][0];
+    token["content"] = "<image_soft_token>";
+    token["special"] = true;
+    token["id"] = 633;
+    j["added_tokens"].push_back(token);
+  });
+  Embedder model(folder.path());
+  model({"the quick fox", "costs"});
+  CHECK(model.stats.texts == 2);
+  const auto refused = error_of([&] { model({"the quick fox", "an <image_soft_token> here"}); });
+  CHECK(refused.status == Status::bad_argument);
+  CHECK_THAT(refused.message, Contains("text 2") && Contains("<image_soft_token>"));
+}
+
 TEST_CASE("folder: broken JSON names its file") {
   for (const char* file : {"config.json", "tokenizer.json", "modules.json", "1_Pooling/config.json",
                            "sentence_bert_config.json", "config_sentence_transformers.json", "tokenizer_config.json"}) {

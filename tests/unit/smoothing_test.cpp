@@ -1,6 +1,7 @@
 // The search for smoothing factors: where it puts an outlier channel, and what it gives for input without sense.
 #include "convert/smoothing.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
@@ -61,9 +62,6 @@ TEST_CASE("smoothing gives finite factors for any input") {
   for (const float v : nans.factors()) CHECK((std::isfinite(v) && v > 0));
 }
 
-}  // namespace
-}  // namespace quern
-
 TEST_CASE("smoothing weighs a row's ranges group by group") {
   // A single loud activation costs its own group alone: the others' factors are as without it.
   SmoothingCase quiet, loud;
@@ -80,5 +78,9 @@ TEST_CASE("smoothing weighs a row's ranges group by group") {
     change_of_one = std::max(change_of_one, std::fabs(std::log(double{relative(one, k) / relative(alone, k)})));
   }
   CHECK(change < 0.1);
+  CHECK(change_of_one > 3 * change);
   CHECK(beside[3] * 3 < beside[kK - 1]);
 }
+
+}  // namespace
+}  // namespace quern

@@ -4,12 +4,14 @@ import { startChat } from "./chat.js";
 import { $, make } from "./dom.js";
 import { startEmbed } from "./embed.js";
 import { watchLoad } from "./load.js";
+import { startMarks } from "./marks.js";
 import { startScores } from "./scores.js";
-import { ask, keyFromUser } from "./server.js";
+import { answers, ask, keyFromUser } from "./server.js";
 
 const tabs = [...document.querySelectorAll("[role=tab]")];
 const panelOf = (tab) => $(tab.getAttribute("aria-controls"));
-let watching = false;
+const look_every = 10_000, look_again_every = 2_000;  // milliseconds; the second one while the server is gone
+let watching = false, gone = false;
 let models = [];
 
 function open(tab) {
@@ -66,6 +68,12 @@ function showState(kind, text) {
   $("state-text").textContent = text;
 }
 
+function showTrouble(text) {
+  showState("down", "not connected");
+  $("trouble").textContent = text;
+  $("trouble").hidden = false;
+}
+
 async function connect() {
   try {
     models = (await (await ask("v1/models")).json()).data;
@@ -74,11 +82,30 @@ async function connect() {
     const info = await (await ask("info")).json();
     $("about").textContent = `quern ${info.version} on ${info.isa}`;
     $("trouble").hidden = true;
+    gone = false;
   } catch (problem) {
-    showState("down", "not connected");
-    $("trouble").textContent = problem.message;
-    $("trouble").hidden = false;
+    if (!gone) showTrouble(problem.message);
   }
+}
+
+/* Says when the server has gone, and connects when it is there again, perhaps with other models. */
+function watchServer() {
+  let timer = 0;
+  const wait = (time) => { clearTimeout(timer); timer = setTimeout(look, time); };
+  const look = async () => {
+    if (!document.hidden) {
+      if (!(await answers())) dispatchEvent(new Event("server-gone"));
+      else if (gone) await connect();
+    }
+    wait(gone ? look_again_every : look_every);
+  };
+  addEventListener("server-gone", () => {
+    if (gone) return;
+    gone = true;
+    showTrouble("The server does not answer any more. This page goes on by itself when it does.");
+    wait(look_again_every);
+  });
+  wait(look_every);
 }
 
 function start() {
@@ -89,7 +116,9 @@ function start() {
   startTabs();
   startEmbed($("embed"));
   startScores();
+  startMarks($("tag"));
   startChat($("chat"));
+  watchServer();
   connect();
 }
 

@@ -1,6 +1,7 @@
 // A conversation, streamed.
 
 import { $, make, plural } from "./dom.js";
+import { markdown } from "./markdown.js";
 import { chosen, run, showCurl } from "./panel.js";
 import { Refusal, ask } from "./server.js";
 
@@ -26,16 +27,58 @@ async function* events(answer) {
   }
 }
 
+/* Copies a text; the button says so. Where the page is served without TLS, browsers offer the old way alone. */
+async function copy(button, text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const field = make("textarea", { value: text, className: "unseen" });
+    document.body.append(field);
+    field.select();
+    document.execCommand("copy");
+    field.remove();
+  }
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1500);
+}
+
+function copyButton(text) {
+  const button = make("button", { type: "button", className: "copy" }, "Copy");
+  button.addEventListener("click", () => copy(button, text()));
+  return button;
+}
+
+/* What the user says is shown as it is, what the model says as Markdown: at most once for each picture that the screen shows. */
 function addTurn(role) {
-  const text = document.createTextNode("");
-  const turn = make("div", { className: `turn ${role}` }, make("span", { className: "unseen" }, role === "user" ? "You: " : "Model: "), text);
+  const said = make("div", { className: "said" });
+  const turn = make("div", { className: `turn ${role}` }, make("span", { className: "unseen" }, role === "user" ? "You: " : "Model: "), said);
+  let text = "", picture = 0;
+  const show = () => {
+    cancelAnimationFrame(picture);
+    picture = 0;
+    const log = $("log");
+    const at_end = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+    said.replaceChildren(...(role === "user" ? [text] : markdown(text)));
+    if (at_end) log.scrollTop = log.scrollHeight;
+  };
+  const add = (part) => {
+    text += part;
+    picture ||= requestAnimationFrame(show);
+  };
+  const end = () => {
+    show();
+    if (role === "user" || !text) return;
+    for (const pre of said.querySelectorAll("pre")) pre.append(copyButton(() => pre.firstChild.textContent));
+    turn.append(copyButton(() => text));
+  };
   $("log").querySelector(".start").hidden = true;
   $("log").append(turn);
-  return { turn, text };
+  return { turn, add, end, text: () => text };
 }
 
 /* Streams an answer into a turn of its own. */
-async function answerTurn(panel, turn, text) {
+async function answerTurn(panel, turn) {
   const system = $("system").value.trim();
   const body = {
     model: chosen(panel), messages: [...(system ? [{ role: "system", content: system }] : []), ...chat.messages],
@@ -43,7 +86,6 @@ async function answerTurn(panel, turn, text) {
     stream: true, stream_options: { include_usage: true },
   };
   showCurl(panel, "v1/chat/completions", body);
-  const log = $("log");
   const answer = await ask("v1/chat/completions", body, chat.stop.signal);
   let usage = null, finish = null, first = 0;
   for await (const event of events(answer)) {
@@ -52,9 +94,7 @@ async function answerTurn(panel, turn, text) {
     finish = event.choices[0]?.finish_reason ?? finish;
     if (!part) continue;
     first ||= performance.now();
-    const at_end = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
-    text.appendData(part);
-    if (at_end) log.scrollTop = log.scrollHeight;
+    turn.add(part);
   }
   const facts = [];
   const seconds = (performance.now() - first) / 1000;
@@ -79,26 +119,28 @@ async function say(panel, words) {
   if (chat.stop || !words) return;
   chat.stop = new AbortController();
   chat.messages.push({ role: "user", content: words });
-  addTurn("user").text.data = words;
-  const { turn, text } = addTurn("assistant");
-  turn.classList.add("growing");
+  const question = addTurn("user"), turn = addTurn("assistant");
+  question.add(words);
+  question.end();
+  turn.turn.classList.add("growing");
   $("log").scrollTop = $("log").scrollHeight;
   panel.querySelector(".facts").textContent = "";
   showBusy(true);
   await run(panel, $("send"), async () => {
     try {
-      await answerTurn(panel, turn, text);
+      await answerTurn(panel, turn);
     } catch (error) {
       if (error.name !== "AbortError") throw error;
       panel.querySelector(".facts").textContent = "stopped";
     } finally {
-      turn.classList.remove("growing");
-      if (text.data) {
-        chat.messages.push({ role: "assistant", content: text.data });
+      turn.turn.classList.remove("growing");
+      turn.end();
+      if (turn.text()) {
+        chat.messages.push({ role: "assistant", content: turn.text() });
       } else {  // nothing came: the question goes back to its field
         chat.messages.pop();
-        turn.previousSibling.remove();
-        turn.remove();
+        question.turn.remove();
+        turn.turn.remove();
         $("say").value ||= words;
         $("log").querySelector(".start").hidden = chat.messages.length > 0;
       }

@@ -1,14 +1,14 @@
 // Texts as vectors: how similar each is to each, where they lie on a plane, and which are nearest to a question.
 
 import { $, clipped, draw, lines, make, plural } from "./dom.js";
-import { chosen, ranked, run, showCurl, showFacts } from "./panel.js";
+import { chosen, clearer, ranked, run, showCurl, showFacts } from "./panel.js";
 import { Refusal, ask } from "./server.js";
 
 const embedded = { texts: [], vectors: [] };
 
-async function embed(panel, texts, kind) {
+async function embed(panel, texts, kind, signal) {
   const body = { model: chosen(panel), input: texts, input_type: kind };
-  const answer = await ask("v1/embeddings", { ...body, encoding_format: "base64" });
+  const answer = await ask("v1/embeddings", { ...body, encoding_format: "base64" }, signal);
   const { data, usage } = await answer.json();
   const vectors = data.map(({ embedding }) =>
     new Float32Array(Uint8Array.from(atob(embedding), (c) => c.charCodeAt(0)).buffer));
@@ -33,14 +33,10 @@ const short = (value) => value.toFixed(2).replace(/^(-?)0\./, "$1.").replace("1.
 function showSimilarity({ texts, vectors }) {
   const n = Math.min(texts.length, table_limit);
   const cells = vectors.slice(0, n).map((a) => vectors.slice(0, n).map((b) => cosine(a, b)));
-  const others = cells.flatMap((row, i) => row.filter((_, j) => i !== j));
-  const low = others.length ? Math.min(...others) : 0, high = others.length ? Math.max(...others) : 1;
   const style = getComputedStyle(document.documentElement);
-  const ends = ["--cold", "--hot"].map((name) => style.getPropertyValue(name).trim().split(" ").map(Number));
-  const paint = (value) => {
-    const share = Math.max(0, Math.min(1, (value - low) / (high - low || 1)));
-    return ends[0].map((from, k) => Math.round(from + share * (ends[1][k] - from)));
-  };
+  const [cold, even, hot] = ["--cold", "--even", "--hot"].map((name) => style.getPropertyValue(name).trim().split(" ").map(Number));
+  // The same colour for the same value, whatever the texts: from -1 over 0 to 1.
+  const paint = (value) => even.map((from, k) => Math.round(from + Math.min(1, Math.abs(value)) * ((value < 0 ? cold : hot)[k] - from)));
   const cell = (value, i, j) => {
     const colour = paint(value);
     const bright = (colour[0] * 299 + colour[1] * 587 + colour[2] * 114) / 1000 > 125;
@@ -51,13 +47,13 @@ function showSimilarity({ texts, vectors }) {
   };
   const column = (i) => Object.assign(make("th", { scope: "col", title: texts[i] }, `${i + 1}`));
   $("view-similarity").replaceChildren(
-    make("table", { className: n > 14 ? "heat dense" : "heat" },
+    make("div", { className: "wide" }, make("table", { className: n > 14 ? "heat dense" : "heat" },
       make("caption", { className: "unseen" }, "Cosine similarity of each text with each"),
       make("thead", {}, make("tr", {}, make("td", { className: "name" }), ...cells.map((_, i) => column(i)))),
       make("tbody", {}, ...cells.map((row, i) => make("tr", {},
         make("th", { scope: "row", title: texts[i] }, make("b", {}, `${i + 1}`), texts[i]),
-        ...row.map((value, j) => cell(value, i, j)))))),
-    make("p", { className: "scale" }, make("span", {}, short(low)), make("i"), make("span", {}, short(high)),
+        ...row.map((value, j) => cell(value, i, j))))))),
+    make("p", { className: "scale" }, make("span", {}, "-1"), make("i"), make("span", {}, "1"),
       make("span", {}, texts.length > n ? `cosine similarity of the first ${n} of ${texts.length} texts` : "cosine similarity")));
 }
 
@@ -119,25 +115,25 @@ function showMap({ texts, vectors }) {
     make("p", { className: "scale" }, `The two directions in which these texts differ most: ${Math.round(share * 100)} % of all their differences.`));
 }
 
-async function embedTexts(panel) {
+async function embedTexts(panel, signal) {
   const texts = lines($("embed-texts"));
   if (!texts.length) throw new Refusal("There is no text yet. Write one per line.");
-  embedded.vectors = await embed(panel, texts, "document");
+  embedded.vectors = await embed(panel, texts, "document", signal);
   embedded.texts = texts;
   embedded.model = chosen(panel);
   showSimilarity(embedded);
   showMap(embedded);
 }
 
-async function findNearest(panel) {
+async function findNearest(panel, signal) {
   const query = $("nearest-query").value.trim();
   if (!query) throw new Refusal("There is no question yet.");
   const texts = lines($("embed-texts"));
-  if (embedded.model !== chosen(panel) || texts.join("\n") !== embedded.texts.join("\n")) await embedTexts(panel);
-  const [vector] = await embed(panel, [query], "query");
+  if (embedded.model !== chosen(panel) || texts.join("\n") !== embedded.texts.join("\n")) await embedTexts(panel, signal);
+  const [vector] = await embed(panel, [query], "query", signal);
   const rows = embedded.texts.map((text, i) => ({ text, line: i + 1, score: cosine(vector, embedded.vectors[i]) }));
   rows.sort((a, b) => b.score - a.score);
-  $("view-nearest").replaceChildren(ranked(rows, (row) => `line ${row.line}`));
+  $("view-nearest").replaceChildren(ranked(rows, (row) => `line ${row.line}`, [-1, 1]));
 }
 
 export function startEmbed(panel) {
@@ -148,12 +144,16 @@ export function startEmbed(panel) {
     nearest_form.hidden = view !== "nearest";
     return view;
   };
+  const clear = clearer(panel, () => Object.assign(embedded, { texts: [], vectors: [] }));
+  const unfound = [...$("view-nearest").childNodes];
   panel.querySelector(".views").addEventListener("change", show);
-  embed_form.addEventListener("submit", () => run(panel, embed_form.querySelector(".go"), async () => {
-    await embedTexts(panel);
-    if (show() === "nearest") await findNearest(panel);
+  embed_form.addEventListener("submit", () => run(panel, embed_form.querySelector(".go"), async (signal) => {
+    clear();
+    await embedTexts(panel, signal);
+    if (show() === "nearest") await findNearest(panel, signal);
   }));
-  nearest_form.addEventListener("submit", () => run(panel, nearest_form.querySelector(".go"), () => findNearest(panel)));
+  nearest_form.addEventListener("input", () => $("view-nearest").replaceChildren(...unfound));
+  nearest_form.addEventListener("submit", () => run(panel, nearest_form.querySelector(".go"), (signal) => findNearest(panel, signal)));
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => embedded.texts.length && showSimilarity(embedded));
   show();
 }

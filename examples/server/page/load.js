@@ -78,9 +78,9 @@ function showRoutes(metrics) {
   if (!routes.size) return;
   const order = [...routes].sort(([, a], [, b]) => b.answered - a.answered);
   const cells = (row) => [row.answered, row.refused, row.failed].map((n) => make("td", {}, n ? whole(n) : "·"));
-  $("routes").replaceChildren(make("table", { className: "counts" }, make("caption", {}, "Since the server started"),
+  $("routes").replaceChildren(make("div", { className: "wide" }, make("table", { className: "counts" }, make("caption", {}, "Since the server started"),
     make("thead", {}, make("tr", {}, ...["Route", "Answered", "Refused", "Failed"].map((text) => make("th", { scope: "col" }, text)))),
-    make("tbody", {}, ...order.map(([route, row]) => make("tr", {}, make("th", { scope: "row" }, route), ...cells(row))))));
+    make("tbody", {}, ...order.map(([route, row]) => make("tr", {}, make("th", { scope: "row" }, route), ...cells(row)))))));
 }
 
 export async function watchLoad(panel) {

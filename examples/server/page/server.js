@@ -16,11 +16,21 @@ export async function ask(path, body, signal) {
       answer = await fetch(path, { method: body ? "POST" : "GET", headers, body: body && JSON.stringify(body), signal });
     } catch (error) {
       if (error.name === "AbortError") throw error;
+      dispatchEvent(new Event("server-gone"));
       throw new Refusal("The server does not answer. Is it still running, and can this machine reach it?");
     }
     if (answer.ok) return answer;
     if (answer.status !== 401) throw new Refusal(await words(answer));
     if (!(await keyFromUser(key !== null))) throw new Refusal("This server asks for an API key. Press “API key” to give one.");
+  }
+}
+
+/* Whether the server answers at all. */
+export async function answers() {
+  try {
+    return (await fetch("health", { cache: "no-store" })).status < 500;
+  } catch {
+    return false;
   }
 }
 

@@ -11,7 +11,7 @@ constexpr int kCoarseCode = 88, kFineCode = 127;
 // every linear has them.
 constexpr Level kQ8Levels[2] = {{"q8", kCoarseCode, 2048}, {"q8_fine", kFineCode, 512}};
 
-// TypeInfo::pack and unpack where each `group` weights of an output share a scale, a multiple of 4 or at least K. The
+// TypeInfo::pack and unpack where each `group` weights of an output share a scale: a multiple of 4, or K. The
 // arrays of one group after another: panels as in q8.h, a scale and a sum for every output (N rounded up to 16).
 void pack_q8(const float* w, int64_t N, int64_t K, int64_t n0, int64_t n1, const Rounding& rounding,
              void* const* arrays, int64_t group);

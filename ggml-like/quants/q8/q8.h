@@ -175,15 +175,16 @@ struct Q8 {
         }
       }
     };
-    const auto any = [](auto raw, int32_t shift, auto totals)
-                         QUERN_INLINED { return S::sub_i32(raw, S::mul_i32(S::set1_i32(shift), totals)); };
     if (!e.onto) {
       typename S::F bias[V];
       QUERN_UNROLL for (int v = 0; v < V; ++v) bias[v] = bias_of<S>(e.rest, v, valid);
+      const auto any = [](auto raw, int32_t shift, auto totals)
+                           QUERN_INLINED { return S::sub_i32(raw, S::mul_i32(S::set1_i32(shift), totals)); };
       scaled(any, [&](int, int v) QUERN_INLINED { return bias[v]; });
     } else if (valid < V * S::lanes) {
-      scaled(any, [&](int r, int v)
-                      QUERN_INLINED { return Elementwise<S>::load_some(y + (m + r) * stride, v * S::lanes, valid); });
+      scaled(short_totals<S>, [&](int r, int v) QUERN_INLINED {
+        return Elementwise<S>::load_some(y + (m + r) * stride, v * S::lanes, valid);
+      });
     } else {
       scaled(short_totals<S>, [&](int r, int v) QUERN_INLINED { return S::load(y + (m + r) * stride + v * S::lanes); });
     }

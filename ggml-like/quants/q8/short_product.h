@@ -12,6 +12,7 @@ namespace quern {
 template <class S>
 struct ShortProduct {
   using I = typename S::I;
+  static constexpr int kFew = 2;                                          // rows that wait for weights
   static constexpr int kVectors = 16 / S::lanes, kBytes = 64 / kVectors;  // of a step: registers, bytes of one
 
   // Rows of a block: as they were prepared, widened to int16, and for each extra step of a panel kRows times four of
@@ -40,6 +41,7 @@ struct ShortProduct {
                                      const int8_t* w, int64_t steps) {
     constexpr int together = chain / 2;
     for (int64_t s = 0; s < steps; s += together, w += together * ShortSums::kStep) {
+      if constexpr (R <= kFew) prefetch_ahead<S>(w, together * ShortSums::kStep);
       QUERN_UNROLL for (int r = 0; r < R; ++r) {
         typename S::A8 u[together];
         QUERN_UNROLL for (int i = 0; i < together; ++i) u[i] = S::bytes8(a[r] + (s + i) * a_step);
@@ -148,10 +150,7 @@ struct ShortProduct {
       }
       for (int64_t m = 0; sums.any_wide && m < block_rows; ++m)
         for (int64_t k = 0; k < 4 * sums.steps; ++k) widened[m * 4 * sums.steps + k] = block.row(m)[k];
-      const Epilogue& all = e.rest;
-      const Q8::Ending rest{{all.bias, all.activation, all.residual ? all.residual + m0 * all.residual_stride : nullptr,
-                             all.residual_stride},
-                            e.onto};
+      const Q8::Ending rest{from_row<S>(e.rest, m0), e.onto};
       block_panels(block, block_rows, many ? by_k : nullptr, gathered, w, n0, N, rest, y + m0 * stride, stride);
     }
   }

@@ -27,9 +27,9 @@ constinit const TypeInfo Q8_G256::info = {
     .rows = false,
     .n_arrays = 3,
     .arrays = {{"q8_g256", Element::i8,
-                [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(round_up(N, 16) * padded(K)); },
+                [](int64_t N, int64_t K) noexcept { return static_cast<size_t>(round_up(N, 16) * Q8::padded(K)); },
                 [](int64_t N, int64_t K, int64_t* ne) noexcept {
-                  ne[0] = 64, ne[1] = padded(K) / 4, ne[2] = round_up(N, 16) / 16;
+                  ne[0] = 64, ne[1] = Q8::padded(K) / 4, ne[2] = round_up(N, 16) / 16;
                 }},
                {"q8_g256.scale", Element::f32, [](int64_t N, int64_t K) noexcept { return group_values(N, K) * 4; },
                 group_shape},

@@ -17,7 +17,6 @@ struct Q8_G256 {
   static constexpr int64_t group = 256;
 
   static constexpr int64_t groups(int64_t K) { return (K + group - 1) / group; }
-  static constexpr int64_t padded(int64_t K) { return Q8::padded(K); }  // in all: every group but the last is whole
 
   // What each group's q8 is multiplied from where an ISA rearranges it.
   using Adopted = std::vector<std::shared_ptr<const void>>;

@@ -1,0 +1,134 @@
+// include/quern/hub.h over the library: models by name.
+#include <nlohmann/json.hpp>
+
+#include "c_api.h"
+#include "hub/known_models.h"
+#include "hub/snapshot.h"
+#include "store/model_list.h"
+#include "store/model_store.h"
+
+namespace {
+
+using Json = nlohmann::ordered_json;
+using quern::c_api::guard;
+using quern::c_api::merged;
+using quern::c_api::require;
+
+std::vector<std::string> patterns_of(const char* const* list, size_t n, const char* what) {
+  std::vector<std::string> patterns;
+  require(list != nullptr || n == 0, what);
+  for (size_t i = 0; i < n; ++i) {
+    require(list[i] != nullptr, what);
+    patterns.emplace_back(list[i]);
+  }
+  return patterns;
+}
+
+quern::PullReport report_of(const quern_hub_options& o) {
+  if (o.progress == nullptr) return {};
+  return [progress = o.progress, user = o.user](const quern::PullProgress& p) {
+    return progress(user, static_cast<quern_hub_phase>(p.phase), p.what.c_str(), p.done, p.total) == 0;
+  };
+}
+
+void hand_out(const Json& value, char** json) {
+  *json = quern::c_api::copy_string(value.dump(-1, ' ', false, Json::error_handler_t::replace));
+}
+
+}  // namespace
+
+quern_hub_options quern_hub_options_default(void) {
+  quern_hub_options options = {};
+  options.size = sizeof options;
+  return options;
+}
+
+quern_status quern_hub_model(const char* name, const quern_hub_options* options, char** path) {
+  return guard([&] {
+    require(name && path, "quern_hub_model: name and path must not be NULL");
+    *path = nullptr;
+    const quern_hub_options o = merged(options, quern_hub_options_default());
+    quern::ModelRequest request;
+    request.name = name;
+    request.type = o.type != nullptr ? o.type : "";
+    request.offline = o.offline != 0;
+    request.refresh = o.refresh != 0;
+    request.threads = o.n_threads;
+    request.report = report_of(o);
+    *path = quern::c_api::copy_string(quern::ready_model(request).path);
+  });
+}
+
+quern_status quern_hub_pull(const char* name, const quern_hub_options* options, char** json) {
+  return guard([&] {
+    require(name && json, "quern_hub_pull: name and json must not be NULL");
+    *json = nullptr;
+    const quern_hub_options o = merged(options, quern_hub_options_default());
+    const auto parsed = quern::parse_repo_name(name);
+    if (!parsed) quern::throw_no_model(name);
+    quern::PullOptions pull;
+    pull.refresh = o.refresh != 0;
+    pull.include = patterns_of(o.include, o.n_include, "quern_hub_pull: a pattern of include is NULL");
+    pull.exclude = patterns_of(o.exclude, o.n_exclude, "quern_hub_pull: a pattern of exclude is NULL");
+    pull.report = report_of(o);
+    quern::HubSettings settings = quern::hub_settings();
+    if (o.offline != 0) settings.offline = true, settings.offline_source = "the option offline";
+    if (settings.offline)
+      throw quern::Error(quern::Status::unsupported, parsed->text() + ": nothing is downloaded, since " +
+                                                         settings.offline_source + " keeps quern from asking the Hub");
+    const quern::Pulled pulled = quern::pull(*parsed, settings, pull);
+    hand_out({{"name", parsed->text()},
+              {"commit", pulled.commit},
+              {"folder", pulled.folder},
+              {"gguf", pulled.gguf},
+              {"files", pulled.files},
+              {"bytes", pulled.bytes},
+              {"downloaded", pulled.downloaded}},
+             json);
+  });
+}
+
+quern_status quern_hub_list(char** json) {
+  return guard([&] {
+    require(json, "quern_hub_list: json must not be NULL");
+    Json list = Json::array();
+    for (const quern::StoredModel& m : quern::stored_models()) {
+      Json converted = Json::array();
+      for (const auto& c : m.converted) converted.push_back({{"type", c.type}, {"path", c.path}, {"bytes", c.bytes}});
+      list.push_back({{"name", m.name},
+                      {"commit", m.commit},
+                      {"revisions", m.revisions},
+                      {"downloaded", m.downloaded},
+                      {"files", m.files},
+                      {"bytes", m.bytes},
+                      {"converted", converted}});
+    }
+    hand_out(list, json);
+  });
+}
+
+quern_status quern_hub_remove(const char* name, char** json) {
+  return guard([&] {
+    require(name, "quern_hub_remove: name must not be NULL");
+    if (json != nullptr) *json = nullptr;
+    const quern::Removed removed = quern::remove_model(name);
+    if (json != nullptr) hand_out({{"removed", removed.paths}, {"bytes", removed.bytes}}, json);
+  });
+}
+
+quern_status quern_hub_known(char** json) {
+  return guard([&] {
+    require(json, "quern_hub_known: json must not be NULL");
+    Json list = Json::array();
+    for (const quern::KnownModel& m : quern::known_models())
+      list.push_back({{"name", m.name},
+                      {"repo", m.repo},
+                      {"task", m.task},
+                      {"good_for", m.good_for},
+                      {"dimensions", m.dimensions},
+                      {"tokens", m.tokens},
+                      {"parameters", int64_t{m.millions} * 1000000},
+                      {"license", m.license}});
+    hand_out(list, json);
+  });
+}

@@ -1,0 +1,153 @@
+"""LoRA adapters on the server: chosen by the model's name in every dialect, against `quern` with --adapter."""
+import concurrent.futures
+import json
+import os
+import signal
+import unittest
+
+import models
+from server import Server, ServerCase
+
+GOLDEN = os.path.join(os.environ["QUERN_TEST_DIR"], "golden")
+TEXT, PROMPT = "the quick fox", "the quick fox"
+
+
+def base(name):
+    return os.path.join(GOLDEN, "models", name)
+
+
+def adapter(name):
+    return os.path.join(GOLDEN, "adapters", name)
+
+
+def vector(*args):
+    return json.loads(models.printed("embed", "-m", base("bert"), "-p", TEXT, "--normalize", "--quiet", *args))
+
+
+def text(*args):
+    return json.loads(models.printed("generate", "-m", base("llama"), "-p", PROMPT, "-n", 12, "--temp", 0, "--no-chat", "-o", "json",
+                                     *args))["text"]
+
+
+class Adapters(ServerCase):
+    models = [base("bert"), base("llama")]
+    args = ["--adapter", "bert:query=" + adapter("bert"), "--adapter", "bert:ffn=" + adapter("bert_ffn"),
+            "--adapter", "llama:poet=" + adapter("llama")]
+
+    def test_embeddings_in_every_dialect(self):
+        plain, query, ffn = vector(), vector("--adapter", adapter("bert")), vector("--adapter", adapter("bert_ffn"))
+        self.assertNotEqual(plain, query)
+        self.assertNotEqual(ffn, query)
+        for name, expected in (("bert", plain), ("bert:query", query), ("bert:ffn", ffn), ("bert:query:latest", query)):
+            with self.subTest(name):
+                shown = name.removesuffix(":latest")
+                openai = self.ok("/v1/embeddings", {"model": name, "input": TEXT})
+                self.assertEqual(openai.json["data"][0]["embedding"], expected)
+                self.assertEqual((openai.json["model"], openai.headers["x-model"]), (shown, shown))
+                self.assertEqual(self.ok("/embed", {"model": name, "inputs": TEXT}).json, [expected])
+                self.assertEqual(self.ok("/api/embed", {"model": name, "input": TEXT}).json["model"], shown)
+
+    def test_fingerprints(self):
+        prints = {name: self.ok("/v1/embeddings", {"model": name, "input": TEXT}).headers["x-fingerprint"]
+                  for name in ("bert", "bert:query", "bert:ffn")}
+        self.assertEqual(len(set(prints.values())), 3)
+        self.ok("/v1/embeddings", {"model": "bert:ffn", "input": TEXT, "expect_fingerprint": prints["bert:ffn"]})
+        self.refused(409, "/v1/embeddings", {"model": "bert:ffn", "input": TEXT, "expect_fingerprint": prints["bert"]},
+                     prints["bert:ffn"])
+
+    def test_listed(self):
+        listed = {m["id"]: m for m in self.server.get("/v1/models").json["data"]}
+        self.assertEqual(set(listed), {"bert", "bert:query", "bert:ffn", "llama", "llama:poet"})
+        self.assertEqual((listed["bert:ffn"]["parent"], listed["bert:ffn"]["root"]), ("bert", "ffn"))
+        self.assertNotEqual(listed["bert:ffn"]["fingerprint"], listed["bert"]["fingerprint"])
+        self.assertEqual(self.server.get("/v1/models/bert:ffn").json["id"], "bert:ffn")
+        self.assertEqual(self.server.get("/v1/models/bert:none").status, 404)
+
+    def test_generation_in_every_dialect(self):
+        plain, poet = text(), text("--adapter", adapter("llama"))
+        self.assertNotEqual(plain, poet)
+        for name, expected in (("llama", plain), ("llama:poet", poet)):
+            with self.subTest(name):
+                asked = {"model": name, "prompt": PROMPT, "temperature": 0, "max_tokens": 12}
+                answer = self.ok("/v1/completions", asked).json
+                self.assertEqual((answer["choices"][0]["text"], answer["model"]), (expected, name))
+                events = self.ok("/v1/completions", {**asked, "stream": True}).events
+                self.assertEqual("".join(e["choices"][0]["text"] for e in events[:-1] if e["choices"]), expected)
+                ollama = self.ok("/api/generate", {"model": name, "prompt": PROMPT, "raw": True, "stream": False,
+                                                   "options": {"temperature": 0, "num_predict": 12}}).json
+                self.assertEqual((ollama["response"], ollama["model"]), (expected, name))
+        tgi = {"inputs": PROMPT, "parameters": {"max_new_tokens": 12}}
+        self.assertEqual(self.ok("/generate", tgi).json["generated_text"], plain)
+        tgi["parameters"]["adapter_id"] = "poet"
+        self.assertEqual(self.ok("/generate", tgi).json["generated_text"], poet)
+        self.assertEqual("".join(e["token"]["text"] for e in self.ok("/generate_stream", tgi).events), poet)
+        tgi["parameters"]["adapter_id"] = "none"
+        self.refused(404, "/generate", tgi, ("none", "poet"))
+
+    def test_many_at_once_are_as_alone(self):
+        expected = {name: self.ok("/v1/embeddings", {"model": name, "input": TEXT}).json["data"][0]["embedding"]
+                    for name in ("bert", "bert:query", "bert:ffn")}
+        texts = {name: text(*more) for name, more in (("llama", ()), ("llama:poet", ("--adapter", adapter("llama"))))}
+
+        def one(i):
+            name = list(expected)[i % 3]
+            got = self.ok("/v1/embeddings", {"model": name, "input": [TEXT] * (1 + i % 4)}).json["data"]
+            self.assertEqual([row["embedding"] for row in got], [expected[name]] * (1 + i % 4))
+            name = list(texts)[i % 2]
+            got = self.ok("/v1/completions", {"model": name, "prompt": PROMPT, "temperature": 0, "max_tokens": 12}).json
+            self.assertEqual(got["choices"][0]["text"], texts[name])
+
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            list(pool.map(one, range(60)))
+
+    def test_unknown_ones(self):
+        self.refused(404, "/v1/embeddings", {"model": "bert:none", "input": TEXT}, ("none", "query, ffn"))
+        self.refused(404, "/v1/completions", {"model": "llama:query", "prompt": PROMPT}, ("query", "poet"))
+        self.assertEqual(self.ok("/tokenize", {"model": "bert:query", "inputs": TEXT}).status, 200)
+
+
+class OneModel(ServerCase):
+    models = [base("bert")]
+
+    def test_name_alone_and_a_configuration(self):
+        folder = os.path.dirname(models.embedder())
+        config = os.path.join(folder, "adapters.json")
+
+        def write(*names):
+            with open(config, "w", encoding="utf-8") as f:
+                json.dump({"model": base("bert"), "adapter": [f"{name}={adapter('bert')}" for name in names]}, f)
+
+        write("one")
+        server = self.own_server(args=["--config", config])
+        self.ok("/v1/embeddings", {"model": "bert:one", "input": TEXT}, server=server)
+        write("one", "two")
+        server.signal(signal.SIGHUP)
+        server.wait_for(lambda: any("reloaded" in line for line in server.lines), "a reload")
+        self.ok("/v1/embeddings", {"model": "bert:two", "input": TEXT}, server=server)
+
+    def test_lazy_and_unloaded(self):
+        server = self.own_server(base("bert"), args=["--lazy", "--idle-unload", "0.2", "--adapter", "q=" + adapter("bert")])
+        expected = vector("--adapter", adapter("bert"))
+        for _ in range(2):
+            got = self.ok("/v1/embeddings", {"model": "bert:q", "input": TEXT}, server=server).json
+            self.assertEqual(got["data"][0]["embedding"], expected)
+            server.wait_for(lambda: server.get("/v1/models").json["data"][0]["status"] == "unloaded", "unloaded")
+        self.assertEqual([m["id"] for m in server.get("/v1/models").json["data"]], ["bert", "bert:q"])
+
+    def test_classifier(self):
+        server = self.own_server("c=" + models.classifier(), args=["--adapter", "q=" + adapter("bert")])
+        plain, changed = (self.ok("/predict", {"model": name, "inputs": TEXT}, server=server).json for name in ("c", "c:q"))
+        self.assertNotEqual(plain, changed)
+        self.assertTrue(any("base_model_name_or_path" in line for line in server.lines), server.lines)
+
+    def test_wrong_use(self):
+        for args, says in ((["--adapter", "q"], "NAME=DIR"), (["--adapter", "x:q=" + adapter("bert")], "no model is called"),
+                           (["--adapter", "q=" + adapter("bert"), "--adapter", "q=" + adapter("bert_ffn")], "two adapters"),
+                           (["--adapter", "q=no/such/folder"], "no/such/folder"), (["--adapter", "q=" + adapter("bert_all")], "convert BASE"),
+                           (["--adapter", "q=" + adapter("llama")], "no layer")):
+            with self.subTest(says), self.assertRaisesRegex(AssertionError, says):
+                Server(base("bert"), args=args)
+
+
+if __name__ == "__main__":
+    unittest.main()

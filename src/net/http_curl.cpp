@@ -161,16 +161,24 @@ class NoSigpipe {
     pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
   }
   ~NoSigpipe() {
-    const timespec at_once{0, 0};
     sigset_t pending;
     sigpending(&pending);
-    if (!was_pending_ && sigismember(&pending, SIGPIPE) == 1) sigtimedwait(&pipe_, nullptr, &at_once);
+    if (!was_pending_ && sigismember(&pending, SIGPIPE) == 1) take();
     pthread_sigmask(SIG_SETMASK, &before_, nullptr);
   }
   NoSigpipe(const NoSigpipe&) = delete;
   NoSigpipe& operator=(const NoSigpipe&) = delete;
 
  private:
+  void take() {
+#if defined(__APPLE__)
+    int taken;
+    sigwait(&pipe_, &taken);
+#else
+    const timespec at_once{0, 0};
+    sigtimedwait(&pipe_, nullptr, &at_once);
+#endif
+  }
   sigset_t pipe_, before_;
   bool was_pending_;
 };

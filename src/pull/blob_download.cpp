@@ -20,6 +20,20 @@ namespace {
 constexpr size_t read_bytes = 1 << 20, gathered_bytes = 256 << 10;
 constexpr uint64_t flush_bytes = 32 << 20;  // begun to be written to the disk at a time, so that the end waits less
 
+#if defined(__APPLE__)
+int sync_data(int descriptor) {
+  return ::fsync(descriptor);
+}
+void begin_writing(int, uint64_t, uint64_t) {}
+#else
+int sync_data(int descriptor) {
+  return ::fdatasync(descriptor);
+}
+void begin_writing(int descriptor, uint64_t from, uint64_t bytes) {
+  ::sync_file_range(descriptor, static_cast<off_t>(from), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
+}
+#endif
+
 // blobs/<etag>.quern.incomplete with the digest of what is in it. It stays, if it is to be kept, unless discard() or
 // finish() is called.
 class PartialBlob final : public FileSink {
@@ -92,7 +106,7 @@ class PartialBlob final : public FileSink {
   void discard() noexcept { ::unlink(path_.c_str()); }
 
   void finish(const std::string& name) {
-    if (::fdatasync(descriptor_) != 0 && errno != EINVAL && errno != ENOSYS) fail("cannot be written", errno);
+    if (sync_data(descriptor_) != 0 && errno != EINVAL && errno != ENOSYS) fail("cannot be written", errno);
     if (::rename(path_.c_str(), name.c_str()) != 0) fail("cannot be renamed to its blob", errno);
     finished_ = true;
   }
@@ -118,8 +132,7 @@ class PartialBlob final : public FileSink {
     }
     gathered_.clear();
     if (position_ - flushed_ < flush_bytes) return;
-    ::sync_file_range(descriptor_, static_cast<off_t>(flushed_), static_cast<off_t>(position_ - flushed_),
-                      SYNC_FILE_RANGE_WRITE);
+    begin_writing(descriptor_, flushed_, position_ - flushed_);
     flushed_ = position_;
   }
   void begin_digest() {

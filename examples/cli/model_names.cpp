@@ -49,7 +49,8 @@ void add_choice_options(CLI::App& command) {
   command.add_option("--type", choice().type, "what a model by name is converted to; source: not at all (default: q8)")
       ->type_name("TYPE")
       ->check(CLI::IsMember(types));
-  command.add_flag("--offline", choice().offline, "models by name: from the caches alone (as HF_HUB_OFFLINE)");
+  command.add_flag("--offline", choice().offline,
+                   "the Hub is not asked: models by name come from the caches alone (as HF_HUB_OFFLINE)");
 }
 
 std::string path_of(const std::string& name, const char* type) {

@@ -1,4 +1,4 @@
-/* Models by name, from the Hugging Face Hub and the local caches. Included by quern.h.
+/* Models by name, and files of datasets, from the Hugging Face Hub and the local caches. Included by quern.h.
  *
  * A name is org/name[:file][@revision], or a short one of quern_hub_known. The Hub cache is huggingface_hub's, by its variables
  * (HF_HOME, HF_HUB_CACHE, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE …: docs/hub.md); converted files are under QUERN_CACHE. Nothing
@@ -51,6 +51,21 @@ QUERN_API quern_status quern_hub_list(char **json);
 
 /* Removes a model from both caches, with "@revision" that commit alone. *json: {"removed": [paths], "bytes"}; may be NULL. */
 QUERN_API quern_status quern_hub_remove(const char *name, char **json);
+
+/* Files of a dataset on the Hub, for whoever reads them once: nothing of them goes into a cache. Of one thread at a time. */
+typedef struct quern_hub_files quern_hub_files;
+
+/* Asks for what an address means, all of one commit: hf://datasets/org/name[@revision]/PATH, of which PATH is a file, a folder (the
+ * files in it) or a pattern (*, ? and [a-z] within a folder, ** for any number of folders). Of the options, offline refuses, and
+ * progress is called until the files are freed. options may be NULL. */
+QUERN_API quern_status quern_hub_files_open(const char *address, const quern_hub_options *options, quern_hub_files **files);
+/* As JSON, in the order of their paths: {"repo": "datasets/org/name", "commit", "folder": whether PATH is one, "files": [{"path",
+ * "bytes", "hash"}]}; hash: SHA-256, or of small files Git's SHA-1. */
+QUERN_API quern_status quern_hub_files_list(const quern_hub_files *files, char **json);
+/* Downloads file i of the list into a file that is open for reading and writing, in place of what is in it. It is whole and has its
+ * hash, or this fails. */
+QUERN_API quern_status quern_hub_files_fetch(quern_hub_files *files, size_t i, int descriptor);
+QUERN_API void quern_hub_files_free(quern_hub_files *files);
 
 /* The models with short names, as JSON: [{"name", "repo", "task", "good_for", "dimensions", "tokens", "parameters", "license"}]. */
 QUERN_API quern_status quern_hub_known(char **json);

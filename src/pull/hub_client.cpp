@@ -32,7 +32,8 @@ std::unique_ptr<Http> opened(const HubSettings& settings, const RepoName& name) 
   try {
     return open_http(settings.user_agent);
   } catch (const Error& e) {
-    throw Error(e.status, name.text() + ": is not in the caches, and " + e.message);
+    throw Error(e.status, name.text() + (name.dataset ? ": is only on the Hub, and " : ": is not in the caches, and ") +
+                              e.message);
   }
 }
 
@@ -52,7 +53,7 @@ void HubClient::throw_cancelled() {
 
 HttpRequest HubClient::file_request(const std::string& commit, const std::string& path) const {
   HttpRequest request;
-  request.url = settings_.endpoint + '/' + name_.repo + "/resolve/" + commit + '/' + encode_path(path);
+  request.url = settings_.endpoint + '/' + name_.place() + "/resolve/" + commit + '/' + encode_path(path);
   return request;
 }
 

@@ -37,11 +37,15 @@ class HubClient {
 
   // All throw Error: not_found, unsupported (no access), io (network), bad_file (answers that make no sense),
   // cancelled.
-  std::string commit();                      // that the name's revision is at now
-  RepoTree tree(const std::string& commit);  // all files; sizes and hashes may be unknown, of mirrors
+  std::string commit();  // that the name's revision is at now
+  // All files, or those of a folder, with what is in the folders in it where it is deep. Sizes and hashes may be
+  // unknown, of mirrors, whose lists may have others too.
+  RepoTree tree(const std::string& commit, const std::string& folder = "", bool deep = true);
   TreeFile ask(const std::string& commit, const std::string& path);  // of one file, by its own headers
   // size: of the whole file, which bounds what is read.
   void download(const std::string& commit, const std::string& path, uint64_t size, FileSink& sink);
+
+  const RepoName& name() const { return name_; }
 
   // False: cancelled.
   bool say(const PullProgress& progress) const { return !report_ || report_(progress); }
@@ -62,6 +66,7 @@ class HubClient {
   Reply follow(HttpRequest request);
   Reply send(const Task& task);  // an answer below 400, or 416
   HttpRequest file_request(const std::string& commit, const std::string& path) const;
+  std::string api(const std::string& what) const;  // the address of what is asked of the repository
   // links: takes the answer's Link header.
   nlohmann::json get_json(const std::string& url, const std::string& what, std::string* links = nullptr);
   // Of an answer that begins at `from`. Throws Error bad_file where it announces another size.

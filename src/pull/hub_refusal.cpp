@@ -16,7 +16,7 @@ std::string own_words(const HttpAnswer& answer) {
 }
 
 Error no_access(const HttpAnswer& answer, const RepoName& name, const HubSettings& settings) {
-  const std::string page = settings.endpoint + '/' + name.repo, code = answer.header("x-error-code");
+  const std::string page = settings.endpoint + '/' + name.place(), code = answer.header("x-error-code");
   const std::string message = answer.header("x-error-message");
   const bool has_token = !settings.token.empty();
   const std::string repo = name.text() + ": ";
@@ -59,8 +59,8 @@ Error hub_refusal(const HttpAnswer& answer, const RepoName& name, const HubSetti
     return no_access(answer, name, settings);
   if (code == "RevisionNotFound")
     return {Status::not_found, repo + "the repository has no revision '" + name.revision +
-                                   "': expected a branch, a tag or a commit of " + settings.endpoint + '/' + name.repo +
-                                   "/tree/main"};
+                                   "': expected a branch, a tag or a commit of " + settings.endpoint + '/' +
+                                   name.place() + "/tree/main"};
   if (code == "EntryNotFound") return {Status::not_found, repo + "the repository has no " + what};
   if (answer.status == 404 || answer.status == 410)
     return {Status::not_found, repo + what + ": " + settings.endpoint + " answers " + status +
@@ -79,21 +79,22 @@ Error hub_refusal(const HttpAnswer& answer, const RepoName& name, const HubSetti
 
 Error net_failure(const HttpOutcome& outcome, const RepoName& name, const std::string& url, const std::string& what) {
   const std::string host = shown_origin(url), repo = name.text() + ": ";
+  const std::string again = name.dataset ? "); try again" : "); what came is kept, try again";
   switch (outcome.problem) {
     case HttpProblem::unreachable:
       return {Status::io, repo + host + " cannot be reached (" + printable(outcome.reason) +
-                              "); what is in the caches works without it: quern models lists that"};
+                              (name.dataset ? "); without it, texts come from files of this machine"
+                                            : "); what is in the caches works without it: quern models lists that")};
     case HttpProblem::untrusted:
       return {Status::io, repo + host + " cannot be trusted (" + printable(outcome.reason) +
                               "); behind a proxy that opens TLS, set SSL_CERT_FILE to its certificate"};
     case HttpProblem::stalled:
-      return {Status::io, repo + what + ": " + host + " sends nothing any more (" + printable(outcome.reason) +
-                              "); what came is kept, try again"};
+      return {Status::io, repo + what + ": " + host + " sends nothing any more (" + printable(outcome.reason) + again};
     case HttpProblem::too_long:
       return {Status::bad_file, repo + what + ": from " + host + ": " + outcome.reason};
     default:
       return {Status::io, repo + what + ": the connection to " + host + " ends early again and again (" +
-                              printable(outcome.reason) + "); what came is kept, try again"};
+                              printable(outcome.reason) + again};
   }
 }
 

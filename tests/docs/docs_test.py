@@ -25,7 +25,7 @@ from server import Server  # noqa: E402
 ROOT = os.path.dirname(os.environ["QUERN_TEST_DIR"])
 PAGES = sorted(glob.glob(os.path.join(ROOT, "*.md")) + glob.glob(os.path.join(ROOT, "docs", "**", "*.md"), recursive=True) + [os.path.join(ROOT, "bindings", "python", "README.md")])
 # Commands that ask for another machine, start a service or take hours: checked for their flags alone.
-NOT_RUN = ("make", "curl", "pip", "psql", "scripts/setup", "python3 -c", "./quern serve", "quern serve")
+NOT_RUN = ("make", "curl", "pip", "psql", "scripts/setup", "python3 -c", "python3 examples/bulk_engines", "./quern serve", "quern serve")
 
 
 def read(path):

@@ -1,0 +1,56 @@
+"""examples/bulk_engines with the engines themselves, each on this machine, beside one `quern embed` over the same Parquet file: the same
+keys, and vectors that are equal to the bit. Needs engines.txt and Java; run by scripts/test-wheel."""
+import os
+import subprocess
+import sys
+import unittest
+
+sys.path[:0] = [os.path.join(os.environ["QUERN_TEST_DIR"], "cli")]
+import numpy as np  # noqa: E402
+import pyarrow as pa  # noqa: E402
+import pyarrow.parquet as pq  # noqa: E402
+from program import Case, model  # noqa: E402
+
+EXAMPLES = os.path.join(os.path.dirname(os.environ["QUERN_TEST_DIR"]), "examples", "bulk_engines")
+ROWS = 6000
+WORDS = "the quick fox jumps over the lazy user of foxes and texts".split()
+
+
+class Engines(Case):
+    def setUp(self):
+        super().setUp()
+        texts = [" ".join(WORDS[(i * k) % len(WORDS)] for k in range(1 + i % 9)) for i in range(ROWS)]
+        self.source = self.path("articles.parquet")
+        table = pa.table({"body": texts, "key": [f"k{i * 7919 % ROWS}" for i in range(ROWS)], "other": list(range(ROWS))})
+        pq.write_table(table, self.source, row_group_size=1500)
+        self.run_ok("embed", "-m", model(), "-f", self.source, "--field", "body", "--id", "key", "-o", self.path("expected.parquet"), "--quiet")
+        self.expected = self.by_key(self.path("expected.parquet"), "id")
+        self.assertEqual(len(self.expected), ROWS)
+
+    def by_key(self, path, key):
+        table = pq.read_table(path)
+        vectors = table["embedding"].combine_chunks()
+        values = np.asarray(vectors.flatten()).reshape(len(table), -1)
+        self.assertEqual(values.dtype, np.float32)
+        return dict(zip(table[key].to_pylist(), values))
+
+    def example(self, script, *more, env=None):
+        out = self.path(script)
+        done = subprocess.run([sys.executable, os.path.join(EXAMPLES, script), self.source, out, "--model", model(), "--key", "key", "--column", "body", *more],
+                              capture_output=True, text=True, env={**os.environ, **(env or {})})
+        self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-4000:])
+        found = self.by_key(out, "key")
+        self.assertEqual(found.keys(), self.expected.keys())
+        for key, vector in found.items():
+            np.testing.assert_array_equal(vector, self.expected[key], key)
+
+    def test_ray(self):
+        self.example("ray_embed.py", "--workers", "2", env={"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"})
+
+    def test_spark(self):
+        python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
+        self.example("spark_embed.py", env={**python, "PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell"})
+
+
+if __name__ == "__main__":
+    unittest.main()

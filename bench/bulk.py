@@ -39,6 +39,7 @@ def arguments():
     p.add_argument('--contestants', default=','.join(CONTESTANTS), help='which of them, in this order')
     p.add_argument('--fastembed-batch', type=int, default=256, help="its own default")
     p.add_argument('--st-batch', type=int, default=32, help="its own default")
+    p.add_argument('--fastembed-python', default=sys.executable, metavar='FILE', help='of the environment that has fastembed')
     p.add_argument('--quern', default=os.path.join(ROOT, 'build', 'bin', 'quern'))
     p.add_argument('--library', default=os.path.join(ROOT, 'build', 'lib', 'libquern.so'))
     p.add_argument('--work', default=os.path.join(ROOT, 'build', 'bench-bulk'), metavar='DIR', help='for texts, exports and outputs')
@@ -91,8 +92,8 @@ class Bench:
     def path(self, name):
         return os.path.join(self.a.work, name)
 
-    def worker(self, what, *more):
-        return [sys.executable, os.path.join(HERE, 'bulk_worker.py'), what, *map(str, more)]
+    def worker(self, what, *more, python=sys.executable):
+        return [python, os.path.join(HERE, 'bulk_worker.py'), what, *map(str, more)]
 
     def command(self, name, source, output):
         a = self.a
@@ -102,7 +103,7 @@ class Bench:
             return self.worker(name, source, '-', a.model, a.threads, 0)
         if name == 'st':
             return self.worker(name, source, output, a.hf, a.threads, a.st_batch)
-        return self.worker(name, source, output, self.path('exports'), a.threads, a.fastembed_batch)
+        return self.worker(name, source, output, self.path('exports'), a.threads, a.fastembed_batch, python=a.fastembed_python)
 
     def prepare(self):
         """Texts, and the graphs that fastembed runs; neither is timed."""

@@ -5,6 +5,7 @@
 #include "hub/known_models.h"
 #include "hub/snapshot.h"
 #include "pull/hub_files.h"
+#include "pull/push.h"
 #include "store/model_list.h"
 #include "store/model_store.h"
 
@@ -29,7 +30,8 @@ std::vector<std::string> patterns_of(const char* const* list, size_t n, const ch
   return patterns;
 }
 
-quern::PullReport report_of(const quern_hub_options& o) {
+template <class Options>
+quern::PullReport report_of(const Options& o) {
   if (o.progress == nullptr) return {};
   return [progress = o.progress, user = o.user](const quern::PullProgress& p) {
     return progress(user, static_cast<quern_hub_phase>(p.phase), p.what.c_str(), p.done, p.total) == 0;
@@ -37,11 +39,12 @@ quern::PullReport report_of(const quern_hub_options& o) {
 }
 
 // For what only the Hub has. Throws Error where it is not to be asked.
-quern::HubSettings online_settings(const quern_hub_options& o, const std::string& name) {
+quern::HubSettings online_settings(const quern_hub_options& o, const std::string& name,
+                                   const char* not_done = "nothing is downloaded") {
   quern::HubSettings settings = quern::hub_settings();
   if (o.offline != 0) settings.offline = true, settings.offline_source = "the option offline";
   if (settings.offline)
-    throw quern::Error(quern::Status::unsupported, name + ": nothing is downloaded, since " + settings.offline_source +
+    throw quern::Error(quern::Status::unsupported, name + ": " + not_done + ", since " + settings.offline_source +
                                                        " keeps quern from asking the Hub");
   return settings;
 }
@@ -160,6 +163,42 @@ quern_status quern_hub_files_fetch(quern_hub_files* files, size_t i, int descrip
 
 void quern_hub_files_free(quern_hub_files* files) {
   delete files;
+}
+
+quern_hub_push_options quern_hub_push_options_default(void) {
+  quern_hub_push_options options = {};
+  options.size = sizeof options;
+  return options;
+}
+
+quern_status quern_hub_push(const char* folder, const char* name, const quern_hub_push_options* options, char** json) {
+  return guard([&] {
+    require(folder && name && json, "quern_hub_push: folder, name and json must not be NULL");
+    *json = nullptr;
+    const quern_hub_push_options o = merged(options, quern_hub_push_options_default());
+    const auto parsed = quern::parse_repo_name(name);
+    const bool whole = std::string(name).find('/') != std::string::npos;  // no short name of another's
+    if (!parsed || !whole || !parsed->file.empty() || quern::is_commit(parsed->revision))
+      throw quern::Error(quern::Status::bad_argument,
+                         std::string(name) + ": expected org/name or org/name@branch, a repository to push to");
+    quern::PushOptions push;
+    push.is_private = o.is_private != 0;
+    push.tag = o.tag != nullptr ? o.tag : "";
+    push.message = o.message != nullptr ? o.message : "";
+    push.card = o.card != nullptr ? o.card : "";
+    push.include = patterns_of(o.include, o.n_include, "quern_hub_push: a pattern of include is NULL");
+    push.exclude = patterns_of(o.exclude, o.n_exclude, "quern_hub_push: a pattern of exclude is NULL");
+    push.report = report_of(o);
+    const quern::HubSettings settings =
+        online_settings(quern_hub_options_default(), parsed->text(), "nothing is pushed");
+    const quern::Pushed pushed = quern::push(folder, *parsed, settings, push);
+    hand_out({{"commit", pushed.commit},
+              {"url", pushed.url},
+              {"files", pushed.files},
+              {"bytes", pushed.bytes},
+              {"uploaded", pushed.uploaded}},
+             json);
+  });
 }
 
 quern_status quern_hub_known(char** json) {

@@ -126,7 +126,7 @@ RepoTree HubClient::tree_of_siblings(const std::string& commit) {
 TreeFile HubClient::ask(const std::string& commit, const std::string& path) {
   const auto make = [&] {
     HttpRequest request = file_request(commit, path);
-    request.head = true;
+    request.method = HttpMethod::head;
     request.stall_seconds = settings_.api_seconds;
     request.go_on = [&] { return say({PullProgress::Phase::asking, path, 0, 0}); };
     return request;

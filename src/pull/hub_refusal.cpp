@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include <optional>
+
 #include "io/json.h"
 #include "net/retry.h"
 #include "net/url.h"
@@ -46,15 +48,35 @@ Error no_access(const HttpAnswer& answer, const RepoName& name, const HubSetting
                          : ", and set HF_TOKEN if it is yours")};
 }
 
+// Of what would change a repository; where it says nothing of its own, it is as of what reads.
+std::optional<Error> no_right(const HttpAnswer& answer, const RepoName& name, const HubSettings& settings,
+                              const std::string& what) {
+  const std::string repo = name.text() + ": ";
+  if (answer.status == 401 && settings.token.empty())
+    return Error{Status::unsupported,
+                 repo + "the Hub takes nothing without a token: set HF_TOKEN to one that may write (" +
+                     settings.endpoint + "/settings/tokens)"};
+  if (answer.status == 403)
+    return Error{Status::unsupported, repo + what + ": the token of " + settings.token_source +
+                                          " may not write there: give it that permission at " + settings.endpoint +
+                                          "/settings/tokens" + own_words(answer)};
+  if (answer.status == 400 || answer.status == 409 || answer.status == 412 || answer.status == 413 ||
+      answer.status == 422)
+    return Error{Status::io, repo + what + ": the Hub does not take it (" + std::to_string(answer.status) + ")" +
+                                 (own_words(answer).empty() ? ": " + printable(answer.body, 300) : own_words(answer))};
+  return std::nullopt;
+}
+
 }  // namespace
 
 Error hub_refusal(const HttpAnswer& answer, const RepoName& name, const HubSettings& settings, const std::string& what,
-                  const std::string& elsewhere) {
+                  const std::string& elsewhere, bool writes) {
   const std::string code = answer.header("x-error-code"), repo = name.text() + ": ";
   const std::string status = std::to_string(answer.status);
   if (!elsewhere.empty())
     return {Status::io,
             repo + what + ": " + elsewhere + ", to which the Hub leads, answers " + status + "; try again later"};
+  if (const auto refused = writes ? no_right(answer, name, settings, what) : std::nullopt) return *refused;
   if (answer.status == 401 || answer.status == 403 || code == "RepoNotFound" || code == "GatedRepo")
     return no_access(answer, name, settings);
   if (code == "RevisionNotFound")

@@ -19,6 +19,7 @@ import unittest
 sys.path[:0] = [os.path.join(os.environ["QUERN_TEST_DIR"], folder) for folder in ("cli", "server", "hub")]
 import models  # noqa: E402
 from hub import Hub, Repo, folder_files  # noqa: E402
+from push_hub import PushHub  # noqa: E402
 from program import QUERN, TINY  # noqa: E402
 from server import Server  # noqa: E402
 
@@ -180,7 +181,7 @@ class Pages(unittest.TestCase):
         if not help_of("pull"):
             self.skipTest("a build without the network")
         files = folder_files(TINY)
-        hub = Hub({name: Repo(files) for name in ("sentence-transformers/all-MiniLM-L6-v2", "BAAI/bge-small-en-v1.5",
+        hub = PushHub({name: Repo(files) for name in ("sentence-transformers/all-MiniLM-L6-v2", "BAAI/bge-small-en-v1.5",
                                                   "BAAI/bge-reranker-v2-m3", "org/name")})
         self.addCleanup(hub.stop)
         hub.repos["org/name"].move(files, "v1.0")
@@ -188,7 +189,7 @@ class Pages(unittest.TestCase):
         subprocess.run([QUERN, "convert", models.generator(), "-o", converted, "--quiet"], check=True)
         with open(converted, "rb") as f:
             hub.repos["org/name-GGUF"] = Repo({"name-Q4_K_M.gguf": f.read(), "name-Q8_0.gguf": b"other"})
-        self.run_page("docs/hub.md", 9, {"HF_ENDPOINT": hub.url}, leave_out=("minilm",))
+        self.run_page("docs/hub.md", 12, {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_good"}, leave_out=("minilm",))
 
     def test_requests(self):
         names = {"minilm": models.embedder(), "reranker": models.reranker(), "mood": models.classifier(), "chat": models.generator()}

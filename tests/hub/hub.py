@@ -72,6 +72,7 @@ class Request:
         url = urllib.parse.urlsplit(handler.path)
         self.path, self.query = urllib.parse.unquote(url.path), urllib.parse.parse_qs(url.query)
         self.raw_path, self.headers = handler.path, handler.headers
+        self.body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
 
     def reply(self, status, body=b"", length=None, **headers):
         """length: of the header, where it is not the body's; False: none."""
@@ -143,7 +144,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    do_GET = do_HEAD = answer
+    do_GET = do_HEAD = do_POST = do_PUT = answer
 
 
 class Server(http.server.ThreadingHTTPServer):

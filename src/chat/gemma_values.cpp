@@ -89,6 +89,7 @@ class GemmaRules {
       : prefix_(std::move(prefix)), escape_(std::move(escape)), rules_(rules) {}
 
   std::string object(const Json& schema, int depth) {
+    if (!schema.is_object()) return any() + "-object";
     const Json properties = schema.contains("properties") ? schema["properties"] : Json();
     if (!properties.is_object() || properties.empty())
       return schema.value("additionalProperties", Json()) == false ? "\"{}\"" : any() + "-object";

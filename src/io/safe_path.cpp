@@ -6,7 +6,7 @@ namespace quern {
 
 bool is_safe_relative_path(std::string_view path) noexcept {
   if (path.empty() || path.size() > 4096) return false;
-  if (std::any_of(path.begin(), path.end(), [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f || c == '\\'; })) {
+  if (std::any_of(path.begin(), path.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f || c == '\\'; })) {
     return false;
   }
   if (path.size() >= 2 && path[1] == ':') return false;  // a drive letter

@@ -123,7 +123,7 @@ TEST_CASE("hub: addresses of datasets") {
   CHECK(revision_and_path("@refs/pr/1/x") == "refs/pr/1 x");
   CHECK(revision_and_path("@refs/convert/parquet/a/b") == "refs/convert/parquet a/b");
   CHECK(revision_and_path("@~parquet/a") == "refs/convert/parquet a");
-  for (const char* wrong : {"org/name", "hf://org/name/x", "hf://datasets/name/x", "hf://datasets/org/name@/x",
+  for (const char* wrong : {"org/name", "hf://org/name/x", "hf://datasets/name", "hf://datasets/org/name@/x",
                             "hf://datasets/org/name@a..b/x", "hf://datasets/org/name/../x", "hf://datasets/a b/c"})
     CHECK(error_of([&] { parse_hub_address(wrong); }).status == Status::bad_argument);
 }

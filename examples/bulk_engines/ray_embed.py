@@ -26,14 +26,18 @@ def main():
     parser.add_argument("--model", required=True, help="a path or a name that every worker has")
     parser.add_argument("--key", default="id")
     parser.add_argument("--column", default="text")
-    parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--threads", type=int, default=1, help="of each worker")
+    parser.add_argument("--cpus", type=int, help="of this machine, where it is no cluster (default: all)")
     a = parser.parse_args()
-    ray.init(ignore_reinit_error=True, runtime_env={"env_vars": {"PYTHONPATH": os.path.dirname(os.path.abspath(__file__))}})
-    rows = ray.data.read_parquet(a.input, columns=[a.key, a.column])
+    ray.init(num_cpus=a.cpus, runtime_env={"working_dir": os.path.dirname(os.path.abspath(__file__))})
+    cpus = int(ray.cluster_resources().get("CPU", 0))
+    if a.workers * a.threads >= cpus:  # Ray would wait for ever
+        parser.error(f"--workers times --threads: expected less than the {cpus} CPUs there are, since reading and writing take one")
+    rows = ray.data.read_parquet(a.input if "://" in a.input else os.path.abspath(a.input)).select_columns([a.key, a.column])
     vectors = rows.map_batches(Embed, batch_format="pyarrow", batch_size=4096, num_cpus=a.threads, compute=ray.data.ActorPoolStrategy(size=a.workers),
                                fn_constructor_kwargs={"key": a.key, "column": a.column, "path": a.model, "threads": a.threads})
-    vectors.write_parquet(a.output)
+    vectors.write_parquet(a.output if "://" in a.output else os.path.abspath(a.output))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 """quern and huggingface_hub itself over one cache: each reads what the other wrote. Needs the packages of tests/server/requirements.txt."""
+import gzip
 import json
 import os
 import subprocess
@@ -86,6 +87,15 @@ class Interop(HubCase):
         self.run_ok("pull", "org/tiny")
         self.python(f"scan_cache_dir().delete_revisions({self.repo.commit!r}).execute()\nprint(json.dumps(1))")
         self.fails("inspect", "org/tiny", "--type", "source", "--offline", says="org/tiny")
+
+    def test_both_read_a_dataset(self):
+        files = {"data/a.jsonl.gz": gzip.compress(b'{"text": "fox"}\n' * 3), "data/b.jsonl": b'{"text": "user"}\n', "data/c.txt": b"no\n"}
+        self.hub.repos["datasets/org/texts"] = Repo(files)
+        folder = self.python("print(json.dumps(snapshot_download('org/texts', repo_type='dataset', allow_patterns='data/*.jsonl*')))")
+        there = [self.run_ok("embed", "-m", "org/tiny", "-f", source).stdout
+                 for source in (os.path.join(folder, "data"), "hf://datasets/org/texts/data/*.jsonl*")]
+        self.assertEqual(there[0], there[1])
+        self.assertEqual(there[0].count(b"\n"), 4)
 
     def test_both_push_alike(self):
         """huggingface_hub's own client is what says that the Hub of these tests is one; and quern leaves the same there."""

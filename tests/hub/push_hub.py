@@ -29,7 +29,7 @@ class PushHub(Hub):
             return request.refuse(403, message="you may read")
         for pattern, method in ((r"/api/repos/create", self.create), (r"/api/validate-yaml", self.validate),
                                 (r"/api/models/([^/]+/[^/]+)/preupload/(.+)", self.preupload), (r"/([^/]+/[^/]+)\.git/info/lfs/objects/batch", self.batch),
-                                (r"/lfs/verify", self.verify), (r"/lfs/complete/(\w+)", self.complete),
+                                (r"/lfs/verify", self.verify),
                                 (r"/api/models/([^/]+/[^/]+)/commit/(.+)", self.commit), (r"/api/models/([^/]+/[^/]+)/tag/(.+)", self.tag)):
             match = re.fullmatch(pattern, request.path)
             if match:
@@ -87,7 +87,7 @@ class PushHub(Hub):
                 upload = {"href": f"{self.storage}/upload/{oid}?sig=1", "header": {"x-of": oid}}
                 if self.chunk and size > self.chunk:
                     n = -(-size // self.chunk)
-                    upload = {"href": f"{self.url}/lfs/complete/{oid}",
+                    upload = {"href": f"{self.storage}/complete/{oid}?sig=1",
                               "header": {"chunk_size": str(self.chunk), **{str(i): f"{self.storage}/part/{oid}/{i}?sig=1" for i in range(1, n + 1)}}}
                 place["actions"] = {"upload": upload, "verify": {"href": f"{self.url}/lfs/verify"}}
             said.append(place)
@@ -98,10 +98,12 @@ class PushHub(Hub):
         if request.headers.get("Authorization") or request.query.get("sig") != ["1"]:
             return request.reply(400, b"<Error>one way of signing</Error>")
         if kind == "upload":
-            if sha256(request.body) != oid or request.headers.get("x-of") != oid:
+            if sha256(request.body) != oid or request.headers.get("x-of", oid) != oid:
                 return request.reply(400, b"<Error>digest</Error>")
             self.lfs[oid] = request.body
             return request.reply(200)
+        if kind == "complete":
+            return self.complete(request, oid)
         self.parts.setdefault(oid, {})[int(part[0])] = request.body
         return request.reply(200, ETag=f'"{hashlib.md5(request.body).hexdigest()}"')
 

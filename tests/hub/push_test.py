@@ -45,7 +45,9 @@ class Push(HubCase):
         self.assertEqual({p: d for p, d in there.items() if p != "README.md"}, {p: d for p, d in folder_files(self.folder).items() if p != "README.md"})
         self.assertEqual(self.run_ok("embed", "-m", "org/new", "-p", "the fox").stdout, quern("embed", "-m", self.model(), "-p", "the fox").stdout)
         self.assertFalse(self.hub.repos["org/new"].private)
-        self.assertEqual({r.headers.get("Authorization") for r in self.hub.log if r.where == "storage" and r.method == "PUT"}, {None})
+        sent = self.posts("/upload/")
+        self.assertEqual([(r.headers.get("Authorization"), r.headers.get("x-of")) for r in sent], [(None, r.path.split("/")[2]) for r in sent])
+        self.assertEqual(len(sent), 1)
 
     def model(self):
         out = self.path("own.q8")

@@ -45,7 +45,8 @@ class Engines(Case):
             np.testing.assert_array_equal(vector, self.expected[key], key)
 
     def test_ray(self):
-        self.example("ray_embed.py", "--workers", "2", env={"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1"})
+        quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_AUTH_MODE": "disabled", "HOME": self.dir}
+        self.example("ray_embed.py", "--workers", "2", "--cpus", "3", env=quiet)
 
     def test_spark(self):
         python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}

@@ -119,7 +119,7 @@ class Bench:
         with subprocess.Popen(command, env=self.env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             while process.poll() is None:
                 peak = max(peak, peak_bytes(process.pid))
-                time.sleep(0.02)
+                time.sleep(0.1)
             seconds = time.perf_counter() - start
             said, errors = process.stdout.read(), process.stderr.read().decode(errors='replace')
         if process.returncode != 0:

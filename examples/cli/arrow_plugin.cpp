@@ -56,7 +56,7 @@ class ArrowReader final : public RecordReader {
       : name_(name), nulls_(nulls) {
     const quern_arrow& plugin = arrow_plugin(name);
     std::vector<const char*> kept;
-    for (const std::string& name : fields.kept) kept.push_back(name.c_str());
+    for (const std::string& field : fields.kept) kept.push_back(field.c_str());
     char error[2000] = "";
     if (plugin.read(path.c_str(), fields.text.empty() ? nullptr : fields.text.c_str(), kept.data(), kept.size(),
                     &stream_, &rows_, error, sizeof error) != 0)

@@ -102,7 +102,7 @@ std::string HubLines::text(quern_hub_phase phase, const std::string& what, doubl
       if (total > 0) std::snprintf(numbers, sizeof numbers, ": trying again in %.0f s", total - done);
       return "waiting, " + what + numbers;
     case QUERN_HUB_CHECKING:
-      return "checking what an earlier download left, " + megabytes(done) + " of " + megabytes(total);
+      return "checking " + what + ", " + megabytes(done) + " of " + megabytes(total);
     case QUERN_HUB_DOWNLOADING:
     case QUERN_HUB_UPLOADING: {
       const double seconds = std::chrono::duration<double>(Clock::now() - began_).count();

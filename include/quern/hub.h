@@ -15,7 +15,7 @@ extern "C" {
 typedef enum quern_hub_phase {
   QUERN_HUB_ASKING = 0,      /* the Hub is asked what there is */
   QUERN_HUB_WAITING = 1,     /* for another process, or as long as the Hub asks for; done of total seconds */
-  QUERN_HUB_CHECKING = 2,    /* what an earlier download has left */
+  QUERN_HUB_CHECKING = 2,    /* what an earlier download has left, what is to be pushed; done of total bytes */
   QUERN_HUB_DOWNLOADING = 3, /* done of total bytes */
   QUERN_HUB_CONVERTING = 4,  /* done of total, of the work */
   QUERN_HUB_UPLOADING = 5    /* done of total bytes of one file */

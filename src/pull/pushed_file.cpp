@@ -126,8 +126,7 @@ bool PushedFile::has_changed(const HubClient& hub) {
     const size_t n = read(at, block.data(), static_cast<size_t>(std::min<uint64_t>(block.size(), size_ - at)));
     digest->update(block.data(), n);
     at += n;
-    if (!hub.say(
-            {PullProgress::Phase::asking, "the hash of " + path, static_cast<double>(at), static_cast<double>(size_)}))
+    if (!hub.say({PullProgress::Phase::checking, path, static_cast<double>(at), static_cast<double>(size_)}))
       HubClient::throw_cancelled();
   }
   const std::string found = digest->hex();

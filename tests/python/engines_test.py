@@ -13,6 +13,21 @@ from program import Case, model  # noqa: E402
 
 EXAMPLES = os.path.join(os.path.dirname(os.environ["QUERN_TEST_DIR"]), "examples", "bulk_engines")
 ROWS = 6000
+# Stands before pyquern in the workers, and notes which process loads a model.
+COUNTING = """
+import os, sys
+sys.path.remove(os.path.dirname(os.path.abspath(__file__)))
+del sys.modules["pyquern"]
+import pyquern
+
+class Counted(pyquern.Model):
+    def __init__(self, *arguments, **options):
+        with open(os.environ["LOADS"], "a") as f:
+            f.write(f"{os.getpid()}\\n")
+        super().__init__(*arguments, **options)
+
+pyquern.Model = Counted
+"""
 WORDS = "the quick fox jumps over the lazy user of foxes and texts".split()
 
 
@@ -34,23 +49,33 @@ class Engines(Case):
         self.assertEqual(values.dtype, np.float32)
         return dict(zip(table[key].to_pylist(), values))
 
-    def example(self, script, *more, env=None):
+    def example(self, script, workers, *more, env=None):
         out = self.path(script)
+        os.makedirs(self.path("first"), exist_ok=True)
+        self.write("first/pyquern.py", COUNTING)
+        counting = {"PYTHONPATH": self.path("first"), "LOADS": self.path("loads")}
         done = subprocess.run([sys.executable, os.path.join(EXAMPLES, script), self.source, out, "--model", model(), "--key", "key", "--column", "body", *more],
-                              capture_output=True, text=True, env={**os.environ, **(env or {})})
+                              capture_output=True, text=True, env={**os.environ, **counting, **(env or {})})
         self.assertEqual(done.returncode, 0, done.stdout[-2000:] + done.stderr[-4000:])
         found = self.by_key(out, "key")
         self.assertEqual(found.keys(), self.expected.keys())
         for key, vector in found.items():
             np.testing.assert_array_equal(vector, self.expected[key], key)
+        with open(self.path("loads"), encoding="utf-8") as f:
+            loads = f.read().split()
+        self.assertEqual(len(set(loads)), len(loads), "a process has loaded its model twice")
+        self.assertLessEqual(len(loads), workers)
+        return out
 
     def test_ray(self):
         quiet = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DATA_DISABLE_PROGRESS_BARS": "1", "RAY_AUTH_MODE": "disabled", "HOME": self.dir}
-        self.example("ray_embed.py", "--workers", "2", "--cpus", "3", env=quiet)
+        self.example("ray_embed.py", 2, "--workers", "2", "--cpus", "3", env=quiet)
 
     def test_spark(self):
         python = {"PYSPARK_PYTHON": sys.executable, "PYSPARK_DRIVER_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-        self.example("spark_embed.py", env={**python, "PYSPARK_SUBMIT_ARGS": "--master local[2] pyspark-shell"})
+        many = "--conf spark.sql.files.openCostInBytes=1000 --conf spark.sql.files.maxPartitionBytes=30000"  # partitions for each worker
+        out = self.example("spark_embed.py", 2, env={**python, "PYSPARK_SUBMIT_ARGS": f"--master local[2] {many} pyspark-shell"})
+        self.assertGreater(len([f for f in os.listdir(out) if f.endswith(".parquet")]), 2)
 
 
 if __name__ == "__main__":

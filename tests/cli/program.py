@@ -8,7 +8,6 @@ import atexit
 import json
 import os
 import re
-import re
 import shutil
 import subprocess
 import tempfile
@@ -108,7 +107,7 @@ class Case(unittest.TestCase):
         """Exits with `code` and says why in one line on stderr, with all of `says` in it; nothing on stdout. What a run that takes
         a second says of its progress does not count."""
         done = quern(*args, **more)
-        text = re.sub(r"^\d+ texts, .* texts/s, .*\n", "", done.stderr.decode(errors="replace"), flags=re.MULTILINE)
+        text = re.sub(r"^( *\d+% )?\d+ texts, .* texts/s, .*\n", "", done.stderr.decode(errors="replace"), flags=re.MULTILINE)
         self.assertEqual(done.returncode, code, text)
         self.assertTrue(text.startswith("quern: ") and text.endswith("\n"), text)
         self.assertEqual(text.count("\n"), 1, text)

@@ -1,6 +1,6 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-chat test install wheel-here bench bench-peers bench-bulk bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
+.PHONY: all demo demo-chat test install wheel-here wheel dist bench bench-peers bench-bulk bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
@@ -25,14 +25,23 @@ test: ## build and run every test (PRESET=werror: with warnings as errors)
 	@scripts/run-tests $(or $(PRESET),release)
 
 install: all ## install the program, the libraries and the headers (PREFIX=/usr/local, DESTDIR=)
+	@scripts/describe-program build build/bin/quern
 	@cmake --install build --prefix $(or $(PREFIX),/usr/local) > /dev/null
 	@echo "installed into $(DESTDIR)$(or $(PREFIX),/usr/local)"
 
-wheel-here: ## build a wheel of pyquern for this platform into dist/
+wheel-here: ## build a wheel of pyquern for this machine into dist/
 	@scripts/setup demo
 	@cmake --preset wheel > /dev/null
-	@cmake --build --preset wheel --target quern_shared
-	@scripts/build-wheel build/wheel/lib/libquern.so dist
+	@cmake --build --preset wheel --target quern quern_shared quern_cli
+	@scripts/build-wheel build/wheel dist
+
+wheel: ## build wheels for every Linux since glibc 2.17, x86-64 and aarch64, into dist/ (MACHINES; half an hour)
+	@scripts/setup dist
+	@scripts/dist wheel $(MACHINES)
+
+dist: ## the wheels, archives, Debian packages, an SBOM and SHA256SUMS, tested, into dist/ (MACHINES; half an hour)
+	@scripts/setup dist
+	@scripts/dist all $(MACHINES)
 
 bench: all ## kernel benchmarks, start-up, and throughput of every type
 	@scripts/setup bench

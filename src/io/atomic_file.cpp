@@ -5,11 +5,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <random>
 #include <utility>
 
 #include "ascii.h"
@@ -37,13 +37,16 @@ void sync_folder(const std::string& folder) noexcept {
 
 // A name beside the path that nobody else takes: a container's processes all have the same number.
 std::string name_beside(const std::string& path) {
-  unsigned char bytes[8] = {};
-  if (::getrandom(bytes, sizeof bytes, GRND_NONBLOCK) != sizeof bytes) {
-    timespec now = {};
-    ::clock_gettime(CLOCK_REALTIME, &now);
-    const int64_t mixed = now.tv_nsec ^ (int64_t{::getpid()} << 32) ^ now.tv_sec;
-    memcpy(bytes, &mixed, sizeof bytes);
+  timespec now = {};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  uint64_t mixed = static_cast<uint64_t>(now.tv_nsec ^ (int64_t{::getpid()} << 32) ^ now.tv_sec);
+  try {
+    std::random_device random;
+    mixed ^= uint64_t{random()} << 32 | random();
+  } catch (const std::exception&) {  // no source of randomness: time and number have to do
   }
+  unsigned char bytes[sizeof mixed];
+  memcpy(bytes, &mixed, sizeof mixed);
   return path + '.' + hex_digits(bytes) + ".tmp";
 }
 std::string link_to(int descriptor) {

@@ -104,6 +104,20 @@ class Commands(unittest.TestCase):
                     n += 1
         self.assertGreater(n, 20)
 
+    def test_make_targets_exist(self):
+        targets = set(re.findall(r"^([a-z-]+):", read(os.path.join(ROOT, "Makefile")), re.M))
+        named = {(os.path.relpath(page, ROOT), word) for page in PAGES for text in [*blocks(read(page), "sh"), *re.findall(r"`[^`\n]+`", read(page))]
+                 for words in re.findall(r"(?:^|[`&] ?)make((?: [a-z][a-z-]*)+)(?![\w=])", text, re.M) for word in words.split()}
+        self.assertGreater(len(named), 10)
+        self.assertEqual([(page, word) for page, word in sorted(named) if word not in targets], [])
+
+    def test_what_a_release_is_called(self):
+        """The files that README's table of installation names are those of scripts/dist."""
+        version = re.search(r"quern VERSION ([0-9.]+)", read(os.path.join(ROOT, "CMakeLists.txt")))[1]
+        names = re.findall(r"(?:pyquern-|quern-|quern_|libquern0_|libquern-dev_)[0-9][\w.-]*\.(?:whl|deb|tar\.gz)", read(os.path.join(ROOT, "README.md")))
+        self.assertEqual({re.sub(r".*?([0-9]+\.[0-9]+\.[0-9]+).*", r"\1", name) for name in names}, {version})
+        self.assertEqual(len(names), 5)
+
 
 MODELS = {"minilm": models.embedder, "minilm.q8": models.embedder, "nomic.q8": models.embedder, "bge-m3.q8": models.m3,
           "reranker.q8": models.reranker, "sst2.q8": models.classifier, "smollm2.gguf": models.generator, "qwen2.5.q8": models.generator,

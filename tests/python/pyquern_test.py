@@ -365,6 +365,21 @@ class Itself(unittest.TestCase):
         self.assertIn("site-packages", pyquern.__file__)
         self.assertTrue(os.path.exists(os.path.join(os.path.dirname(pyquern.__file__), "py.typed")))
 
+    def test_the_program_came_along(self):
+        own = os.path.join(os.path.dirname(sys.executable), "quern")
+        for words in ([own], [sys.executable, "-m", "pyquern"]):
+            done = subprocess.run([*words, "--version"], capture_output=True, text=True)
+            self.assertEqual((done.stdout, done.stderr), (f"quern {pyquern.__version__}\n", ""))
+        path = models.embedder()
+        out = subprocess.run([own, "embed", "-m", path, "-p", TEXTS[0]], capture_output=True, text=True, check=True).stdout
+        np.testing.assert_array_equal(np.array(json.loads(out), np.float32), pyquern.Model(path).encode(TEXTS[0]))
+        self.assertEqual(subprocess.run([own, "nothing"], capture_output=True).returncode, 2)  # its own exit code
+
+    def test_running_the_program_imports_no_numpy(self):
+        code = "import sys, pyquern_program; print(*sys.modules)"
+        names = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+        self.assertFalse({"numpy", "pyquern", "ctypes"} & set(names), names)
+
 
 if __name__ == "__main__":
     unittest.main()

@@ -4,7 +4,7 @@ import os
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 # QUERN_LIBRARY: another build of the library, for those who work on it.
-_PATH = os.environ.get("QUERN_LIBRARY") or os.path.join(_HERE, "libquern.so")
+_PATH = os.environ.get("QUERN_LIBRARY") or os.path.join(_HERE, "libquern.so.0")
 
 DENSE, SPARSE, MULTI_VECTOR, LABELS, TOKEN_LABELS, TEXT, STATES = (1 << i for i in range(7))
 LONG_ERROR, LONG_TRUNCATE, LONG_CHUNK_MEAN = range(3)

@@ -8,7 +8,7 @@ namespace quern {
 namespace {
 
 struct OpenBlas {
-  SharedLibrary library{"libopenblas.so.0", "the back end \"openblas\" needs", "libopenblas0-pthread",
+  SharedLibrary library{QUERN_LIBRARY("openblas", "0"), "the back end \"openblas\" needs", "libopenblas0-pthread",
                         "the native one"};
   // As cblas.h has them, where blasint is an int; order 101: by rows, 111 and 112: as it is, transposed.
   void (*sgemm)(int order, int transpose_a, int transpose_b, int M, int N, int K, float alpha, const float* a, int lda,
@@ -30,7 +30,7 @@ const OpenBlas* openblas() noexcept {
 }
 
 const char* lacks(const KernelTable&) noexcept {
-  return openblas() ? nullptr : "libopenblas.so.0 (install libopenblas0-pthread)";
+  return openblas() ? nullptr : QUERN_LIBRARY("openblas", "0") " (install libopenblas0-pthread)";
 }
 
 void multiply(const KernelTable& kernels, const void* rows, size_t row_bytes, int64_t M, const Matrix& w, const void*,

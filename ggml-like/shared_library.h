@@ -7,6 +7,13 @@
 
 #include "error.h"
 
+// The file of a library: QUERN_LIBRARY("curl", "4") is libcurl.so.4 on Linux.
+#if defined(__APPLE__)
+#define QUERN_LIBRARY(name, version) "lib" name "." version ".dylib"
+#else
+#define QUERN_LIBRARY(name, version) "lib" name ".so." version
+#endif
+
 namespace quern {
 
 class SharedLibrary {

@@ -5,6 +5,7 @@ set -eu
 build=$1 root=$2
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
+"$root/scripts/describe-program" "$build" "$QUERN"  # as make install does
 cmake --install "$build" --prefix "$work/first" > "$work/log"
 mv "$work/first" "$work/prefix"
 prefix=$work/prefix
@@ -12,6 +13,11 @@ libraries=$(dirname "$(find "$prefix" -name libquern.a)")
 export PKG_CONFIG_PATH="$libraries/pkgconfig" LD_LIBRARY_PATH="$libraries" CMAKE_PREFIX_PATH="$prefix"
 grep -rl "$work/first" "$prefix" --include=*.pc --include=*.cmake && { echo "the installed files name the prefix that they were installed to"; exit 1; }
 [ "$("$prefix/bin/quern" --version)" = "$("$QUERN" --version)" ]
+for part in "QUERN EMBED" '\\-\\-kv\\-type' "quern help"; do
+  grep -q -e "$part" "$prefix/share/man/man1/quern.1" || { echo "the manual page does not have $part"; exit 1; }
+done
+bash -c '. "$1"; complete -p quern' - "$prefix/share/bash-completion/completions/quern" > /dev/null
+grep -q "complete -c quern" "$prefix/share/fish/vendor_completions.d/quern.fish"
 "$prefix/bin/quern" convert "$root/tests/golden/tiny-bert" -o "$work/tiny.q8" --quiet
 mkdir "$work/app" && cp "$root/examples/minimal.c" "$work/app" && cd "$work/app"
 check() {

@@ -21,7 +21,7 @@ constexpr size_t max_head_bytes = 64 << 10, max_error_body = 64 << 10;
 constexpr long connect_seconds = 10, receive_buffer = 512 << 10;
 
 struct CurlLibrary {
-  SharedLibrary library{"libcurl.so.4", "models of the Hub need", "libcurl4", kWithoutHub};
+  SharedLibrary library{QUERN_LIBRARY("curl", "4"), "models of the Hub need", "libcurl4", kWithoutHub};
   decltype(curl_global_init)* global_init = library["curl_global_init"];
   decltype(curl_easy_init)* init = library["curl_easy_init"];
   std::add_pointer_t<CURLcode(CURL*, CURLoption, ...)> setopt = library["curl_easy_setopt"];

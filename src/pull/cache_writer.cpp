@@ -5,7 +5,11 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#if defined(__APPLE__)
+#include <sys/mount.h>
+#else
 #include <sys/vfs.h>
+#endif
 #include <time.h>
 #include <unistd.h>
 
@@ -32,12 +36,16 @@ std::string parent_of(const std::string& path) {
 
 // NFS, SMB, CIFS, Lustre, GPFS, Ceph, AFS, 9P, and FUSE, behind which any of them may be.
 bool is_shared(int descriptor) {
-  constexpr unsigned long shared[] = {0x6969,     0x517B,     0xFF534D42, 0xFE534D42, 0x0BD00BD0,
-                                      0x47504653, 0x00C36400, 0x5346414F, 0x01021997, 0x65735546};
   struct statfs info {};
   if (::fstatfs(descriptor, &info) != 0) return true;
+#if defined(__APPLE__)
+  return (info.f_flags & MNT_LOCAL) == 0;
+#else
+  constexpr unsigned long shared[] = {0x6969,     0x517B,     0xFF534D42, 0xFE534D42, 0x0BD00BD0,
+                                      0x47504653, 0x00C36400, 0x5346414F, 0x01021997, 0x65735546};
   const auto type = static_cast<unsigned long>(info.f_type) & 0xFFFFFFFF;
   return std::find(std::begin(shared), std::end(shared), type) != std::end(shared);
+#endif
 }
 
 [[noreturn]] void fail_io(const std::string& path, const char* action, int error) {

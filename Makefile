@@ -1,6 +1,6 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-chat test install wheel-here wheel dist bench bench-peers bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
+.PHONY: all demo demo-chat test install wheel-here wheel dist bench bench-peers bench-bulk bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
@@ -53,6 +53,10 @@ bench: all ## kernel benchmarks, start-up, and throughput of every type
 bench-peers: all ## side by side with torch, ONNX Runtime, OpenVINO, CTranslate2 and llama.cpp (PEERS; an hour)
 	@scripts/setup peers
 	@scripts/bench-peers $(QUERN_BENCH_OPTIONS)
+
+bench-bulk: all ## from Parquet to Parquet, beside fastembed and sentence-transformers (PEERS; half an hour)
+	@scripts/setup peers
+	@scripts/bench-bulk $(QUERN_BENCH_OPTIONS)
 
 bench-quality: all ## what int8 costs in quality, on tasks too, beside the peers' int8 (PEERS; half an hour)
 	@scripts/setup peers

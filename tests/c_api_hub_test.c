@@ -42,6 +42,14 @@ int main(int argc, char **argv) {
   o.include = nothing;
   o.n_include = 1;
   EXPECT(quern_hub_pull("org/name", &o, &text) == QUERN_BAD_ARGUMENT);
+  quern_hub_files *files = NULL;
+  EXPECT(quern_hub_files_open("hf://datasets/org/name/x", &o, &files) == QUERN_IO && files == NULL && strstr(quern_last_error(), "127.0.0.1:1"));
+  o.offline = 1;
+  EXPECT(quern_hub_files_open("hf://datasets/org/name/x", &o, &files) == QUERN_UNSUPPORTED && strstr(quern_last_error(), "datasets/org/name"));
+  EXPECT(quern_hub_files_open("org/name", NULL, &files) == QUERN_BAD_ARGUMENT && strstr(quern_last_error(), "hf://datasets/"));
+  EXPECT(quern_hub_files_open(NULL, NULL, &files) == QUERN_BAD_ARGUMENT && quern_hub_files_open("hf://datasets/o/n", NULL, NULL) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_hub_files_list(NULL, &text) == QUERN_BAD_ARGUMENT && quern_hub_files_fetch(NULL, 0, 1) == QUERN_BAD_ARGUMENT);
+  quern_hub_files_free(NULL);
   EXPECT(quern_hub_model(NULL, NULL, &text) == QUERN_BAD_ARGUMENT && quern_hub_model("x", NULL, NULL) == QUERN_BAD_ARGUMENT);
   EXPECT(quern_hub_model("", NULL, &text) == QUERN_BAD_ARGUMENT && quern_hub_pull("a b", NULL, &text) == QUERN_NOT_FOUND);
   EXPECT(quern_hub_list(NULL) == QUERN_BAD_ARGUMENT && quern_hub_known(NULL) == QUERN_BAD_ARGUMENT);

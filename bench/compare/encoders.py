@@ -15,6 +15,8 @@ Two exceptions: llama-embedding's time is the whole process, and llama-bench, fo
 "to int8 peer" is the speed over the fastest int8 peer's. Cosines are to torch's vectors, mean and worst. "% of limit" is the
 time that the model's multiply-accumulates would take at the rate of a register-only loop on as many threads, measured around
 every turn of quern, over quern's time.
+
+--cpu avx2 runs all of them as on a CPU with AVX2 and nothing after it (narrow_cpu.py says how), which most machines without a GPU are.
 """
 from __future__ import annotations
 
@@ -41,6 +43,7 @@ def arguments() -> argparse.Namespace:
     a.add_argument('--threads', type=int, default=2)
     a.add_argument('--batches', default='4,16,32', help="texts of the peers' batches; each peer gets its best of them")
     a.add_argument('--max-length', type=int, help='tokens that texts are cut to; default: 256, or 512 with --latency')
+    a.add_argument('--cpu', choices=['avx2'], help='as on a CPU that has no more; bench/compare/setup DIR --cpu avx2 prepares it')
     a.add_argument('--library', type=Path, default=ROOT / 'build/lib/libquern.so')
     a.add_argument('--program', type=Path, default=ROOT / 'build/bin/quern')
     a.add_argument('--exports', type=Path, metavar='DIR', help='where exports are kept; default: $PEERS/exports, else under the temporary folder')
@@ -63,15 +66,23 @@ def arguments() -> argparse.Namespace:
     return o
 
 
-def set_environment(threads: int) -> None:
-    """Before numpy and the peers are imported: they read these once."""
+def set_environment(threads: int, cpu: str | None) -> None:
+    """Before numpy and the peers are imported: they read these once; what is loaded into a process at its start, in those of the peers."""
     for name in ('OMP_NUM_THREADS', 'RAYON_NUM_THREADS', 'OPENBLAS_NUM_THREADS'):
         os.environ[name] = str(threads)
     os.environ['HF_HUB_OFFLINE'] = '1'
     os.environ['TRANSFORMERS_VERBOSITY'] = 'error'
     os.environ['HF_HUB_DISABLE_PROGRESS_BARS'] = '1'
-    cpu = Path('/proc/cpuinfo')
-    if cpu.exists() and {'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512cd'} <= set(cpu.read_text().split()):
+    if cpu:
+        folder = Path(os.environ.get('PEERS', '')) / cpu
+        preloaded = folder / 'narrow_cpu.so'
+        if 'PEERS' not in os.environ or not preloaded.exists():
+            raise SystemExit(f'encoders.py: --cpu {cpu}: PEERS does not name a folder with {cpu}/narrow_cpu.so in it; '
+                             f'bench/compare/setup DIR --cpu {cpu} makes it')
+        os.environ |= {'QUERN_ISA': cpu, 'LD_PRELOAD': str(preloaded), 'PYTHONPATH': str(folder), 'LLAMA_BUILD': f'build-{cpu}'}
+        return
+    info = Path('/proc/cpuinfo')
+    if info.exists() and {'avx512f', 'avx512bw', 'avx512dq', 'avx512vl', 'avx512cd'} <= set(info.read_text().split()):
         os.environ.setdefault('CT2_FORCE_CPU_ISA', 'AVX512')  # it does not choose it by itself
 
 
@@ -110,7 +121,7 @@ def make_peers(o: argparse.Namespace, folder) -> tuple[list[list], dict[str, str
 
 def main() -> None:
     o = arguments()
-    set_environment(o.threads)
+    set_environment(o.threads, o.cpu)
     try:
         import measure
         import report
@@ -133,7 +144,7 @@ def main() -> None:
     else:
         measure.throughput(sets, o.rounds, o.batches)
     for a_set in sets:
-        print(report.title(a_set, folder, o.threads, o.rounds, o.latency))
+        print(report.title(a_set, folder, o.threads, o.rounds, o.latency, o.cpu))
         print(report.table(a_set, o.latency) + '\n')
     for name, why in missing.items():
         print(f'{name}: not measured: {why}')

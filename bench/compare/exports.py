@@ -27,9 +27,14 @@ def run(command: list[str | Path]) -> str:
 
 def llama_folder() -> Path:
     folder = Path(os.environ.get('PEERS', '')) / 'llama.cpp'
-    if 'PEERS' not in os.environ or not (folder / 'build/bin/llama-embedding').exists():
+    if 'PEERS' not in os.environ or not (llama_programs(folder) / 'llama-embedding').exists():
         raise NotMeasured('PEERS does not name a folder with llama.cpp built in it (bench/compare/setup)')
     return folder
+
+
+def llama_programs(folder: Path) -> Path:
+    """Where the programs lie that were built for the CPU that is measured."""
+    return folder / os.environ.get('LLAMA_BUILD', 'build') / 'bin'
 
 
 class Exports:
@@ -106,7 +111,7 @@ class Exports:
             plain = path.with_name('f32.gguf')
             try:
                 run([sys.executable, llama_folder() / 'convert_hf_to_gguf.py', self.folder.path, '--outtype', 'f32', '--outfile', plain])
-                run([llama_folder() / 'build/bin/llama-quantize', plain, path, 'q8_0'])
+                run([llama_programs(llama_folder()) / 'llama-quantize', plain, path, 'q8_0'])
             finally:
                 plain.unlink(missing_ok=True)
         return self.kept('q8_0.gguf', make)

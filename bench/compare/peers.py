@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from exports import Exports, llama_folder, run
+from exports import Exports, llama_folder, llama_programs, run
 from inputs import copy_of, cut
 from model import Folder
 
@@ -205,7 +205,7 @@ class LlamaQ8(Peer):
 
     def __init__(self, setting: Setting):
         super().__init__(setting)
-        self.bin = llama_folder() / 'build/bin'
+        self.bin = llama_programs(llama_folder())
         self.model = setting.exports.llama_q8_0()
         self.file = setting.exports.work / 'llama.txt'
 

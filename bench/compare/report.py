@@ -72,9 +72,9 @@ def table(a_set: TextSet, single: bool) -> str:
     return '\n'.join(lines)
 
 
-def title(a_set: TextSet, folder: Folder, threads: int, rounds: int, single: bool) -> str:
+def title(a_set: TextSet, folder: Folder, threads: int, rounds: int, single: bool, cpu: str | None) -> str:
     what = 'one text at a time' if single else f'{len(a_set.texts)} texts, {sum(a_set.lengths)} tokens'
-    return f'{folder.name}, {a_set.name}: {what}, {threads} threads, {rounds} rounds, cut at {folder.max_length} tokens'
+    return f'{folder.name}, {a_set.name}: {what}, {threads} threads, {rounds} rounds, cut at {folder.max_length} tokens{f", as on a CPU with {cpu} alone" if cpu else ""}'
 
 
 def cpu_name() -> str:

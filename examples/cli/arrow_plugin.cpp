@@ -52,14 +52,15 @@ const quern_arrow* open_plugin(std::string& why) {
 // Columns of large_utf8, batch by batch.
 class ArrowReader final : public RecordReader {
  public:
-  ArrowReader(const std::string& path, const Fields& fields, bool nulls) : path_(path), nulls_(nulls) {
-    const quern_arrow& plugin = arrow_plugin(path);
+  ArrowReader(const std::string& path, const std::string& name, const Fields& fields, bool nulls)
+      : name_(name), nulls_(nulls) {
+    const quern_arrow& plugin = arrow_plugin(name);
     std::vector<const char*> kept;
-    for (const std::string& name : fields.kept) kept.push_back(name.c_str());
+    for (const std::string& field : fields.kept) kept.push_back(field.c_str());
     char error[2000] = "";
     if (plugin.read(path.c_str(), fields.text.empty() ? nullptr : fields.text.c_str(), kept.data(), kept.size(),
                     &stream_, &rows_, error, sizeof error) != 0)
-      throw Failure{1, path + ": " + error};
+      throw Failure{1, name + ": " + error};
     columns_ = fields.kept.size() + 1;
   }
   ~ArrowReader() override {
@@ -85,7 +86,7 @@ class ArrowReader final : public RecordReader {
     for (size_t k = 1; k < columns_; ++k) take(*batch_.children[k], i, record.kept[k - 1]);
     return true;
   }
-  std::string where() const override { return path_ + ": row " + std::to_string(row_); }
+  std::string where() const override { return name_ + ": row " + std::to_string(row_); }
   double fraction() const override { return rows_ > 0 ? static_cast<double>(row_) / static_cast<double>(rows_) : 0; }
 
  private:
@@ -93,7 +94,7 @@ class ArrowReader final : public RecordReader {
     drop();
     if (stream_.get_next(&stream_, &batch_) != 0) {
       const char* why = stream_.get_last_error(&stream_);
-      throw Failure{1, path_ + ": " + (why ? why : "cannot be read")};
+      throw Failure{1, name_ + ": " + (why ? why : "cannot be read")};
     }
     at_ = 0;
     return batch_.release != nullptr;
@@ -116,7 +117,7 @@ class ArrowReader final : public RecordReader {
     to.assign(size == 0 ? "" : static_cast<const char*>(column.buffers[2]) + offsets[0], size);
   }
 
-  const std::string path_;
+  const std::string name_;
   const bool nulls_;
   size_t columns_ = 0;
   ArrowArrayStream stream_{};
@@ -136,8 +137,9 @@ const quern_arrow& arrow_plugin(const std::string& what) {
   return *plugin;
 }
 
-std::unique_ptr<RecordReader> open_arrow(const std::string& path, const Fields& fields, bool nulls) {
-  return std::make_unique<ArrowReader>(path, fields, nulls);
+std::unique_ptr<RecordReader> open_arrow(const std::string& path, const std::string& name, const Fields& fields,
+                                         bool nulls) {
+  return std::make_unique<ArrowReader>(path, name, fields, nulls);
 }
 
 }  // namespace cli

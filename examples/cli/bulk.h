@@ -23,9 +23,20 @@ struct ReadMark {
   bool operator==(const ReadMark&) const = default;
 };
 
+// Where one of the inputs begins, for a run that goes on in it without reading those before.
+struct FileMark {
+  size_t file = 0;      // which one
+  ReadMark before;      // of all that was read before it
+  uint64_t empty = 0;   // texts of it that were so
+  uint64_t limit = 0;   // records to be read in all
+  size_t end_file = 0;  // of the inputs, the first with none of them
+  bool known = false;
+};
+
 // Some texts, and what goes with them.
 struct InputTexts {
   ReadMark read;  // behind them
+  FileMark file;  // that the last of them is in
   std::vector<std::string> texts;
   KeptFields kept;
   std::vector<size_t> zeros;  // those of them that get a vector of zeros

@@ -17,8 +17,8 @@ using nlohmann::json;
 std::string why_not_journaled(const TextReader& source, RowSink& sink) {
   const Inputs& inputs = source.inputs();
   if (!sink.file().renamed()) return sink.file().name() + " is no file that could be gone on with";
-  for (const std::string& path : inputs.paths)
-    if (path == "-") return "stdin cannot be read again; write the texts to a file";
+  for (const Input& input : inputs.files)
+    if (input.name == "-") return "stdin cannot be read again; write the texts to a file";
   if (inputs.bytes < 0) return "an input is no file that could be read again";
   return {};
 }
@@ -26,6 +26,18 @@ std::string why_not_journaled(const TextReader& source, RowSink& sink) {
 json counts_json(const RunCounts& c) {
   const quern_embed_stats& s = c.stats;
   return {s.texts, s.tokens, s.truncated, s.repaired, s.chunked, c.repeated};
+}
+
+json file_json(const FileMark& m) {
+  const ReadMark& b = m.before;
+  if (!m.known) return nullptr;
+  return {m.file, b.records, b.texts, b.bytes, b.crc, m.empty, m.limit, m.end_file};
+}
+
+FileMark file_of(const json& value) {
+  if (value.is_null()) return {};
+  return {value.at(0), {value.at(1), value.at(2), value.at(3), value.at(4)}, value.at(5), value.at(6), value.at(7),
+          true};
 }
 
 RunCounts counts_of(const json& value) {
@@ -64,11 +76,17 @@ void add_identity(const TextArguments& a, const Inputs& inputs, RunIdentity& ide
   for (const std::string& text : a.texts)
     crc = static_cast<uint32_t>(crc32_z(crc, reinterpret_cast<const Bytef*>(text.c_str()), text.size() + 1));
   if (!a.texts.empty()) identity["-p"] = {{"texts", a.texts.size()}, {"crc", crc}};
-  identity["number of inputs"] = inputs.paths.size();
-  for (size_t i = 0; i < inputs.paths.size(); ++i) {
-    const double end = i + 1 < inputs.before.size() ? inputs.before[i + 1] : inputs.bytes;
-    identity["input " + inputs.paths[i]] = {{"bytes", static_cast<int64_t>(end - inputs.before[i])},
-                                            {"changed", inputs.changed[i]}};
+  identity["number of inputs"] = inputs.files.size();
+  const HubDataset* last = nullptr;
+  for (const Input& input : inputs.files) {
+    json& of_input = identity["input " + input.name] = {{"bytes", static_cast<int64_t>(input.bytes)}};
+    if (!input.dataset) {
+      of_input["changed"] = input.changed;
+      continue;
+    }
+    of_input["hash"] = input.dataset->files()[input.of_dataset].hash;
+    if (input.dataset.get() != last) identity["commit of " + input.dataset->name()].push_back(input.dataset->commit());
+    last = input.dataset.get();
   }
   identity["--shard"] = {a.reading.shard.index, a.reading.shard.count};
   identity["--field"] = a.reading.fields.text;
@@ -117,7 +135,8 @@ void BulkRun::go_on(TextReader& source, const Checkpoint& last) {
   const json state = json::parse(last.state);
   counts_ = counts_of(state.at("counts"));
   counts_.earlier = counts_.stats.texts;
-  written_ = {last.read, counts_};
+  const FileMark file = file_of(state.at("file"));
+  written_ = {last.read, file, counts_};
   if (whole_) return;
   sink_.file().go_on(journal_.unfinished(), last.chunk.end);
   sink_.restore(state.at("sink").get<std::string>());
@@ -126,6 +145,7 @@ void BulkRun::go_on(TextReader& source, const Checkpoint& last) {
     whole_ = true;
     return;
   }
+  source.begin_at(file);
   if (!(source.skip(last.read) == last.read))
     throw Failure{1, "--resume: the first " + std::to_string(last.read.records) +
                          " texts of the inputs are not those that " + journal_.path() +
@@ -134,8 +154,8 @@ void BulkRun::go_on(TextReader& source, const Checkpoint& last) {
 }
 
 // On the thread that writes, behind each batch.
-void BulkRun::wrote(const ReadMark& read, const RunCounts& counts) {
-  written_ = {read, counts};
+void BulkRun::wrote(const Written& now) {
+  written_ = now;
   if (journaled() && Clock::now() >= next_record_) record(false);
 }
 
@@ -146,8 +166,9 @@ void BulkRun::record(bool whole) {
   file.sync();
   if (!journal_.begun()) journal_.begin(identity_of_(inputs_));
   file.keep(journal_.unfinished());
-  journal_.append({written_.read, file.take_chunk(), whole,
-                   json({{"counts", counts_json(written_.counts)}, {"sink", state}}).dump()});
+  journal_.append(
+      {written_.read, file.take_chunk(), whole,
+       json({{"counts", counts_json(written_.counts)}, {"file", file_json(written_.file)}, {"sink", state}}).dump()});
   next_record_ = Clock::now() + std::chrono::milliseconds(static_cast<int64_t>(arguments_.every * 1000));
 }
 
@@ -175,9 +196,9 @@ RunCounts BulkRun::run(std::shared_ptr<TextReader> source, const Work& work) {
         if (journaled()) Interrupts::check();
         Write write = work(batch, counts_);
         progress_.update(counts_.stats.texts, counts_.stats.tokens, batch.fraction);
-        return [this, write, read = batch.read, counts = counts_] {
+        return [this, write, now = Written{batch.read, batch.file, counts_}] {
           write();
-          wrote(read, counts);
+          wrote(now);
         };
       });
       finish();

@@ -49,7 +49,12 @@ class BulkRun {
   bool journaled() const { return static_cast<bool>(interrupts_); }
   void prepare(TextReader& source);
   void go_on(TextReader& source, const Checkpoint& last);
-  void wrote(const ReadMark& read, const RunCounts& counts);
+  struct Written {
+    ReadMark read;
+    FileMark file;
+    RunCounts counts;
+  };
+  void wrote(const Written& now);
   void record(bool whole);
   void finish();
   [[noreturn]] void stopped(const Failure& why);
@@ -64,10 +69,7 @@ class BulkRun {
   Journal journal_;
   std::unique_ptr<Interrupts> interrupts_;  // where there is a journal to keep
   RunCounts counts_;                        // of all that was begun
-  struct Written {
-    ReadMark read;
-    RunCounts counts;
-  } written_;  // of all that is in the output; the writer's
+  Written written_;                         // of all that is in the output; the writer's
   Clock::time_point next_record_ = Clock::now();
   bool whole_ = false, finishing_ = false;
   double seconds_ = 0;

@@ -17,14 +17,15 @@ constexpr size_t kBlock = 64 << 10;
 
 }  // namespace
 
-ByteSource::ByteSource(const std::string& path) : name_(path), raw_(kBlock), buffer_(kBlock) {
+ByteSource::ByteSource(const std::string& path, const std::string& name)
+    : name_(name.empty() ? path : name), raw_(kBlock), buffer_(kBlock) {
   if (path == "-") {
     name_ = "stdin";
     descriptor_ = STDIN_FILENO;
     return;
   }
   descriptor_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor_ < 0) throw Failure{1, path + ": " + std::strerror(errno)};
+  if (descriptor_ < 0) throw Failure{1, name_ + ": " + std::strerror(errno)};
 }
 
 ByteSource::~ByteSource() {

@@ -23,8 +23,8 @@ std::unique_ptr<Unpacker> unpacker_of(std::string_view head, const std::string& 
 
 class ByteSource {
  public:
-  // path: "-" for stdin. Reads nothing yet. Throws Failure.
-  explicit ByteSource(const std::string& path);
+  // path: "-" for stdin. name: of it, for messages, where it has another. Reads nothing yet. Throws Failure.
+  explicit ByteSource(const std::string& path, const std::string& name = "");
   ~ByteSource();
   ByteSource(const ByteSource&) = delete;
   ByteSource& operator=(const ByteSource&) = delete;

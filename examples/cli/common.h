@@ -58,6 +58,7 @@ void add_chat(CLI::App& app);
 void add_serve(CLI::App& app);
 void add_perplexity(CLI::App& app);
 void add_pull(CLI::App& app);
+void add_push(CLI::App& app);
 void add_models(CLI::App& app);
 
 constexpr const char* kModelHelp =

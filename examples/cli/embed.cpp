@@ -87,6 +87,13 @@ void require_same_ranges(const EmbedArguments& a) {
                   "--shard: each part would have other ranges of values; give all of them the same --ranges FILE.npy"};
 }
 
+// A model without layers makes a text's vector sooner than the text is found.
+size_t table_bytes(const Model& model) {
+  double products = 0;
+  check(quern_model_macs(model.get(), 16, &products, nullptr));
+  return products > 0 ? kTableBytes : 0;
+}
+
 std::unique_ptr<EmbedOutput> open_output(const EmbedArguments& a, const Model& model, const Session& session,
                                          const quern_embed_options& options) {
   const RowFormat format = row_format(a.output, a.format);
@@ -108,7 +115,7 @@ std::unique_ptr<EmbedOutput> open_output(const EmbedArguments& a, const Model& m
     else
       writer = std::make_unique<RowWriter>(a.output, format, width, a.kept.names,
                                            value_coder(a.precision, a.ranges, width), shard.index == 1);
-    return vector_output(session, std::move(writer), width, limit);
+    return vector_output(session, std::move(writer), width, limit, table_bytes(model));
   }
   if (a.input.reading.on_empty == OnEmpty::zero)
     throw Failure{2,

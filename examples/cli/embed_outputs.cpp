@@ -33,8 +33,12 @@ const quern_text_info& info_of(const BatchPlan<Value>& plan, size_t index) {
 // Rows as they come, one a text: the plain case.
 class VectorOutput final : public EmbedOutput {
  public:
-  VectorOutput(const Session& session, std::unique_ptr<RowSink> sink, int64_t width, int64_t limit)
-      : session_(session), sink_(std::move(sink)), width_(static_cast<size_t>(width)), limit_(limit) {}
+  VectorOutput(const Session& session, std::unique_ptr<RowSink> sink, int64_t width, int64_t limit, size_t table_bytes)
+      : session_(session),
+        sink_(std::move(sink)),
+        width_(static_cast<size_t>(width)),
+        limit_(limit),
+        table_(table_bytes) {}
 
   Write run(const TextBatch& batch, const quern_embed_options& options, RunCounts& counts) override {
     Plan plan(batch, table_);
@@ -80,7 +84,7 @@ class VectorOutput final : public EmbedOutput {
   const std::unique_ptr<RowSink> sink_;
   const size_t width_;
   const int64_t limit_;
-  TextTable<std::vector<float>> table_{kTableBytes};
+  TextTable<std::vector<float>> table_;
 };
 
 // What has no fixed width: a line of JSON a text.
@@ -184,8 +188,8 @@ class LineOutput final : public EmbedOutput {
 }  // namespace
 
 std::unique_ptr<EmbedOutput> vector_output(const Session& session, std::unique_ptr<RowSink> sink, int64_t width,
-                                           int64_t limit) {
-  return std::make_unique<VectorOutput>(session, std::move(sink), width, limit);
+                                           int64_t limit, size_t table_bytes) {
+  return std::make_unique<VectorOutput>(session, std::move(sink), width, limit, table_bytes);
 }
 
 std::unique_ptr<EmbedOutput> line_output(const Session& session, std::unique_ptr<RowSink> sink, unsigned outputs,

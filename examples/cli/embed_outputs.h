@@ -19,9 +19,9 @@ class EmbedOutput {
 
 constexpr size_t kTableBytes = size_t{128} << 20;  // of texts that are remembered, with their results
 
-// limit: tokens of a text that stays in one piece.
+// limit: tokens of a text that stays in one piece; table_bytes: of texts that are remembered.
 std::unique_ptr<EmbedOutput> vector_output(const Session& session, std::unique_ptr<RowSink> sink, int64_t width,
-                                           int64_t limit);
+                                           int64_t limit, size_t table_bytes);
 // outputs: of quern_output, or-ed; names: of the fields that go with each row.
 std::unique_ptr<EmbedOutput> line_output(const Session& session, std::unique_ptr<RowSink> sink, unsigned outputs,
                                          const std::vector<std::string>& names, int64_t limit);

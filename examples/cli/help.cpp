@@ -20,6 +20,7 @@ struct Examples {
 // The first line of each is among the program's own examples.
 constexpr Examples kExamples[] = {
     {"pull", "quern pull minilm\nquern pull org/name --revision v1.0 --type q4"},
+    {"push", "quern push minilm-gguf/ org/name --tag v1.0"},
     {"models", "quern models\nquern models --known\nquern models rm org/name"},
     {"convert",
      "quern convert all-MiniLM-L6-v2/ -o minilm.q8\n"

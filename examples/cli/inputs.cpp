@@ -11,6 +11,7 @@
 
 #include "common.h"
 #include "content.h"
+#include "hub_dataset.h"
 #include "texts.h"
 
 namespace cli {
@@ -25,10 +26,7 @@ std::vector<std::string> texts_of_folder(const std::string& folder) {
     error.clear();
   }
   if (error) throw Failure{1, folder + ": " + error.message()};
-  if (paths.empty())
-    throw Failure{1, folder +
-                         ": expected files of texts, found a folder without .txt, .text, .jsonl, .ndjson, .json, .csv, "
-                         ".tsv, .tab, .parquet, .arrow and .feather"};
+  if (paths.empty()) throw Failure{1, folder + no_texts()};
   std::sort(paths.begin(), paths.end());
   return paths;
 }
@@ -65,41 +63,58 @@ std::vector<std::string> files_of_dataset(const std::string& folder) {
   return paths;
 }
 
+constexpr std::string_view kHub = "hf://";
+
 struct Found {
-  double size = -1;
-  int64_t changed = 0;
+  Input input;
   bool folder = false;
 };
 
 Found find(const std::string& path) {
   struct stat info {};
   if (stat(path.c_str(), &info) != 0) throw Failure{1, path + ": " + std::strerror(errno)};
-  return {S_ISREG(info.st_mode) ? static_cast<double>(info.st_size) : -1,
-          int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec, S_ISDIR(info.st_mode)};
+  return {{.name = path,
+           .bytes = S_ISREG(info.st_mode) ? static_cast<double>(info.st_size) : -1,
+           .changed = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec},
+          S_ISDIR(info.st_mode)};
 }
 
-void add(const std::string& path, const Found& found, Inputs& inputs) {
-  const double size = found.size;
-  inputs.paths.push_back(path);
-  inputs.changed.push_back(found.changed);
+void add(Input input, Inputs& inputs) {
   inputs.before.push_back(std::max(inputs.bytes, 0.0));
-  inputs.bytes = size < 0 || inputs.bytes < 0 ? -1 : inputs.bytes + size;
+  inputs.bytes = input.bytes < 0 || inputs.bytes < 0 ? -1 : inputs.bytes + input.bytes;
+  inputs.files.push_back(std::move(input));
+}
+
+void add_dataset(const std::string& address, Inputs& inputs) {
+  const auto dataset = std::make_shared<HubDataset>(address);
+  for (size_t i = 0; i < dataset->files().size(); ++i)
+    add({.name = dataset->file_name(i), .bytes = dataset->files()[i].bytes, .dataset = dataset, .of_dataset = i},
+        inputs);
 }
 
 }  // namespace
+
+std::string no_texts() {
+  return ": expected files of texts, found a folder without .txt, .text, .jsonl, .ndjson, .json, .csv, .tsv, .tab, "
+         ".parquet, .arrow and .feather";
+}
 
 Inputs find_inputs(const std::vector<std::string>& names) {
   Inputs inputs;
   if (std::count(names.begin(), names.end(), "-") > 1) throw Failure{2, "-f: stdin (-) can be read once"};
   for (const std::string& name : names) {
-    const Found found = name == "-" ? Found{} : find(name);
+    if (name.starts_with(kHub)) {
+      add_dataset(name, inputs);
+      continue;
+    }
+    const Found found = name == "-" ? Found{{.name = name}} : find(name);
     if (!found.folder) {
-      add(name, found, inputs);
+      add(found.input, inputs);
       continue;
     }
     std::vector<std::string> paths = files_of_dataset(name);
     if (paths.empty()) paths = texts_of_folder(name);
-    for (const std::string& path : paths) add(path, find(path), inputs);
+    for (const std::string& path : paths) add(find(path).input, inputs);
   }
   return inputs;
 }

@@ -42,6 +42,7 @@ int run(int argc, char** argv) {
   cli::add_perplexity(app);
   cli::add_tokenize(app);
   cli::add_pull(app);
+  cli::add_push(app);
   cli::add_models(app);
   cli::add_convert(app);
   cli::add_inspect(app);

@@ -43,13 +43,20 @@ std::string megabytes(double bytes) {
   return text;
 }
 
+std::vector<const char*> pointers(const std::vector<std::string>& texts) {
+  std::vector<const char*> all;
+  for (const std::string& text : texts) all.push_back(text.c_str());
+  return all;
+}
+
 void add_choice_options(CLI::App& command) {
   std::vector<std::string> types = names_of(quern_written_type);
   types.push_back("source");
   command.add_option("--type", choice().type, "what a model by name is converted to; source: not at all (default: q8)")
       ->type_name("TYPE")
       ->check(CLI::IsMember(types));
-  command.add_flag("--offline", choice().offline, "models by name: from the caches alone (as HF_HUB_OFFLINE)");
+  command.add_flag("--offline", choice().offline,
+                   "the Hub is not asked: models by name come from the caches alone (as HF_HUB_OFFLINE)");
 }
 
 std::string path_of(const std::string& name, const char* type) {
@@ -95,13 +102,15 @@ std::string HubLines::text(quern_hub_phase phase, const std::string& what, doubl
       if (total > 0) std::snprintf(numbers, sizeof numbers, ": trying again in %.0f s", total - done);
       return "waiting, " + what + numbers;
     case QUERN_HUB_CHECKING:
-      return "checking what an earlier download left, " + megabytes(done) + " of " + megabytes(total);
-    case QUERN_HUB_DOWNLOADING: {
+      return "checking " + what + ", " + megabytes(done) + " of " + megabytes(total);
+    case QUERN_HUB_DOWNLOADING:
+    case QUERN_HUB_UPLOADING: {
       const double seconds = std::chrono::duration<double>(Clock::now() - began_).count();
       const double rate = seconds > 0.2 ? (done - first_done_) / seconds : 0;
       if (rate > 0)
         std::snprintf(numbers, sizeof numbers, ", %.1f MB/s, %.0f s left", rate / 1e6, (total - done) / rate);
-      return "downloading, " + megabytes(done) + " of " + megabytes(total) + numbers;
+      return (phase == QUERN_HUB_UPLOADING ? "uploading " + what + ", " : "downloading, ") + megabytes(done) + " of " +
+             megabytes(total) + numbers;
     }
     case QUERN_HUB_CONVERTING:
       if (total > 0) std::snprintf(numbers, sizeof numbers, ", %.0f %%", 100 * done / total);
@@ -115,7 +124,8 @@ int HubLines::on_progress(void* user, quern_hub_phase phase, const char* what, d
   if (self.interruptible_ && Interrupts::pressed()) return 1;
   if (self.quiet_) return 0;
   const auto now = Clock::now();
-  if (phase == QUERN_HUB_DOWNLOADING && self.first_done_ < 0) self.first_done_ = done, self.began_ = now;
+  const bool bytes = phase == QUERN_HUB_DOWNLOADING || phase == QUERN_HUB_UPLOADING;
+  if (bytes && self.first_done_ < 0) self.first_done_ = done, self.began_ = now;
   const bool due = self.bar_.on() ? self.bar_.due()
                                   : self.last_ == Clock::time_point{} || now - self.last_ >= std::chrono::seconds(10);
   if (!due) return 0;

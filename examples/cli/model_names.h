@@ -3,6 +3,7 @@
 #pragma once
 #include <chrono>
 #include <string>
+#include <vector>
 
 #include "common.h"
 #include "progress.h"
@@ -44,5 +45,8 @@ class HubLines {
 quern_hub_options hub_options(HubLines& lines);
 
 std::string megabytes(double bytes);
+
+// As the library takes lists of patterns.
+std::vector<const char*> pointers(const std::vector<std::string>& texts);
 
 }  // namespace cli

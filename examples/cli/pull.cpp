@@ -20,12 +20,6 @@ struct PullArguments {
   bool quiet = false;
 };
 
-std::vector<const char*> pointers(const std::vector<std::string>& texts) {
-  std::vector<const char*> all;
-  for (const std::string& text : texts) all.push_back(text.c_str());
-  return all;
-}
-
 std::string with_revision(const std::string& name, const std::string& revision) {
   if (revision.empty()) return name;
   if (name.find('@') != std::string::npos) throw Failure{2, "pull: " + name + " and --revision both name a revision"};

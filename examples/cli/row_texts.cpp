@@ -44,7 +44,7 @@ void RowTexts::read(const std::vector<int64_t>& wanted) {
   options.on_empty = a_.on_empty;
   if (!a_.id.empty()) options.fields.kept.push_back(a_.id);
   options.fields.kept.insert(options.fields.kept.end(), a_.keep.begin(), a_.keep.end());
-  TextReader reader({}, a_.files, options, std::make_shared<InputCounts>());
+  TextReader reader({}, find_inputs(a_.files), options, std::make_shared<InputCounts>());
   size_t at = 0, row = 0;
   for (;;) {
     InputTexts batch = reader.next(4096, size_t{4} << 20);

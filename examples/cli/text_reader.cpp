@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 #include <zlib.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <utility>
@@ -29,13 +30,14 @@ std::string head_of(const std::string& path) {
 
 }  // namespace
 
-TextReader::TextReader(std::vector<std::string> prompts, const std::vector<std::string>& files, ReadOptions options,
+TextReader::TextReader(std::vector<std::string> prompts, Inputs inputs, ReadOptions options,
                        std::shared_ptr<InputCounts> counts)
     : prompts_(std::move(prompts)),
-      inputs_(find_inputs(files)),
+      inputs_(std::move(inputs)),
       options_(std::move(options)),
-      counts_(std::move(counts)) {
-  if (options_.fields.wanted() && inputs_.paths.empty())
+      counts_(std::move(counts)),
+      end_file_(inputs_.files.size()) {
+  if (options_.fields.wanted() && inputs_.files.empty())
     throw Failure{2, "--field, --keep and --id: texts of -p have no fields; give -f FILE"};
   if (!options_.fields.kept.empty() && !prompts_.empty())
     throw Failure{2, "--keep and --id: texts of -p have no fields; leave -p or them out"};
@@ -56,18 +58,29 @@ Shard shard_of(const std::string& text) {
   return shard;
 }
 
+// That opens it: what is on the Hub is there first, while what follows it is on its way.
+std::string TextReader::path_of(const Input& input) {
+  fetched_ = input.dataset ? input.dataset->take(input.of_dataset) : nullptr;
+  if (next_file_ < end_file_ && inputs_.files[next_file_].dataset)
+    inputs_.files[next_file_].dataset->fetch_ahead(inputs_.files[next_file_].of_dataset);
+  return fetched_ ? fetched_->path() : input.name;
+}
+
 bool TextReader::open_next() {
   records_.reset();
-  if (next_file_ == inputs_.paths.size()) return false;
-  const std::string& path = inputs_.paths[next_file_++];
   source_.reset();
+  fetched_.reset();
+  if (next_file_ == inputs_.files.size()) return false;
+  file_mark_ = {next_file_, mark_, counts_->empty, limit_, end_file_, true};
+  const Input& input = inputs_.files[next_file_++];
+  const std::string path = path_of(input);
   if (options_.format.empty() && is_columnar(head_of(path))) {
-    records_ =
-        open_arrow(path, options_.fields, options_.on_empty == OnEmpty::skip || options_.on_empty == OnEmpty::zero);
+    records_ = open_arrow(path, input.name, options_.fields,
+                          options_.on_empty == OnEmpty::skip || options_.on_empty == OnEmpty::zero);
     return true;
   }
-  source_ = std::make_unique<ByteSource>(path);
-  records_ = open_records(*source_, text_format(path, options_.format), options_.fields);
+  source_ = std::make_unique<ByteSource>(path, input.name);
+  records_ = open_records(*source_, text_format(input.name, options_.format), options_.fields);
   return true;
 }
 
@@ -81,22 +94,47 @@ bool TextReader::read_some(Record& record) {
   return true;
 }
 
-// Where a part begins is known once all texts are counted: everything is read once more than it would be.
+// Where a part begins is known once all texts are counted: everything is read once, and then the files that the part
+// lies in.
 void TextReader::begin_shard() {
   if (std::exchange(begun_, true) || options_.shard.whole()) return;
   const uint64_t index = options_.shard.index, count = options_.shard.count;
   ReadOptions all = options_;
   all.shard = {};
-  TextReader counter(prompts_, inputs_.paths, all, std::make_shared<InputCounts>());
+  TextReader counter(prompts_, inputs_, all, std::make_shared<InputCounts>());
   Record record;
   uint64_t texts = 0;
-  while (counter.read_some(record)) {
-    ++texts;
+  std::vector<uint64_t> before(inputs_.files.size());  // texts before each file
+  size_t files = 0;
+  for (; counter.read_some(record); ++texts) {
+    for (; files < counter.next_file_; ++files) before[files] = texts;
     Interrupts::check();
   }
+  for (; files < before.size(); ++files) before[files] = texts;
   const auto begin_of = [&](uint64_t part) { return texts * part / count; };  // count is at most a million
-  for (uint64_t i = 0; i < begin_of(index - 1) && read_some(record);) ++i;
-  limit_ = begin_of(index) - begin_of(index - 1);
+  uint64_t at = 0;
+  const uint64_t begin = begin_of(index - 1), end = begin_of(index);
+  for (size_t i = 0; i < before.size() && before[i] <= begin; ++i) at = before[i], next_file_ = i;
+  if (at > 0) next_prompt_ = prompts_.size();
+  end_file_ = static_cast<size_t>(std::lower_bound(before.begin(), before.end(), end) - before.begin());
+  for (; at < begin && read_some(record); ++at) Interrupts::check();
+  limit_ = end - begin;
+  file_mark_.known = false;  // it may be of a file that is left in the middle
+}
+
+void TextReader::begin_at(const FileMark& mark) {
+  const auto of_hub = [](const Input& input) { return input.dataset != nullptr; };
+  const bool within = mark.known && mark.file < inputs_.files.size() && mark.end_file <= inputs_.files.size();
+  if (!within ||
+      !std::all_of(inputs_.files.begin(), inputs_.files.begin() + static_cast<std::ptrdiff_t>(mark.file) + 1, of_hub))
+    return;
+  begun_ = true;
+  next_prompt_ = prompts_.size();
+  next_file_ = mark.file;
+  mark_ = mark.before;
+  counts_->empty = mark.empty;
+  limit_ = mark.limit;
+  end_file_ = mark.end_file;
 }
 
 bool TextReader::read(Record& record) {
@@ -154,6 +192,7 @@ InputTexts TextReader::next(size_t max_texts, size_t max_bytes) {
     if (!options_.fields.kept.empty()) batch.kept.push_back(std::move(record.kept));
   }
   batch.read = mark_;
+  batch.file = file_mark_;
   return batch;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "bulk.h"
+#include "hub_dataset.h"
 #include "inputs.h"
 #include "records.h"
 
@@ -38,13 +39,15 @@ struct InputCounts {
 
 class TextReader final : public TextSource {
  public:
-  // prompts come first. files: paths, folders, "-". Throws Failure.
-  TextReader(std::vector<std::string> prompts, const std::vector<std::string>& files, ReadOptions options,
-             std::shared_ptr<InputCounts> counts);
+  // prompts come first. Throws Failure.
+  TextReader(std::vector<std::string> prompts, Inputs inputs, ReadOptions options, std::shared_ptr<InputCounts> counts);
 
   InputTexts next(size_t max_texts, size_t max_bytes) override;
   double fraction() const override;  // of the files' bytes
   ReadMark skip(const ReadMark& to) override;
+  // Goes on at the beginning of this input, where those up to it are of the Hub: what is in them is known by hashes.
+  // Before skip().
+  void begin_at(const FileMark& mark);
   const Inputs& inputs() const { return inputs_; }
 
  private:
@@ -54,6 +57,7 @@ class TextReader final : public TextSource {
   bool take(const Record& record, bool& empty);
   void begin_shard();
   bool open_next();
+  std::string path_of(const Input& input);
   std::string where() const;
 
   const std::vector<std::string> prompts_;
@@ -62,8 +66,11 @@ class TextReader final : public TextSource {
   const std::shared_ptr<InputCounts> counts_;
   size_t next_prompt_ = 0, next_file_ = 0;
   ReadMark mark_;
+  FileMark file_mark_;
   bool begun_ = false;
-  uint64_t limit_ = UINT64_MAX;  // of mark_.records
+  uint64_t limit_ = UINT64_MAX;                 // of mark_.records
+  size_t end_file_;                             // no text of the part is in this one or behind it
+  std::shared_ptr<const PassingFile> fetched_;  // what is read now, where it came from the Hub
   std::unique_ptr<ByteSource> source_;
   std::unique_ptr<RecordReader> records_;
 };

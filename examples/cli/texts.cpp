@@ -20,8 +20,9 @@ const std::map<std::string, OnEmpty> kOnEmpty = {
 void add_text_arguments(CLI::App& c, TextArguments& a, bool zeros) {
   c.add_option(
        "-f,--file", a.files,
-       "files or folders of texts; - is stdin. One text per line (empty lines are texts); .jsonl, .json, .csv and "
-       ".tsv have fields; .gz and .zst are unpacked")
+       "files or folders of texts, of this machine or hf://datasets/org/name[@revision]/data/*.parquet; - is stdin. "
+       "One "
+       "text per line (empty lines are texts); .jsonl, .json, .csv and .tsv have fields; .gz and .zst are unpacked")
       ->type_name("FILE");
   c.add_option("-p,--text", a.texts, "a text; may be repeated; comes before those of -f")
       ->type_name("TEXT")
@@ -56,7 +57,7 @@ void require_texts(const TextArguments& a, const char* what) {
 
 std::unique_ptr<TextReader> open_texts(const TextArguments& a, const char* what) {
   require_texts(a, what);
-  return std::make_unique<TextReader>(a.texts, a.files, a.reading, a.counts);
+  return std::make_unique<TextReader>(a.texts, find_inputs(a.files), a.reading, a.counts);
 }
 
 void for_each_batch(const TextArguments& a, const char* what, const std::function<void(const TextBatch&)>& f) {

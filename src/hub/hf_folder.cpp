@@ -9,6 +9,7 @@
 #include "hub/hf_heads.h"
 #include "hub/hf_json.h"
 #include "hub/hf_modules.h"
+#include "hub/hf_static.h"
 #include "hub/hf_tokenizer.h"
 #include "hub/repo_name.h"
 #include "hub/tokenizer_settings.h"
@@ -241,7 +242,8 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   HfFolder folder;
   folder.dir = dir;
   const bool has_modules = read_modules(read_file, folder);
-  folder.config_json = require_file(read_file, folder, "config.json", max_config_bytes);
+  if (!read_static_config(read_file, folder))
+    folder.config_json = require_file(read_file, folder, "config.json", max_config_bytes);
   const std::string name = join_path(dir, join_path(folder.transformer_folder, "config.json"));
   const JsonFile config(name, parse_json(folder.config_json, name));
   if (!config.value().is_object()) throw Error(Status::bad_file, name + ": no JSON object");
@@ -257,6 +259,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   read_heads(read_file, config, has_modules, folder);
   const uint64_t truncation = read_tokenizer(read_file, folder);
   read_lengths(read_file, config, truncation, folder);
+  if (folder.is_static) settle_static(config, has_modules, folder);
   read_prompts(read_file, folder);
   read_end_tokens(read_file, config, folder);
   read_chat(read_file, folder);

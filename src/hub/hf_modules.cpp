@@ -83,7 +83,8 @@ std::vector<ModuleEntry> module_entries(const JsonFile& list) {
   for (const json& value : list.value()) {
     if (!value.is_object()) wrong("a module is no object");
     const JsonFile fields(list.name(), value);
-    const std::string path = fields.string("path").value_or("");
+    std::string path = fields.string("path").value_or("");
+    if (path == ".") path.clear();
     if (!path.empty() && !is_safe_relative_path(path))
       wrong("the path '" + printable(path) + "' of a module does not stay inside the folder");
     entries.push_back({fields.count("idx", 0, 1000).value_or(entries.size()), {fields, path}});
@@ -113,9 +114,13 @@ bool read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
       add_module(read, type, path, list->name(), folder);
     } else if (type == "Transformer" || type == "MLMTransformer") {
       folder.transformer_folder = path;
+    } else if (type == "StaticEmbedding") {
+      folder.transformer_folder = path;
+      folder.is_static = true;
+      folder.pipeline.modules.push_back({"Pooling", "", {{"mean"}, true}, {}});
     } else {
-      throw Error(Status::unsupported,
-                  list->name() + ": the first module is " + printable(type) + ", quern needs a Transformer");
+      throw Error(Status::unsupported, list->name() + ": the first module is " + printable(type) +
+                                           ", quern needs a Transformer or a StaticEmbedding");
     }
   }
   if (!normalized) folder.decisions.push_back({"normalize", "false", "modules.json"});

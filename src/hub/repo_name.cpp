@@ -24,11 +24,15 @@ bool is_repo_part(std::string_view part) {
 }  // namespace
 
 std::string RepoName::text() const {
-  return repo + (file.empty() ? "" : ':' + file) + (revision == "main" ? "" : '@' + revision);
+  return place() + (file.empty() ? "" : ':' + file) + (revision == "main" ? "" : '@' + revision);
+}
+
+std::string RepoName::place() const {
+  return (dataset ? "datasets/" : "") + repo;
 }
 
 std::string RepoName::folder() const {
-  std::string name = "models--" + repo;
+  std::string name = (dataset ? "datasets--" : "models--") + repo;
   if (const size_t slash = name.find('/'); slash != std::string::npos) name.replace(slash, 1, "--");
   return name;
 }

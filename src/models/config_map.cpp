@@ -153,7 +153,8 @@ struct JsonConfig::Json {
   }
 };
 
-JsonConfig::JsonConfig(std::string_view config, std::string name) : name_(std::move(name)) {
+JsonConfig::JsonConfig(std::string_view config, std::string name, std::function<int64_t(const char*)> columns)
+    : name_(std::move(name)), columns_(std::move(columns)) {
   nlohmann::json parsed = parse_json(config, name_);
   if (!parsed.is_object()) throw Error(Status::bad_file, name_ + ": expected a JSON object");
   json_ = std::make_unique<Json>(Json{std::move(parsed), name_});

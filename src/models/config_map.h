@@ -2,6 +2,7 @@
 // reads either and writes the former.
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
@@ -48,8 +49,10 @@ class ConfigMap {
   virtual bool hf_real(const char* /*hf*/, double& /*value*/, double /*low*/, double /*high*/) { return false; }
   virtual bool hf_is(const char* /*hf*/, const char* /*json*/) { return false; }  // config.json says so
   virtual int64_t gguf_rows(const char* /*tensor*/) const { return 0; }           // of a matrix of a GGUF file
-  virtual bool is_gguf() const { return false; }                                  // reads a GGUF file
-  virtual bool is_hf() const { return false; }                                    // reads config.json
+  // Of a matrix of a folder's weights, by a WeightSpec's name of it, for what config.json leaves out; 0: there is none.
+  virtual int64_t hf_columns(const char* /*tensor*/) const { return 0; }
+  virtual bool is_gguf() const { return false; }  // reads a GGUF file
+  virtual bool is_hf() const { return false; }    // reads config.json
   // config.json must lack the key or have this value (as JSON, '"absolute"' or 'false'); else Error{unsupported}.
   virtual void hf_expect(const char* /*hf*/, const char* /*json*/) {}
   // A GGUF file must lack the key or have one of these strings; else Error{unsupported}.
@@ -86,10 +89,10 @@ class GgufConfig final : public ConfigMap {
   std::string prefix_;
 };
 
-// config: the bytes of config.json; name: for messages.
+// config: the bytes of config.json; name: for messages; columns: hf_columns.
 class JsonConfig final : public ConfigMap {
  public:
-  JsonConfig(std::string_view config, std::string name);
+  JsonConfig(std::string_view config, std::string name, std::function<int64_t(const char* tensor)> columns = {});
   ~JsonConfig() override;
   void integer(const char*, const char* hf, int64_t& value, int64_t low, int64_t high,
                std::optional<int64_t> fallback) override;
@@ -104,6 +107,7 @@ class JsonConfig final : public ConfigMap {
   void hf_expect(const char* hf, const char* json) override;
   bool hf_is(const char* hf, const char* json) override;
   bool is_hf() const override { return true; }
+  int64_t hf_columns(const char* tensor) const override { return columns_ ? columns_(tensor) : 0; }
   void constant(const char*, bool) override {}
   void flag(const char*, bool&) override {}
   std::string source() const override { return name_; }
@@ -112,6 +116,7 @@ class JsonConfig final : public ConfigMap {
   struct Json;
   std::unique_ptr<Json> json_;
   std::string name_;
+  std::function<int64_t(const char*)> columns_;
 };
 
 // Writes the values that the model holds.

@@ -7,6 +7,7 @@
 
 #include "dispatch.h"
 #include "error.h"
+#include "models/chosen_rows.h"
 #include "safetensors/torch_file.h"
 
 namespace quern {
@@ -145,6 +146,21 @@ int64_t HfWeights::rows(const std::string& folder, const std::string& name) {
   return tensor.shape.empty() ? 0 : tensor.shape[0];
 }
 
+int64_t HfWeights::columns(const std::string& name) const {
+  const StTensor* tensor = spelled(transformer_, name, {".weight", ""});
+  return tensor && tensor->shape.size() == 2 ? tensor->shape[1] : 0;
+}
+
+// A table whose rows the file has once for several tokens, or not yet scaled, or as whole numbers.
+void HfWeights::choose_rows(const WeightSpec& spec) {
+  const Safetensors& file = file_of(spec);
+  const StTensor* table = spelled(file, spec.parts[0].hf, {".weight", ""});
+  const StTensor *rows = file.find(spec.hf_rows), *scales = file.find(spec.hf_row_scales);
+  if (!table || (!rows && !scales && table->dtype != "I8")) return;
+  const auto view = [](const StTensor* t) { return t ? std::optional(view_of(*t)) : std::nullopt; };
+  changed_[{spec.name, 0}] = {chosen_rows(view_of(*table), view(rows), view(scales), changed_store_), {}};
+}
+
 const Safetensors& HfWeights::file_of(const WeightSpec& spec) const {
   return spec.hf_folder.empty() ? transformer_ : folders_.at(spec.hf_folder);
 }
@@ -179,6 +195,7 @@ WeightTensors HfWeights::unchanged(const WeightSpec& spec, size_t index) const {
   const StTensor* whole = spec.hf_whole.empty() ? nullptr : spelled(file, spec.hf_whole, {".weight"});
   for (size_t i = 0; whole && i < index; ++i) first += spec.parts[i].N;
   const StTensor* weight = whole ? whole : spelled(file, part.hf, {".weight", ".gamma"});
+  if (!weight && spec.kind == WeightSpec::Kind::table) weight = spelled(file, part.hf, {""});
   if (!weight) weight = &file.tensor(prefix_ + first_name + ".weight");  // throws, naming the present spelling
   const int64_t file_rows = weight->shape.empty() ? 0 : weight->shape[0];
   if (file_rows < first || (part.N == 0 && file_rows == first))
@@ -209,6 +226,8 @@ void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
     if (!specs.empty() && transformer_.find(prefix + specs[0].parts[0].hf + ".weight")) prefix_ = prefix;
   for (const WeightSpec& spec : specs)
     if (!spec.hf_folder.empty()) open(spec.hf_folder);
+  for (const WeightSpec& spec : specs)
+    if (!spec.hf_rows.empty()) choose_rows(spec);
   if (changes_)
     for (const WeightSpec& spec : specs) change(spec);
   HfBinder binder(*this, store);

@@ -19,5 +19,6 @@ extern const Architecture phi3_architecture;
 extern const Architecture gemma2_architecture;
 extern const Architecture gemma3_architecture;
 extern const Architecture gemma_embedding_architecture;
+extern const Architecture static_embedding_architecture;
 
 }  // namespace quern

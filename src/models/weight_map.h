@@ -31,9 +31,12 @@ struct WeightSpec {
   std::string or_else = {};      // the GGUF table that is this linear where the file has no other (tied embeddings)
   std::vector<float> made = {};  // norms whose values config.json implies: Hugging Face's files have no tensor of it
   float hf_added = 0;            // to the values of Hugging Face's norms, which have them less
-  bool calibrated = true;      // the conversion sees this linear's inputs; else its type is q8 in files of panel types
-  int64_t hf_skip = 0;         // rows of the Hugging Face table before the first that is used
-  std::string hf_whole = {};   // the Hugging Face tensor that holds all parts one after the other, where there is one
+  bool calibrated = true;     // the conversion sees this linear's inputs; else its type is q8 in files of panel types
+  int64_t hf_skip = 0;        // rows of the Hugging Face table before the first that is used
+  std::string hf_whole = {};  // the Hugging Face tensor that holds all parts one after the other, where there is one
+  // Tables, in Hugging Face files: the tensor that says which row of the table each row is, and the one of what it is
+  // multiplied by, where there are any.
+  std::string hf_rows = {}, hf_row_scales = {};
   std::string hf_bias = {};    // the bias's full name in Hugging Face files, if it is not the weight's
   std::string hf_folder = {};  // of the Hugging Face folder, relative; empty: the transformer's own
   Linear* linear = nullptr;

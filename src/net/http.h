@@ -35,9 +35,19 @@ enum class HttpProblem {
   cancelled,
 };
 
+enum class HttpMethod { get, head, post, put };
+
+// What is sent: bytes of a request, or of a file, read from any place of it, again where a connection is made anew.
+struct HttpBody {
+  std::string bytes;
+  uint64_t size = 0;                                                    // of what `read` gives
+  std::function<size_t(uint64_t at, char* to, size_t most)> read = {};  // in place of bytes; may throw
+};
+
 struct HttpRequest {
   std::string url;
-  bool head = false;                 // HEAD in place of GET
+  HttpMethod method = HttpMethod::get;
+  HttpBody body;                     // of POST and PUT
   std::vector<std::string> headers;  // "Name: value"
   uint64_t max_body = 0;             // bytes
   long stall_seconds = 30;           // slower than stall_rate for as long ends the request

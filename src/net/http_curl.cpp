@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include <algorithm>
 #include <exception>
 #include <mutex>
 #include <type_traits>
@@ -47,6 +48,7 @@ struct Exchange {
   HttpOutcome outcome;
   size_t head_bytes = 0;
   uint64_t body_bytes = 0;
+  uint64_t sent = 0;
   bool begun = false, taken = false;
   std::exception_ptr thrown;
 
@@ -113,6 +115,23 @@ size_t on_header(char* data, size_t, size_t size, void* user) {
 size_t on_body(char* data, size_t, size_t size, void* user) {
   auto& exchange = *static_cast<Exchange*>(user);
   return kept(exchange, [&] { return exchange.body(data, size); }) ? size : 0;
+}
+
+size_t on_read(char* to, size_t, size_t most, void* user) {
+  auto& exchange = *static_cast<Exchange*>(user);
+  size_t n = 0;
+  const bool fine = kept(exchange, [&] {
+    const uint64_t left = exchange.request.body.size - exchange.sent;
+    n = exchange.request.body.read(exchange.sent, to, static_cast<size_t>(std::min<uint64_t>(most, left)));
+    exchange.sent += n;
+    return true;
+  });
+  return fine ? n : CURL_READFUNC_ABORT;
+}
+
+int on_seek(void* user, curl_off_t offset, int) {
+  static_cast<Exchange*>(user)->sent = static_cast<uint64_t>(offset);
+  return CURL_SEEKFUNC_OK;
 }
 
 int on_progress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
@@ -206,7 +225,7 @@ class CurlHttp final : public Http {
     set(CURLOPT_PROTOCOLS_STR, "http,https");
     set(CURLOPT_USERAGENT, user_agent_.c_str());
     set(CURLOPT_HTTPHEADER, headers.get());
-    set(CURLOPT_NOBODY, request.head ? 1L : 0L);
+    set_method(exchange);
     set(CURLOPT_NOSIGNAL, 1L);
     set(CURLOPT_CONNECTTIMEOUT, connect_seconds);
     set(CURLOPT_LOW_SPEED_LIMIT, request.stall_rate);
@@ -234,7 +253,8 @@ class CurlHttp final : public Http {
       exchange.outcome.problem = problem_of(code);
       exchange.outcome.reason = *reason != '\0' ? reason : "libcurl's error " + std::to_string(code);
     }
-    if (exchange.outcome.problem == HttpProblem::none && !exchange.begun && request.begin && !request.head)
+    if (exchange.outcome.problem == HttpProblem::none && !exchange.begun && request.begin &&
+        request.method != HttpMethod::head)
       request.begin(exchange.outcome.answer);  // of an empty body
     return std::move(exchange.outcome);
   }
@@ -245,6 +265,24 @@ class CurlHttp final : public Http {
     if (curl_.setopt(handle_, option, value) != CURLE_OK)
       throw Error(Status::unsupported,
                   "libcurl does not know option " + std::to_string(option) + ": 7.85 or newer is needed");
+  }
+
+  void set_method(Exchange& exchange) {
+    const HttpRequest& request = exchange.request;
+    set(CURLOPT_NOBODY, request.method == HttpMethod::head ? 1L : 0L);
+    if (request.method == HttpMethod::get || request.method == HttpMethod::head) return;
+    if (request.body.read) {
+      set(CURLOPT_UPLOAD, 1L);  // PUT
+      set(CURLOPT_READFUNCTION, &on_read);
+      set(CURLOPT_READDATA, &exchange);
+      set(CURLOPT_SEEKFUNCTION, &on_seek);
+      set(CURLOPT_SEEKDATA, &exchange);
+      set(CURLOPT_INFILESIZE_LARGE, static_cast<curl_off_t>(request.body.size));
+    } else {
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.bytes.size()));
+      set(CURLOPT_POSTFIELDS, request.body.bytes.data());
+    }
+    set(CURLOPT_CUSTOMREQUEST, request.method == HttpMethod::put ? "PUT" : "POST");
   }
 
   curl_slist* header_list(const HttpRequest& request) {

@@ -7,42 +7,38 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <random>
-#include <vector>
 
 #include "error.h"
-#include "net/digest.h"
+#include "pull/checked_file.h"
 
 namespace quern {
 namespace {
 
-constexpr size_t read_bytes = 1 << 20, gathered_bytes = 256 << 10;
-constexpr uint64_t flush_bytes = 32 << 20;  // begun to be written to the disk at a time, so that the end waits less
-
-#if defined(__APPLE__)
-int sync_data(int descriptor) {
-  return ::fsync(descriptor);
-}
-void begin_writing(int, uint64_t, uint64_t) {}
-#else
-int sync_data(int descriptor) {
-  return ::fdatasync(descriptor);
-}
-void begin_writing(int descriptor, uint64_t from, uint64_t bytes) {
-  ::sync_file_range(descriptor, static_cast<off_t>(from), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
-}
-#endif
-
-// blobs/<etag>.quern.incomplete with the digest of what is in it. It stays, if it is to be kept, unless discard() or
-// finish() is called.
-class PartialBlob final : public FileSink {
+// A descriptor before what is made of it: closed last.
+class OpenFile {
  public:
-  PartialBlob(std::string path, const TreeFile& file, bool keep) : path_(std::move(path)), file_(file), keep_(keep) {
-    descriptor_ = ::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (descriptor_ < 0) fail("cannot be opened", errno);
-    begin_digest();
+  explicit OpenFile(const std::string& path)
+      : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)) {
+    if (descriptor_ < 0) throw Error(Status::io, path + ": cannot be opened: " + ::strerror(errno));
   }
+  ~OpenFile() { ::close(descriptor_); }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
+  int get() const { return descriptor_; }
+
+ private:
+  const int descriptor_;
+};
+
+// blobs/<etag>.quern.incomplete. It stays, if it is to be kept, unless discard() or finish() is called.
+class PartialBlob final : OpenFile, public CheckedFile {
+ public:
+  PartialBlob(const std::string& path, const TreeFile& file, bool keep)
+      : OpenFile(path),
+        CheckedFile(get(), path, "make room, or set HF_HUB_CACHE to a folder on another disk", file),
+        path_(path),
+        keep_(keep) {}
   PartialBlob(const PartialBlob&) = delete;
   PartialBlob& operator=(const PartialBlob&) = delete;
   ~PartialBlob() override {
@@ -51,112 +47,22 @@ class PartialBlob final : public FileSink {
       write_out();  // for the next try
     } catch (const Error&) {
     }
-    ::close(descriptor_);
   }
 
-  // Takes over what an earlier try has left. go_on(bytes read): false ends it.
-  bool resume(const std::function<bool(uint64_t)>& go_on) {
-    struct stat info {};
-    if (::fstat(descriptor_, &info) != 0 || static_cast<uint64_t>(info.st_size) > file_.size) {
-      restart();
-      return true;
-    }
-    const auto size = static_cast<uint64_t>(info.st_size);
-    std::vector<char> buffer(read_bytes);
-    while (position_ < size) {
-      const ssize_t n = ::pread(descriptor_, buffer.data(), buffer.size(), static_cast<off_t>(position_));
-      if (n < 0) fail("cannot be read", errno);
-      if (n == 0) break;
-      digest_->update(buffer.data(), static_cast<size_t>(n));
-      position_ += static_cast<uint64_t>(n);
-      if (!go_on(position_)) return false;
-    }
-    resumed_ = position_ > 0;
-    return true;
-  }
-
-  uint64_t position() const override { return position_; }
-  bool resumed() const { return resumed_; }
-
-  void restart() override {
-    if (::ftruncate(descriptor_, 0) != 0) fail("cannot be emptied", errno);
-    gathered_.clear();
-    position_ = flushed_ = 0;
-    resumed_ = false;
-    begin_digest();
-  }
-
-  // Gathered: libcurl hands out 16 KiB at a time, and pages that are written in parts cost twice.
-  void write(const char* data, size_t size) override {
-    while (size > 0) {
-      const size_t n = std::min(size, gathered_bytes - gathered_.size());
-      gathered_.append(data, n);
-      position_ += n;
-      data += n;
-      size -= n;
-      if (gathered_.size() == gathered_bytes) write_out();
-    }
-  }
-
-  // Of all that came.
-  std::string digest() {
-    write_out();
-    return digest_->hex();
-  }
   void discard() noexcept { ::unlink(path_.c_str()); }
 
   void finish(const std::string& name) {
-    if (sync_data(descriptor_) != 0 && errno != EINVAL && errno != ENOSYS) fail("cannot be written", errno);
+    sync();
     if (::rename(path_.c_str(), name.c_str()) != 0) fail("cannot be renamed to its blob", errno);
     finished_ = true;
   }
 
  private:
-  void write_out() {
-    const char* data = gathered_.data();
-    size_t size = gathered_.size();
-    uint64_t at = position_ - size;
-    digest_->update(data, size);
-    while (size > 0) {
-      const ssize_t n = ::pwrite(descriptor_, data, size, static_cast<off_t>(at));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) {
-        const int error = n < 0 ? errno : ENOSPC;
-        gathered_.clear();
-        if (error == ENOSPC || error == EDQUOT) discard();  // gives the disk its room back
-        fail("cannot be written", error);
-      }
-      data += n;
-      size -= static_cast<size_t>(n);
-      at += static_cast<uint64_t>(n);
-    }
-    gathered_.clear();
-    if (position_ - flushed_ < flush_bytes) return;
-    begin_writing(descriptor_, flushed_, position_ - flushed_);
-    flushed_ = position_;
-  }
-  void begin_digest() {
-    digest_ = make_digest(file_.sha256.empty() ? DigestKind::sha1 : DigestKind::sha256);
-    if (!file_.sha256.empty()) return;
-    const std::string head = "blob " + std::to_string(file_.size);  // Git's object
-    digest_->update(head.c_str(), head.size() + 1);
-  }
-  [[noreturn]] void fail(const char* action, int error) const {
-    throw Error(Status::io, path_ + ": " + action + ": " + ::strerror(error) +
-                                (error == ENOSPC || error == EDQUOT || error == EFBIG
-                                     ? "; make room, or set HF_HUB_CACHE to a folder on another disk"
-                                     : ""));
-  }
+  void on_full() noexcept override { discard(); }  // gives the disk its room back
 
-  std::string path_;
-  const TreeFile& file_;
-  int descriptor_ = -1;
-  uint64_t position_ = 0, flushed_ = 0;
-  std::string gathered_;  // the last of what came
-  bool resumed_ = false;
+  const std::string path_;
   const bool keep_;  // what came, where it is not finished
   bool finished_ = false;
-  std::unique_ptr<Digest> digest_;
 };
 
 // As huggingface_hub names its own: 8 hex digits.
@@ -186,24 +92,11 @@ bool download_blob(HubClient& hub, const RepoCache& repo, const CacheWriter& wri
     return hub.say({PullProgress::Phase::checking, path, static_cast<double>(done), static_cast<double>(file.size)});
   });
   if (!going) HubClient::throw_cancelled();
-  for (;;) {
-    const bool resumed = partial.resumed();
-    try {
-      if (partial.position() < file.size) hub.download(commit, path, file.size, partial);
-    } catch (const Error& e) {
-      if (e.status == Status::bad_file) partial.discard();
-      throw;
-    }
-    const std::string found = partial.digest();
-    if (found == file.etag()) break;
-    if (resumed) {  // what was left of an earlier try may have been wrong, or another's
-      partial.restart();
-      continue;
-    }
-    partial.discard();
-    throw Error(Status::bad_file, path + ": expected " + (file.sha256.empty() ? "git's SHA-1 " : "SHA-256 ") +
-                                      file.etag() + ", found " + found +
-                                      ": the download is damaged or not what the Hub lists; nothing of it is kept");
+  try {
+    download_checked(hub, commit, path, file, partial);
+  } catch (const Error& e) {
+    if (e.status == Status::bad_file) partial.discard();
+    throw;
   }
   partial.finish(blob);
   return true;

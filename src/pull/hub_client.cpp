@@ -32,7 +32,8 @@ std::unique_ptr<Http> opened(const HubSettings& settings, const RepoName& name) 
   try {
     return open_http(settings.user_agent);
   } catch (const Error& e) {
-    throw Error(e.status, name.text() + ": is not in the caches, and " + e.message);
+    throw Error(e.status, name.text() + (name.dataset ? ": is only on the Hub, and " : ": is not in the caches, and ") +
+                              e.message);
   }
 }
 
@@ -52,7 +53,7 @@ void HubClient::throw_cancelled() {
 
 HttpRequest HubClient::file_request(const std::string& commit, const std::string& path) const {
   HttpRequest request;
-  request.url = settings_.endpoint + '/' + name_.repo + "/resolve/" + commit + '/' + encode_path(path);
+  request.url = settings_.endpoint + '/' + name_.place() + "/resolve/" + commit + '/' + encode_path(path);
   return request;
 }
 
@@ -73,14 +74,14 @@ void HubClient::heed_limit(const HttpAnswer& answer) {
 }
 
 // The token goes to the Hub's own origin alone.
-HubClient::Reply HubClient::follow(HttpRequest request) {
+HubClient::Reply HubClient::follow(HttpRequest request, bool bare) {
   const std::vector<std::string> headers = request.headers;
   Reply reply;
   for (int i = 0; i <= max_redirects; ++i) {
     const bool own = origin_of(request.url) == origin_;
     request.headers = headers;
     request.headers.push_back("Accept-Encoding: identity");
-    if (own && !settings_.token.empty()) request.headers.push_back("Authorization: Bearer " + settings_.token);
+    if (own && !bare && !settings_.token.empty()) request.headers.push_back("Authorization: Bearer " + settings_.token);
     if (own && not_before_ > 0) {
       wait(not_before_ - monotonic_seconds(), "the Hub's limit of requests is reached");
       not_before_ = 0;
@@ -96,7 +97,7 @@ HubClient::Reply HubClient::follow(HttpRequest request) {
       throw Error(Status::bad_file, name_.text() + ": " + shown_origin(request.url) + " leads to \"" +
                                         printable(location) + "\", which is no address that can be trusted");
     // What is known from here on is the file itself: HEAD stops at the Hub, whose headers describe it.
-    if (request.head && origin_of(next) != origin_) return reply;
+    if (request.method == HttpMethod::head && origin_of(next) != origin_) return reply;
     request.url = next;
   }
   throw Error(Status::bad_file, name_.text() + ": " + shown_origin(origin_) +
@@ -107,7 +108,7 @@ HubClient::Reply HubClient::follow(HttpRequest request) {
 HubClient::Reply HubClient::send(const Task& task) {
   uint64_t furthest = task.position ? task.position() : 0;
   for (int failed = 0;;) {
-    Reply reply = follow(task.make());
+    Reply reply = follow(task.make(), task.bare);
     HttpOutcome& outcome = reply.outcome;
     if (outcome.problem == HttpProblem::cancelled) throw_cancelled();
     if (outcome.problem == HttpProblem::none && outcome.answer.status < 300 && task.position &&
@@ -116,16 +117,19 @@ HubClient::Reply HubClient::send(const Task& task) {
       outcome.reason = std::to_string(task.position()) + " of " + std::to_string(task.size) + " bytes came";
     }
     const bool answered = outcome.problem == HttpProblem::none;
-    if (answered && (outcome.answer.status < 400 || outcome.answer.status == 416)) return reply;
+    const int also = task.call != nullptr ? task.call->also : 416;
+    if (answered && (outcome.answer.status < 400 || outcome.answer.status == also)) return reply;
     const std::string elsewhere = origin_of(reply.url) == origin_ ? "" : shown_origin(reply.url);
     const bool went_on = task.position && task.position() > furthest;
     if (went_on) failed = 0, furthest = task.position();
     const int tries = outcome.problem == HttpProblem::unreachable ? std::min(2, settings_.retries) : settings_.retries;
     const auto asked = asked_wait(outcome.answer, static_cast<long>(::time(nullptr)));
     // What refuses on another host is an address that has run out, and is made anew.
-    const bool again = worth_retrying(outcome) || (answered && !elsewhere.empty());
+    bool again = worth_retrying(outcome) || (answered && !elsewhere.empty());
+    if (task.call != nullptr && task.call->once)
+      again = outcome.problem == HttpProblem::unreachable || outcome.answer.status == 429;
     if (!again || ++failed > tries || (asked && *asked > longest_wait))
-      throw answered ? hub_refusal(outcome.answer, name_, settings_, task.what, elsewhere)
+      throw answered ? hub_refusal(outcome.answer, name_, settings_, task.what, elsewhere, task.call != nullptr)
                      : net_failure(outcome, name_, reply.url, task.what);
     if (went_on && outcome.problem == HttpProblem::cut) continue;
     not_before_ = 0;

@@ -42,9 +42,12 @@ uint64_t number_in(const std::string& text) {
 
 }  // namespace
 
+std::string HubClient::api(const std::string& what) const {
+  return settings_.endpoint + (name_.dataset ? "/api/datasets/" : "/api/models/") + name_.repo + '/' + what;
+}
+
 std::string HubClient::commit() {
-  const std::string url =
-      settings_.endpoint + "/api/models/" + name_.repo + "/revision/" + encode_path(name_.revision, true);
+  const std::string url = api("revision/" + encode_path(name_.revision, true));
   const nlohmann::json info = get_json(url, "the revision " + name_.revision);
   const std::string sha = info.is_object() ? text_at(info, "sha") : std::string();
   if (!is_commit(sha))
@@ -79,10 +82,10 @@ bool HubClient::add_page(const nlohmann::json& page, RepoTree& tree) const {
   return true;
 }
 
-RepoTree HubClient::tree(const std::string& commit) {
+RepoTree HubClient::tree(const std::string& commit, const std::string& folder, bool deep) {
   RepoTree tree;
-  std::string url =
-      settings_.endpoint + "/api/models/" + name_.repo + "/tree/" + commit + "?recursive=true&expand=false";
+  std::string url = api("tree/" + commit + (folder.empty() ? "" : '/' + encode_path(folder)) +
+                        (deep ? "?recursive=true&expand=false" : "?recursive=false&expand=false"));
   for (int page = 0; !url.empty(); ++page) {
     std::string links;
     nlohmann::json json;
@@ -106,8 +109,7 @@ RepoTree HubClient::tree(const std::string& commit) {
 
 // The names alone, in what is said of the commit.
 RepoTree HubClient::tree_of_siblings(const std::string& commit) {
-  const nlohmann::json info =
-      get_json(settings_.endpoint + "/api/models/" + name_.repo + "/revision/" + commit, "the list of its files");
+  const nlohmann::json info = get_json(api("revision/" + commit), "the list of its files");
   const auto siblings = info.is_object() ? info.find("siblings") : info.end();
   if (siblings == info.end() || !siblings->is_array())
     throw Error(Status::bad_file, name_.text() + ": " + settings_.endpoint +
@@ -124,7 +126,7 @@ RepoTree HubClient::tree_of_siblings(const std::string& commit) {
 TreeFile HubClient::ask(const std::string& commit, const std::string& path) {
   const auto make = [&] {
     HttpRequest request = file_request(commit, path);
-    request.head = true;
+    request.method = HttpMethod::head;
     request.stall_seconds = settings_.api_seconds;
     request.go_on = [&] { return say({PullProgress::Phase::asking, path, 0, 0}); };
     return request;

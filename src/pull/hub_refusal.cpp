@@ -2,6 +2,8 @@
 
 #include <time.h>
 
+#include <optional>
+
 #include "io/json.h"
 #include "net/retry.h"
 #include "net/url.h"
@@ -16,7 +18,7 @@ std::string own_words(const HttpAnswer& answer) {
 }
 
 Error no_access(const HttpAnswer& answer, const RepoName& name, const HubSettings& settings) {
-  const std::string page = settings.endpoint + '/' + name.repo, code = answer.header("x-error-code");
+  const std::string page = settings.endpoint + '/' + name.place(), code = answer.header("x-error-code");
   const std::string message = answer.header("x-error-message");
   const bool has_token = !settings.token.empty();
   const std::string repo = name.text() + ": ";
@@ -46,21 +48,41 @@ Error no_access(const HttpAnswer& answer, const RepoName& name, const HubSetting
                          : ", and set HF_TOKEN if it is yours")};
 }
 
+// Of what would change a repository; where it says nothing of its own, it is as of what reads.
+std::optional<Error> no_right(const HttpAnswer& answer, const RepoName& name, const HubSettings& settings,
+                              const std::string& what) {
+  const std::string repo = name.text() + ": ";
+  if (answer.status == 401 && settings.token.empty())
+    return Error{Status::unsupported,
+                 repo + "the Hub takes nothing without a token: set HF_TOKEN to one that may write (" +
+                     settings.endpoint + "/settings/tokens)"};
+  if (answer.status == 403)
+    return Error{Status::unsupported, repo + what + ": the token of " + settings.token_source +
+                                          " may not write there: give it that permission at " + settings.endpoint +
+                                          "/settings/tokens" + own_words(answer)};
+  if (answer.status == 400 || answer.status == 409 || answer.status == 412 || answer.status == 413 ||
+      answer.status == 422)
+    return Error{Status::io, repo + what + ": the Hub does not take it (" + std::to_string(answer.status) + ")" +
+                                 (own_words(answer).empty() ? ": " + printable(answer.body, 300) : own_words(answer))};
+  return std::nullopt;
+}
+
 }  // namespace
 
 Error hub_refusal(const HttpAnswer& answer, const RepoName& name, const HubSettings& settings, const std::string& what,
-                  const std::string& elsewhere) {
+                  const std::string& elsewhere, bool writes) {
   const std::string code = answer.header("x-error-code"), repo = name.text() + ": ";
   const std::string status = std::to_string(answer.status);
   if (!elsewhere.empty())
     return {Status::io,
             repo + what + ": " + elsewhere + ", to which the Hub leads, answers " + status + "; try again later"};
+  if (const auto refused = writes ? no_right(answer, name, settings, what) : std::nullopt) return *refused;
   if (answer.status == 401 || answer.status == 403 || code == "RepoNotFound" || code == "GatedRepo")
     return no_access(answer, name, settings);
   if (code == "RevisionNotFound")
     return {Status::not_found, repo + "the repository has no revision '" + name.revision +
-                                   "': expected a branch, a tag or a commit of " + settings.endpoint + '/' + name.repo +
-                                   "/tree/main"};
+                                   "': expected a branch, a tag or a commit of " + settings.endpoint + '/' +
+                                   name.place() + "/tree/main"};
   if (code == "EntryNotFound") return {Status::not_found, repo + "the repository has no " + what};
   if (answer.status == 404 || answer.status == 410)
     return {Status::not_found, repo + what + ": " + settings.endpoint + " answers " + status +
@@ -79,21 +101,22 @@ Error hub_refusal(const HttpAnswer& answer, const RepoName& name, const HubSetti
 
 Error net_failure(const HttpOutcome& outcome, const RepoName& name, const std::string& url, const std::string& what) {
   const std::string host = shown_origin(url), repo = name.text() + ": ";
+  const std::string again = name.dataset ? "); try again" : "); what came is kept, try again";
   switch (outcome.problem) {
     case HttpProblem::unreachable:
       return {Status::io, repo + host + " cannot be reached (" + printable(outcome.reason) +
-                              "); what is in the caches works without it: quern models lists that"};
+                              (name.dataset ? "); without it, texts come from files of this machine"
+                                            : "); what is in the caches works without it: quern models lists that")};
     case HttpProblem::untrusted:
       return {Status::io, repo + host + " cannot be trusted (" + printable(outcome.reason) +
                               "); behind a proxy that opens TLS, set SSL_CERT_FILE to its certificate"};
     case HttpProblem::stalled:
-      return {Status::io, repo + what + ": " + host + " sends nothing any more (" + printable(outcome.reason) +
-                              "); what came is kept, try again"};
+      return {Status::io, repo + what + ": " + host + " sends nothing any more (" + printable(outcome.reason) + again};
     case HttpProblem::too_long:
       return {Status::bad_file, repo + what + ": from " + host + ": " + outcome.reason};
     default:
       return {Status::io, repo + what + ": the connection to " + host + " ends early again and again (" +
-                              printable(outcome.reason) + "); what came is kept, try again"};
+                              printable(outcome.reason) + again};
   }
 }
 

@@ -7,7 +7,8 @@ FolderSource::FolderSource(std::string path, WeightChanges* changes)
       folder_(HfFolder::open(this->path())),
       architecture_(architecture_of_hf(folder_.model_type, this->path() + "/config.json")),
       weights_(folder_.dir, folder_.transformer_folder, architecture_.prefixes, changes),
-      config_(folder_.config_json, folder_.weights_dir() + "/config.json") {}
+      config_(folder_.config_json, folder_.weights_dir() + "/config.json",
+              [this](const char* tensor) { return weights_.columns(tensor); }) {}
 
 // The folder's own, and the layers of its heads, which its architecture knows and its tensors complete.
 ModelSettings FolderSource::settings(const Model& model) {

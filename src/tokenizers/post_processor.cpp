@@ -23,6 +23,7 @@ using Parts = std::vector<Pieces>;
 struct Result {
   Parts single, pair;
   std::vector<bool> trims;
+  bool drops_unknown = false;
 };
 
 struct Context {
@@ -138,6 +139,11 @@ void make_roberta(const Context& c) {
   }
 }
 
+// quern's own: what model2vec does with a text's tokens.
+void make_drop_unknown(const Context& c) {
+  c.result.drops_unknown = true;
+}
+
 void make(const Context& c);
 
 size_t n_texts(const Parts& parts) {
@@ -163,8 +169,8 @@ constexpr struct {
   const char* name;
   void (*make)(const Context&);
 } post_processor_types[] = {
-    {"BertProcessing", make_bert}, {"ByteLevel", make_byte_level},        {"RobertaProcessing", make_roberta},
-    {"Sequence", make_sequence},   {"TemplateProcessing", make_template},
+    {"BertProcessing", make_bert},       {"ByteLevel", make_byte_level}, {"DropUnknown", make_drop_unknown},
+    {"RobertaProcessing", make_roberta}, {"Sequence", make_sequence},    {"TemplateProcessing", make_template},
 };
 
 void make(const Context& c) {
@@ -207,9 +213,9 @@ PostProcessor no_post_processor() {
 
 PostProcessor make_post_processor(const JsonField& field, size_t vocab_size) {
   const Pieces a = {{Kind::text_a, -1, 0}}, b = {{Kind::text_b, -1, 1}};
-  Result result = {{a}, {a, b}, {}};
+  Result result = {{a}, {a, b}, {}, false};
   make({field, vocab_size, result});
-  return {join(result.single), join(result.pair), std::move(result.trims)};
+  return {join(result.single), join(result.pair), std::move(result.trims), result.drops_unknown};
 }
 
 }  // namespace quern

@@ -18,6 +18,7 @@ struct PostProcessor {
   std::vector<TemplatePiece> single, pair;
   // How often offsets leave out white space at both ends of a token; true: but for a single space of the first token.
   std::vector<bool> trims;
+  bool drops_unknown = false;  // the model's token for what its vocabulary lacks is left out of texts
 
   size_t n_special(bool of_pair) const;
 };

@@ -149,6 +149,7 @@ void Tokenizer::Pipeline::put_offsets(std::string_view text, std::span<const Tok
                                       std::vector<Span>& out) const {
   for (size_t i = 0; i < tokens.size(); ++i) {
     const Token& t = tokens[i];
+    if (drops(t)) continue;
     Span span = {t.begin, t.end};
     for (const bool keep_prefix : post.trims) {
       const bool as_in_text = added->takes_space(t.id);
@@ -174,7 +175,8 @@ void Tokenizer::Pipeline::assemble(const std::vector<TemplatePiece>& pieces, con
       if (options.want_offsets) out.offsets.push_back({0, 0});
     } else {
       const Part& part = piece.kind == TemplatePiece::Kind::text_a ? a : b;
-      for (const Token& t : part.tokens) out.ids.push_back(t.id);
+      for (const Token& t : part.tokens)
+        if (!drops(t)) out.ids.push_back(t.id);
       if (options.want_offsets) put_offsets(part.text, part.tokens, out.offsets);
     }
     out.type_ids.resize(out.ids.size(), piece.type_id);

@@ -54,6 +54,7 @@ struct Tokenizer::Pipeline {
   void refuse_special(std::span<const Token> tokens, const TokenizerScratch& s) const;
   void put_offsets(std::string_view text, std::span<const Token> tokens, std::vector<Span>& out) const;
   std::string_view piece(int32_t id) const;
+  bool drops(const Token& t) const { return post.drops_unknown && t.id == model->unknown(); }
   // A text and those of its tokens that stay.
   struct Part {
     std::string_view text;

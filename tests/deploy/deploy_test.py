@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 import unittest
 
 import kubernetes_validate
@@ -39,7 +40,7 @@ class Deploy(unittest.TestCase):
                 self.assertRegex(HELP, re.escape(str(word)) + r"\b")
 
     def test_kubernetes(self):
-        for name in ("kubernetes.yaml", "kubernetes-models.yaml", "kubernetes-scaling.yaml"):
+        for name in ("kubernetes.yaml", "kubernetes-models.yaml", "kubernetes-scaling.yaml", "kubernetes-bulk.yaml"):
             for document in documents(name):
                 with self.subTest(name=name, kind=document["kind"]):
                     if document["kind"] == "ServiceMonitor":  # not Kubernetes' own
@@ -92,6 +93,46 @@ class Deploy(unittest.TestCase):
             self.addCleanup(server.stop)
             self.assertEqual(server.post("/v1/embeddings", {"model": "minilm", "input": "a text"}).status, 200)
             self.assertEqual((len(hub.log), files()), (asked, before))
+
+    def test_parts_of_a_job_are_the_whole(self):
+        """The command of the indexed Job for each index, one of them ended and begun anew, with /models and /texts being folders here."""
+        job = documents("kubernetes-bulk.yaml")[0]
+        container = job["spec"]["template"]["spec"]["containers"][0]
+        env = {e["name"]: e["value"] for e in container["env"]}
+        parts = int(env["PARTS"])
+        self.assertEqual((job["spec"]["completions"], job["spec"]["completionMode"]), (parts, "Indexed"))
+        claims = {v["persistentVolumeClaim"]["claimName"] for v in job["spec"]["template"]["spec"]["volumes"]}
+        self.assertIn([d["metadata"]["name"] for d in documents("kubernetes-models.yaml") if d["kind"] == "PersistentVolumeClaim"][0], claims)
+        with tempfile.TemporaryDirectory() as volume:
+            for folder in ("texts/in", "texts/out", "bin"):
+                os.makedirs(os.path.join(volume, folder))
+            os.symlink(QUERN, os.path.join(volume, "bin", "quern"))
+            rows = 5003
+            for name, lines in (("a.txt", range(rows // 3)), ("b.txt", range(rows // 3, rows))):
+                with open(os.path.join(volume, "texts/in", name), "w") as f:
+                    f.writelines(f"fox {i} of the user\n" for i in lines)
+            command = [*container["command"], *container["args"]]
+            here = [re.sub(r"/(models|texts)(?=/)", volume + r"/\1", word).replace("-m minilm", "-m " + models.embedder()) for word in command]
+
+            def run(index, **more):
+                return subprocess.Popen(here, stderr=subprocess.PIPE, env={
+                    **os.environ, **env, **more, "JOB_COMPLETION_INDEX": str(index), "PATH": os.path.join(volume, "bin") + os.pathsep + os.environ["PATH"]})
+
+            def vectors(path):
+                with open(path, "rb") as f:
+                    return f.read()[128:]
+
+            with run(2) as ended:
+                time.sleep(0.05)
+                ended.terminate()
+            for index in range(parts):
+                with run(index) as process:
+                    self.assertEqual(process.wait(), 0, process.stderr.read())
+            out = os.path.join(volume, "texts/out")
+            self.assertEqual(sorted(os.listdir(out)), [f"part-{i}.npy" for i in range(parts)])
+            whole = os.path.join(volume, "whole.npy")
+            subprocess.run([QUERN, "embed", "-m", models.embedder(), "-f", os.path.join(volume, "texts/in"), "-o", whole, "--quiet"], check=True)
+            self.assertEqual(b"".join(vectors(os.path.join(out, f"part-{i}.npy")) for i in range(parts)), vectors(whole))
 
     def test_compose(self):
         service = documents("compose.yaml")[0]["services"]["quern"]

@@ -19,13 +19,14 @@ import unittest
 sys.path[:0] = [os.path.join(os.environ["QUERN_TEST_DIR"], folder) for folder in ("cli", "server", "hub")]
 import models  # noqa: E402
 from hub import Hub, Repo, folder_files  # noqa: E402
+from push_hub import PushHub  # noqa: E402
 from program import QUERN, TINY  # noqa: E402
 from server import Server  # noqa: E402
 
 ROOT = os.path.dirname(os.environ["QUERN_TEST_DIR"])
 PAGES = sorted(glob.glob(os.path.join(ROOT, "*.md")) + glob.glob(os.path.join(ROOT, "docs", "**", "*.md"), recursive=True) + [os.path.join(ROOT, "bindings", "python", "README.md")])
 # Commands that ask for another machine, start a service or take hours: checked for their flags alone.
-NOT_RUN = ("make", "curl", "pip", "psql", "scripts/setup", "python3 -c", "./quern serve", "quern serve")
+NOT_RUN = ("make", "curl", "pip", "psql", "scripts/setup", "python3 -c", "python3 examples/bulk_engines", "./quern serve", "quern serve")
 
 
 def read(path):
@@ -179,15 +180,22 @@ class Pages(unittest.TestCase):
         self.assertGreaterEqual(n, least, name)
 
     def test_commands(self):
-        for name, least in (("README.md", 13), ("docs/bulk.md", 15), ("docs/generation.md", 6)):
+        for name, least in (("README.md", 13), ("docs/generation.md", 6)):
             self.run_page(name, least)
+        if not help_of("pull"):
+            self.skipTest("docs/bulk.md: a build without the network")
+        row = b'{"key": 1, "text": "the quick fox", "body": "a user"}\n'
+        hub = Hub({"datasets/org/name": Repo({"data/a.jsonl.gz": gzip.compress(row), "test.jsonl": row})})
+        self.addCleanup(hub.stop)
+        hub.repos["datasets/org/name"].revisions["v1.0"] = hub.repos["datasets/org/name"].commit
+        self.run_page("docs/bulk.md", 17, {"HF_ENDPOINT": hub.url})
 
     def test_commands_with_names(self):
         """Against a Hub on this machine."""
         if not help_of("pull"):
             self.skipTest("a build without the network")
         files = folder_files(TINY)
-        hub = Hub({name: Repo(files) for name in ("sentence-transformers/all-MiniLM-L6-v2", "BAAI/bge-small-en-v1.5",
+        hub = PushHub({name: Repo(files) for name in ("sentence-transformers/all-MiniLM-L6-v2", "BAAI/bge-small-en-v1.5",
                                                   "BAAI/bge-reranker-v2-m3", "org/name")})
         self.addCleanup(hub.stop)
         hub.repos["org/name"].move(files, "v1.0")
@@ -195,7 +203,7 @@ class Pages(unittest.TestCase):
         subprocess.run([QUERN, "convert", models.generator(), "-o", converted, "--quiet"], check=True)
         with open(converted, "rb") as f:
             hub.repos["org/name-GGUF"] = Repo({"name-Q4_K_M.gguf": f.read(), "name-Q8_0.gguf": b"other"})
-        self.run_page("docs/hub.md", 9, {"HF_ENDPOINT": hub.url}, leave_out=("minilm",))
+        self.run_page("docs/hub.md", 12, {"HF_ENDPOINT": hub.url, "HF_TOKEN": "hf_good"}, leave_out=("minilm",))
 
     def test_requests(self):
         names = {"minilm": models.embedder(), "reranker": models.reranker(), "mood": models.classifier(), "chat": models.generator()}

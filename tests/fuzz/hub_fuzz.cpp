@@ -44,6 +44,14 @@ void read_words(const std::string& text) {
     }
   } catch (const Error&) {
   }
+  try {
+    const HubAddress address = parse_hub_address("hf://datasets/" + text);
+    const bool safe = is_repo_id(address.repo.repo) && is_revision(address.repo.revision) &&
+                      (address.path.empty() || is_safe_relative_path(address.path));
+    if (!safe) std::abort();
+    if (address.path.size() < 40) matches_path(text.substr(0, 40), address.path);
+  } catch (const Error&) {
+  }
   const std::string url = join_url("https://hub.example/a/b?c", text);
   if (!url.empty() && origin_of(url).empty()) std::abort();
   HttpAnswer answer;

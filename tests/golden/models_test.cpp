@@ -160,7 +160,7 @@ std::string convert_variant(const Variant& variant, const std::string& type) {
 
 }  // namespace
 
-TEST_CASE("every architecture: ids, types and vectors of the folder and of files of every type") {
+TEST_CASE("every architecture: ids, types and vectors of the folder and of files of every type", "[every_type]") {
   for (const std::string name : kModels) {
     const auto golden = golden_of(name);
     const auto model = load_model(folder_of(name));

@@ -102,7 +102,7 @@ TEST_CASE("tiny bert: vectors of every type, converted", "[every_type]") {
   }
 }
 
-TEST_CASE("tiny bert: every ISA gives close vectors", "[every_isa]") {
+TEST_CASE("tiny bert: every ISA gives close vectors", "[every_isa][slow]") {
   ScratchFolder scratch;
   for (const WrittenType& type : written_types()) {
     const std::string path = convert_to(scratch, type.name);

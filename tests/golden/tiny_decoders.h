@@ -34,10 +34,10 @@ inline std::vector<std::vector<int32_t>> golden_ids(const nlohmann::json& golden
 }
 
 // A copy of a fixture in a scratch folder.
-struct DecoderCopy {
-  explicit DecoderCopy(const std::string& name) {
+struct FolderCopy {
+  explicit FolderCopy(const std::string& folder) {
     namespace fs = std::filesystem;
-    fs::copy(decoder_folder(name), scratch.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
+    fs::copy(folder, scratch.path(), fs::copy_options::recursive | fs::copy_options::overwrite_existing);
     fs::remove(scratch.file("golden.json"));
   }
   void edit_config(const std::function<void(nlohmann::json&)>& edit) const {
@@ -58,6 +58,9 @@ struct DecoderCopy {
   }
   std::string path() const { return scratch.path(); }
   ScratchFolder scratch;
+};
+struct DecoderCopy : FolderCopy {
+  explicit DecoderCopy(const std::string& name) : FolderCopy(decoder_folder(name)) {}
 };
 
 // Logits of every token, from a pass that keeps nothing.

@@ -16,7 +16,7 @@ sys.path.append(os.path.join(os.environ["QUERN_TEST_DIR"], "cli"))
 from program import Case, quern  # noqa: E402
 
 CERTIFICATE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "localhost.pem")
-LARGE = (".safetensors", ".gguf", ".pt", ".bin", ".onnx")
+LARGE = (".safetensors", ".gguf", ".pt", ".bin", ".onnx", ".gz", ".parquet")
 
 
 def sha256(data):
@@ -72,6 +72,7 @@ class Request:
         url = urllib.parse.urlsplit(handler.path)
         self.path, self.query = urllib.parse.unquote(url.path), urllib.parse.parse_qs(url.query)
         self.raw_path, self.headers = handler.path, handler.headers
+        self.body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
 
     def reply(self, status, body=b"", length=None, **headers):
         """length: of the header, where it is not the body's; False: none."""
@@ -143,7 +144,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
-    do_GET = do_HEAD = answer
+    do_GET = do_HEAD = do_POST = do_PUT = answer
 
 
 class Server(http.server.ThreadingHTTPServer):
@@ -156,6 +157,8 @@ class Server(http.server.ThreadingHTTPServer):
 
 
 class Hub:
+    """repos: of models by "org/name", of datasets by "datasets/org/name"."""
+
     def __init__(self, repos=None, page=1000, tls=False):
         self.repos, self.page = dict(repos or {}), page
         self.log, self.lock, self.hook = [], threading.Lock(), None
@@ -210,10 +213,10 @@ class Hub:
         if request.where == "storage":
             data = self.stored(request.path.rsplit("/", 1)[1])
             return request.bytes(data) if data is not None else request.reply(403, b"<Error>Expired</Error>")
-        match = re.fullmatch(r"/api/models/([^/]+(?:/[^/]+)?)/(revision|tree)/(.+)", request.path)
-        if match and match[2] not in self.missing_endpoints:
-            return self.api(request, *match.groups())
-        match = re.fullmatch(r"/([^/]+/[^/]+|[^/]+)/resolve/([^/]+)/(.+)", request.path)
+        match = re.fullmatch(r"/api/(models/|datasets/)([^/]+(?:/[^/]+)?)/(revision|tree)/(.+)", request.path)
+        if match and match[3] not in self.missing_endpoints:
+            return self.api(request, match[1].removeprefix("models/") + match[2], match[3], match[4])
+        match = re.fullmatch(r"/(datasets/[^/]+/[^/]+|[^/]+/[^/]+|[^/]+)/resolve/([^/]+)/(.+)", request.path)
         if match:
             return self.resolve(request, *match.groups())
         request.refuse(404)
@@ -237,6 +240,9 @@ class Hub:
         repo = self.find(request, name)
         if not repo:
             return None
+        folder = ""
+        if kind == "tree":
+            revision, _, folder = revision.partition("/")
         commit = repo.revisions.get(revision, revision)
         if commit not in repo.at:
             return request.refuse(404, "RevisionNotFound", f"Invalid rev id: {revision}")
@@ -244,13 +250,17 @@ class Hub:
         if kind == "revision":
             return request.json({"id": name, "sha": commit, "private": repo.private, "gated": repo.gated,
                                  "siblings": [{"rfilename": p} for p in sorted(files)]})
-        items = [self.item(path, data) for path, data in sorted(files.items())]
-        items += [{"type": "directory", "oid": "0" * 40, "size": 0, "path": p}
-                  for p in sorted({os.path.dirname(path) for path in files} - {""})]
+        below = folder + "/" if folder else ""
+        if below and not any(path.startswith(below) for path in files):
+            return request.refuse(404, "EntryNotFound", f"{folder} does not exist on {revision}")
+        folders = {os.path.dirname(path) for path in files} - {""}
+        deep = request.query.get("recursive") == ["true"]
+        listed = [p for p in sorted(files) + sorted(folders) if p.startswith(below) and (deep or "/" not in p[len(below):])]
+        items = [self.item(p, files[p]) if p in files else {"type": "directory", "oid": "0" * 40, "size": 0, "path": p} for p in listed]
         begin = int(request.query.get("cursor", ["0"])[0])
         headers = {}
         if begin + self.page < len(items):
-            headers["Link"] = f'<{self.url}{request.path}?recursive=true&cursor={begin + self.page}>; rel="next"'
+            headers["Link"] = f'<{self.url}{request.path}?recursive={str(deep).lower()}&cursor={begin + self.page}>; rel="next"'
         return request.json(items[begin:begin + self.page], **headers)
 
     @staticmethod

@@ -1,4 +1,5 @@
 """quern and huggingface_hub itself over one cache: each reads what the other wrote. Needs the packages of tests/server/requirements.txt."""
+import gzip
 import json
 import os
 import subprocess
@@ -8,6 +9,7 @@ import unittest
 import huggingface_hub  # noqa: F401  fails here, and not in a child, where it is missing
 from hub import HubCase, Repo, folder_files
 from program import QUERN, TINY
+from push_hub import PushHub
 
 
 class Interop(HubCase):
@@ -85,6 +87,40 @@ class Interop(HubCase):
         self.run_ok("pull", "org/tiny")
         self.python(f"scan_cache_dir().delete_revisions({self.repo.commit!r}).execute()\nprint(json.dumps(1))")
         self.fails("inspect", "org/tiny", "--type", "source", "--offline", says="org/tiny")
+
+    def test_both_read_a_dataset(self):
+        files = {"data/a.jsonl.gz": gzip.compress(b'{"text": "fox"}\n' * 3), "data/b.jsonl": b'{"text": "user"}\n', "data/c.txt": b"no\n"}
+        self.hub.repos["datasets/org/texts"] = Repo(files)
+        folder = self.python("print(json.dumps(snapshot_download('org/texts', repo_type='dataset', allow_patterns='data/*.jsonl*')))")
+        there = [self.run_ok("embed", "-m", "org/tiny", "-f", source).stdout
+                 for source in (os.path.join(folder, "data"), "hf://datasets/org/texts/data/*.jsonl*")]
+        self.assertEqual(there[0], there[1])
+        self.assertEqual(there[0].count(b"\n"), 4)
+
+    def test_both_push_alike(self):
+        """huggingface_hub's own client is what says that the Hub of these tests is one; and quern leaves the same there."""
+        self.hub.stop()
+        self.hub = PushHub()
+        self.addCleanup(self.hub.stop)
+        self.env.update(HF_ENDPOINT=self.hub.url, HF_TOKEN="hf_good")
+        for chunk in (None, 50000):
+            self.hub.chunk = chunk
+            self.hub.lfs.clear()
+            self.hub.repos.clear()
+            for file in ("README.md", "large.bin"):
+                self.write(file, b"---\nlicense: mit\n---\n# x\n" if file == "README.md" else os.urandom(120001))
+            folder = self.path("pushed")
+            os.makedirs(folder, exist_ok=True)
+            for file in ("README.md", "large.bin"):
+                os.replace(self.path(file), os.path.join(folder, file))
+            self.python(f"a = HfApi()\na.create_repo('org/theirs')\na.upload_folder(folder_path={folder!r}, repo_id='org/theirs')\n"
+                        "a.create_tag('org/theirs', tag='v1')\nprint(json.dumps(1))")
+            theirs, stored = self.hub.repos["org/theirs"], dict(self.hub.lfs)
+            self.hub.lfs.clear()
+            self.run_ok("push", folder, "org/ours", "--tag", "v1")
+            ours = self.hub.repos["org/ours"]
+            self.assertEqual((ours.at[ours.revisions["v1"]], self.hub.lfs), (theirs.at[theirs.revisions["v1"]], stored))
+            self.assertEqual(set(stored), {sha for sha in self.hub.lfs})
 
 
 if __name__ == "__main__":

@@ -107,3 +107,42 @@ TEST_CASE("hub: patterns of files") {
   CHECK(matches_pattern("ab", "a[!0-9]"));
   CHECK_FALSE(matches_pattern("onnx2/x", "onnx/"));
 }
+
+TEST_CASE("hub: addresses of datasets") {
+  const auto revision_and_path = [](const std::string& text) {
+    const HubAddress a = parse_hub_address("hf://datasets/org/name" + text);
+    CHECK(a.repo.place() == "datasets/org/name");
+    return a.repo.revision + ' ' + a.path;
+  };
+  CHECK(revision_and_path("") == "main ");
+  CHECK(revision_and_path("/") == "main ");
+  CHECK(revision_and_path("/data/") == "main data");
+  CHECK(revision_and_path("@v1/a/b@c.txt") == "v1 a/b@c.txt");
+  CHECK(revision_and_path("/a@b.txt") == "main a@b.txt");
+  CHECK(revision_and_path("@refs%2Fpr%2f1/x") == "refs/pr/1 x");
+  CHECK(revision_and_path("@refs/pr/1/x") == "refs/pr/1 x");
+  CHECK(revision_and_path("@refs/convert/parquet/a/b") == "refs/convert/parquet a/b");
+  CHECK(revision_and_path("@~parquet/a") == "refs/convert/parquet a");
+  for (const char* wrong : {"org/name", "hf://org/name/x", "hf://datasets/name", "hf://datasets/org/name@/x",
+                            "hf://datasets/org/name@a..b/x", "hf://datasets/org/name/../x", "hf://datasets/a b/c"})
+    CHECK(error_of([&] { parse_hub_address(wrong); }).status == Status::bad_argument);
+}
+
+TEST_CASE("hub: patterns of addresses") {
+  const auto matches = [](const char* pattern) {
+    std::string matched;
+    for (const char* path : {"a.txt", "d/a.txt", "d/e/a.txt", "d/e/b.csv"})
+      if (matches_path(path, pattern)) matched += std::string(path) + ' ';
+    return matched;
+  };
+  CHECK(matches("*.txt") == "a.txt ");
+  CHECK(matches("d/*") == "d/a.txt ");
+  CHECK(matches("**") == "a.txt d/a.txt d/e/a.txt d/e/b.csv ");
+  CHECK(matches("**/a.txt") == "a.txt d/a.txt d/e/a.txt ");
+  CHECK(matches("d/**/*.txt") == "d/a.txt d/e/a.txt ");
+  CHECK(matches("d/[e-f]/?.*") == "d/e/a.txt d/e/b.csv ");
+  CHECK(matches("d/[!e]/*").empty());
+  CHECK(matches("").empty());
+  CHECK(is_path_pattern("a/[b].txt"));
+  CHECK_FALSE(is_path_pattern("a/b.txt"));
+}

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -79,6 +80,7 @@ def set_environment(threads: int, cpu: str | None) -> None:
         if 'PEERS' not in os.environ or not preloaded.exists():
             raise SystemExit(f'encoders.py: --cpu {cpu}: PEERS does not name a folder with {cpu}/narrow_cpu.so in it; '
                              f'bench/compare/setup DIR --cpu {cpu} makes it')
+        sys.path.insert(0, str(folder))  # which the peers' processes take over
         os.environ |= {'QUERN_ISA': cpu, 'LD_PRELOAD': str(preloaded), 'PYTHONPATH': str(folder), 'LLAMA_BUILD': f'build-{cpu}'}
         return
     info = Path('/proc/cpuinfo')

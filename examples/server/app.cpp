@@ -113,22 +113,6 @@ class Front final : public Application {
  private:
   using Routes = std::vector<const Route*>;
 
-  static Refusal refusal_of_current() {
-    try {
-      throw;
-    } catch (const Refusal& refusal) {
-      return refusal;
-    } catch (const QuernError& e) {
-      return refusal_of(e);
-    } catch (const std::bad_alloc&) {
-      return {Reason::memory, "out of memory"};
-    } catch (const std::exception& e) {
-      return {Reason::internal, e.what()};
-    } catch (...) {
-      return {Reason::internal, "unknown error"};
-    }
-  }
-
   static const char* label_of(const Routes* routes) { return routes ? routes->front()->path : "other"; }
   std::shared_ptr<RequestRecord> record_of(const httplib::Request& request, const std::string& client,
                                            Clock::time_point arrived) {

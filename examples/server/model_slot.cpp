@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <exception>
+#include <new>
 #include <utility>
 
 #include "wording.h"
@@ -175,23 +177,28 @@ std::shared_ptr<ServedModel> ModelSlot::use(const Patience& patience, const Keep
       if (const auto end = patience.end()) throw *end;
       lock.lock();
     }
-    if (!loaded_ && attempts_ == attempt + 1 && failure_) std::rethrow_exception(failure_);
+    if (!loaded_ && attempts_ == attempt + 1 && failure_) throw Refusal(*failure_);
   }
   if (loaded_) return lease(keep);
   loading_ = true;
   lock.unlock();
   std::shared_ptr<ServedModel> made;
-  std::exception_ptr failure;
+  std::exception_ptr failure;  // this thread's own; others are told the same by a copy
+  std::optional<Refusal> told;
   try {
     made = room_.load(*this, patience);
     metrics_.counter("quern_model_loads_total", label("model", id)).add();
   } catch (...) {
     failure = std::current_exception();
+    try {
+      told = refusal_of_current();
+    } catch (const std::bad_alloc&) {  // then those who wait try for themselves
+    }
   }
   lock.lock();
   loading_ = false;
   ++attempts_;
-  failure_ = failure;
+  failure_ = std::move(told);
   if (made) {
     facts_ = std::make_shared<const ModelFacts>(*made);
     loaded_ = std::move(made);

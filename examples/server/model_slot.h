@@ -99,8 +99,8 @@ class ModelSlot : public std::enable_shared_from_this<ModelSlot> {
   std::shared_ptr<const ModelFacts> facts_;
   std::shared_ptr<ServedModel> loaded_;
   bool loading_ = false;
-  uint64_t attempts_ = 0;       // to load it, that ended
-  std::exception_ptr failure_;  // of the last of them
+  uint64_t attempts_ = 0;           // to load it, that ended
+  std::optional<Refusal> failure_;  // of the last of them
   int users_ = 0;
   Time last_used_ = Clock::now();
   ModelRoom::Seconds keep_;

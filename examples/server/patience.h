@@ -44,5 +44,7 @@ inline void check(quern_status status) {
 }
 // As a refusal: wrong use is the request's fault, everything else the model's or the server's.
 Refusal refusal_of(const QuernError& error);
+// Of the exception that is being handled.
+Refusal refusal_of_current();
 
 }  // namespace server

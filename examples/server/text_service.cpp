@@ -110,6 +110,22 @@ Refusal refusal_of(const QuernError& e) {
   }
 }
 
+Refusal refusal_of_current() {
+  try {
+    throw;
+  } catch (const Refusal& refusal) {
+    return refusal;
+  } catch (const QuernError& e) {
+    return refusal_of(e);
+  } catch (const std::bad_alloc&) {
+    return {Reason::memory, "out of memory"};
+  } catch (const std::exception& e) {
+    return {Reason::internal, e.what()};
+  } catch (...) {
+    return {Reason::internal, "unknown error"};
+  }
+}
+
 TextService::TextService(const quern_model* model, quern_text_scheduler_options options, Metrics& metrics,
                          const std::string& name)
     : batch_texts_(metrics.sizes("quern_batch_texts", label("model", name))),

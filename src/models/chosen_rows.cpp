@@ -15,12 +15,6 @@ constexpr int64_t most_rows = 1 << 24, most_values = int64_t{1} << 32;  // 16 GB
               *tensor.file + ": tensor " + tensor.name + ": expected " + expected + ", found " + found);
 }
 
-void expect_shape(const WeightTensor& tensor, const std::vector<int64_t>& shape) {
-  if (tensor.shape != shape)
-    wrong(tensor, "shape " + shape_text(shape.data(), shape.size()),
-          shape_text(tensor.shape.data(), tensor.shape.size()));
-}
-
 int64_t whole_number(const WeightTensor& tensor, int64_t i) {
   if (tensor.dtype == "I64") {
     int64_t value;

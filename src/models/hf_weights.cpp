@@ -18,10 +18,7 @@ WeightTensor view_of(const StTensor& t) {
 }
 
 void check_shape(const WeightTensor& tensor, const std::vector<int64_t>& shape) {
-  if (tensor.shape != shape)
-    throw Error(Status::bad_file, *tensor.file + ": tensor " + tensor.name + ": expected shape " +
-                                      shape_text(shape.data(), shape.size()) + ", found " +
-                                      shape_text(tensor.shape.data(), tensor.shape.size()));
+  expect_shape(tensor, shape);
   float_dtype(tensor);
 }
 

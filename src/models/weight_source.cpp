@@ -25,6 +25,13 @@ const FloatDtype& float_dtype(const WeightTensor& tensor) {
                                        "; quern reads F32, F16, BF16 and F64");
 }
 
+void expect_shape(const WeightTensor& tensor, const std::vector<int64_t>& shape) {
+  if (tensor.shape != shape)
+    throw Error(Status::bad_file, *tensor.file + ": tensor " + tensor.name + ": expected shape " +
+                                      shape_text(shape.data(), shape.size()) + ", found " +
+                                      shape_text(tensor.shape.data(), tensor.shape.size()));
+}
+
 WeightTensor rows_of(const WeightTensor& tensor, int64_t first, int64_t n, size_t row_bytes) {
   WeightTensor part = tensor;
   part.shape[0] = n;

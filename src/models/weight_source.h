@@ -92,6 +92,9 @@ struct FloatDtype {
 };
 const FloatDtype& float_dtype(const WeightTensor& tensor);
 
+// Throws Error{bad_file}, naming the tensor, where it has another shape.
+void expect_shape(const WeightTensor& tensor, const std::vector<int64_t>& shape);
+
 // Rows [first, first + n) of a matrix, or as many elements of a vector; row_bytes: of one.
 WeightTensor rows_of(const WeightTensor& tensor, int64_t first, int64_t n, size_t row_bytes);
 

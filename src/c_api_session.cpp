@@ -83,6 +83,8 @@ EmbedOptions classify_options(const quern_classify_options& o) {
   t.max_length = static_cast<size_t>(o.max_length);
   t.long_texts = long_texts(o.long_texts);
   t.first_text = static_cast<size_t>(o.first_text);
+  if (o.prompt) t.prompt = o.prompt;
+  if (o.prompt_name) t.prompt_name = o.prompt_name;
   return t;
 }
 
@@ -273,7 +275,9 @@ quern_classify_options quern_classify_options_default(void) {
           .first_text = 1,
           .info = nullptr,
           .adapter = nullptr,
-          .adapters = nullptr};
+          .adapters = nullptr,
+          .prompt = nullptr,
+          .prompt_name = nullptr};
 }
 
 quern_status quern_classify(quern_session* session, const char* const* texts, const size_t* lengths,

@@ -82,6 +82,10 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* 
   return m;
 }
 
+bool generates(const LoadedModel& m) {
+  return m.model->language_head().linear && (!m.pipeline.classifier || m.pipeline.classifier->next_token);
+}
+
 uint64_t mapped_bytes(const LoadedModel& m) {
   if (m.adopted) return 0;
   const uint64_t all = m.source->weights().contents().bytes;

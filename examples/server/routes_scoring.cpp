@@ -25,8 +25,12 @@ Ranking rank(Call& call, const Fields& fields, std::vector<std::string> texts, b
   const std::string query = fields.need_text("query");
   std::vector<TextInput> pairs;
   for (std::string& text : texts) pairs.push_back({query, std::move(text)});
-  const Classify operation{
-      .labels = 1, .raw = raw, .long_texts = long_texts_of(call, fields), .max_length = max_length};
+  const Classify operation{.labels = 1,
+                           .raw = raw,
+                           .long_texts = long_texts_of(call, fields),
+                           .max_length = max_length,
+                           .prompt = fields.maybe_text("instruction"),
+                           .prompt_name = fields.maybe_text("prompt_name")};
   r.job = run_texts(call, *r.model, operation, std::move(pairs), false);
   r.order.resize(r.job->outputs.size());
   std::iota(r.order.begin(), r.order.end(), size_t{0});

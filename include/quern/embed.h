@@ -112,6 +112,9 @@ typedef struct quern_classify_options {
   quern_text_info* info;                /* likewise */
   const quern_adapter* adapter;         /* likewise */
   const quern_adapter* const* adapters; /* likewise */
+  const char* prompt; /* what rerankers are told of the task (their instruction); of other models put before the text,
+                       * or a pair's first. NULL: prompt_name decides */
+  const char* prompt_name; /* one of the model's prompts; NULL: its default, if it has one */
 } quern_classify_options;
 QUERN_API quern_classify_options quern_classify_options_default(void);
 

@@ -16,6 +16,7 @@ extern const Architecture llama_architecture;
 extern const Architecture qwen2_architecture;
 extern const Architecture qwen3_architecture;
 extern const Architecture phi3_architecture;
+extern const Architecture gemma_architecture;
 extern const Architecture gemma2_architecture;
 extern const Architecture gemma3_architecture;
 extern const Architecture gemma_embedding_architecture;

@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from fixtures import edit_json, golden, rows_of, variant
+from fixtures import MODELS, edit_json, golden, rows_of, variant
 from program import QUERN, TINY, Case, cosine, json_rows, model, read_npy
 
 DOCUMENTS = ["the lazy user compared embeddings", "quick fox", "", "sentences of cosine similarity", "what costs 50 cents?"]
@@ -110,6 +110,27 @@ class Rerank(Case):
             alone = self.run_ok("rerank", "-m", self.model, "-q", "quick fox", "-p", r["text"], "--json", "--raw")
             self.assertEqual(json.loads(alone.stdout)[0]["score"], r["score"])
         self.assertEqual(self.rerank("--raw", "-t", "3"), raw)
+
+    def test_what_is_put_before_the_query(self):
+        plain = self.rerank("--raw")
+        self.assertNotEqual(self.rerank("--raw", "--instruction", "find: "), plain)
+        done = self.run_ok("rerank", "-m", self.model, "-q", "find: quick fox", "-f", self.texts, "--json", "--raw")
+        self.assertEqual(self.rerank("--raw", "--instruction", "find: "), json.loads(done.stdout))
+
+    def test_language_models_are_told(self):
+        folder = os.path.join(os.path.dirname(MODELS), "rerankers", "qwen3_logit_score")
+        with open(os.path.join(folder, "golden.json"), encoding="utf-8") as f:
+            entries = [e for e in json.load(f) if not e["max_length"]]
+        command = ("rerank", "-m", folder, "--json")
+        for e in entries:
+            told = ("--instruction", e["instruction"]) if e["instruction"] else ()
+            done = self.run_ok(*command, "-q", e["query"], "-p", e["document"], *told)
+            near(self, [json.loads(done.stdout)[0]["score"]], [e["score"]])
+        pair = ("-q", "quick fox", "-p", "the lazy user", "--raw")
+        default, web, same = (self.run_ok(*command, *pair, *more).stdout for more in ((), ("--prompt-name", "web"), ("--prompt-name", "same")))
+        self.assertEqual(default, same)
+        self.assertNotEqual(default, web)
+        self.run_failing(1, *command, *pair, "--prompt-name", "none", says='no prompt is called "none"')
 
     def test_equal_scores_keep_the_texts_order(self):
         done = self.run_ok("rerank", "-m", self.model, "-q", "fox", "-f", "-", "--json", stdin="same\nsame\nsame")

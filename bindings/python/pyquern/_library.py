@@ -60,7 +60,7 @@ class EmbedStats(c.Structure):
 class ClassifyOptions(c.Structure):
     _fields_ = [("size", c.c_size_t), ("raw", c.c_int), ("max_length", c.c_int64), ("long_texts", c.c_int),
                 ("first_text", c.c_int64), ("info", c.POINTER(TextInfo)), ("adapter", c.c_void_p),
-                ("adapters", c.POINTER(c.c_void_p))]
+                ("adapters", c.POINTER(c.c_void_p)), ("prompt", c.c_char_p), ("prompt_name", c.c_char_p)]
 
 
 class Span(c.Structure):

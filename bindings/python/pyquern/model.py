@@ -291,17 +291,19 @@ class Model:
 
     # ---- scores and labels ----
 
-    def _classify_options(self, raw: bool):
+    def _classify_options(self, raw: bool, prompt: Optional[str] = None, prompt_name: Optional[str] = None):
         options = lib.get("classify_options_default")
+        options.prompt, options.prompt_name = map(_bytes_or_none, (prompt, prompt_name))
         options.raw, options.max_length = int(raw), self.max_seq_length
         options.long_texts = _long(self._long_texts)
         options.adapter = self._loaded.adapter()
         return options
 
-    def _scores(self, packed: Packed, pairs: Optional[Packed], raw: bool, show: bool) -> np.ndarray:
+    def _scores(self, packed: Packed, pairs: Optional[Packed], raw: bool, show: bool, prompt: Optional[str] = None,
+                prompt_name: Optional[str] = None) -> np.ndarray:
         n_labels = max(len(self.labels), 1)
         scores = np.empty((packed.n, n_labels), np.float32)
-        options = self._classify_options(raw)
+        options = self._classify_options(raw, prompt, prompt_name)
 
         def work(session, begin, end):
             options.first_text = begin
@@ -313,9 +315,10 @@ class Model:
         return scores
 
     def predict(self, sentences: Sequence[Tuple[str, str]], batch_size: Optional[int] = None, show_progress_bar: bool = False,
-                *, raw: bool = False) -> np.ndarray:
+                *, prompt: Optional[str] = None, prompt_name: Optional[str] = None, raw: bool = False) -> np.ndarray:
         """Scores of pairs of texts by a cross-encoder, as CrossEncoder.predict: one each, or one for each label.
-        raw: before the model's activation."""
+        prompt: what rerankers that are language models are told of the task (their instruction). raw: before the model's
+        activation."""
         pairs = list(sentences)
         single = len(pairs) == 2 and all(isinstance(text, str) for text in pairs)
         if single:
@@ -324,15 +327,17 @@ class Model:
             if isinstance(pair, str) or len(pair) != 2:
                 raise TypeError(f"sentences {i}: expected a pair of str")
         scores = self._scores(Packed([a for a, _ in pairs], "first text"), Packed([b for _, b in pairs], "second text"), raw,
-                              show_progress_bar)
+                              show_progress_bar, prompt, prompt_name)
         scores = scores[:, 0] if scores.shape[1] == 1 else scores
         return scores[0] if single else scores
 
     def rank(self, query: str, documents: Sequence[str], top_k: Optional[int] = None, return_documents: bool = False,
-             batch_size: Optional[int] = None, show_progress_bar: bool = False) -> List[Dict[str, Any]]:
+             batch_size: Optional[int] = None, show_progress_bar: bool = False, *, prompt: Optional[str] = None,
+             prompt_name: Optional[str] = None) -> List[Dict[str, Any]]:
         """Documents by how well they answer the query, best first: [{"corpus_id", "score", "text"}]."""
         documents, _ = list_of_texts(documents, "documents")
-        scores = self.predict([(query, document) for document in documents], show_progress_bar=show_progress_bar) if documents else []
+        pairs = [(query, document) for document in documents]
+        scores = self.predict(pairs, None, show_progress_bar, prompt=prompt, prompt_name=prompt_name) if pairs else []
         order = sorted(range(len(documents)), key=lambda i: (-scores[i], i))[:top_k]
         return [{"corpus_id": i, "score": float(scores[i]), **({"text": documents[i]} if return_documents else {})} for i in order]
 

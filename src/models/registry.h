@@ -12,6 +12,7 @@ extern const Architecture nomic_bert_architecture;
 extern const Architecture gte_architecture;
 extern const Architecture modernbert_architecture;
 extern const Architecture t5_encoder_architecture;
+extern const Architecture deberta_architecture;
 extern const Architecture llama_architecture;
 extern const Architecture qwen2_architecture;
 extern const Architecture qwen3_architecture;

@@ -179,6 +179,33 @@ class Rerank(Case):
         self.run_failing(2, "rerank", "-m", self.model, "-q", "q", says="nothing to rerank")
 
 
+class ZeroShot(Case):
+    """Labels of one's own, beside transformers' pipeline."""
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(os.path.dirname(MODELS), "zero_shot.json"), encoding="utf-8") as f:
+            self.cases = [c for c in json.load(f) if c["model"] == "deberta" and c["names"][0] == "entailment"]
+        self.model = variant(self.path("nli"), "deberta", "DebertaV2ForSequenceClassification", self.cases[0]["names"])
+
+    def classify(self, *args):
+        return json.loads(self.run_ok("classify", "-m", self.model, "--json", *args).stdout)
+
+    def test_scores_are_the_pipelines(self):
+        for c in self.cases:
+            more = [*(["--multi-label"] if c.get("multi_label") else []),
+                    *(["--hypothesis", c["hypothesis_template"]] if "hypothesis_template" in c else [])]
+            found = self.classify("-p", c["text"], "--labels", ",".join(c["labels"]), *more)
+            self.assertEqual([r["score"] for r in found], sorted((r["score"] for r in found), reverse=True))
+            by_label = {r["label"]: r["score"] for r in found}
+            near(self, [by_label[label] for label in c["labels"]], c["scores"])
+
+    def test_refused(self):
+        for more, says in ((("--raw",), "--raw"), (("--pairs",), "--pairs"), (("--hypothesis", "no place"), "{} where the label goes")):
+            self.run_failing(1 if "--hypothesis" in more else 2, "classify", "-m", self.model, "-p", "a", "--labels", "b,c", *more, says=says)
+        other = variant(self.path("other"), "bert", "BertForSequenceClassification", Classify.LABELS)
+        self.run_failing(1, "classify", "-m", other, "-p", "a", "--labels", "b,c", says='begins with "entail"')
+
+
 class Classify(Case):
     LABELS = ["calm", "odd \"name\"", "zealous"]
 

@@ -219,6 +219,18 @@ class Others(unittest.TestCase):
             self.assertNotEqual(model.predict(pair), model.predict(pair, prompt_name="web"))
             self.assertEqual(model.rank("quick fox", ["a user"], prompt_name="web")[0]["score"], float(model.predict(pair, prompt_name="web")[0]))
 
+    def test_classify_zero_shot(self):
+        with open(os.path.join(os.path.dirname(models.MODELS), "zero_shot.json"), encoding="utf-8") as f:
+            cases = [c for c in json.load(f) if c["model"] == "deberta" and c["names"][0] == "entailment" and "hypothesis_template" not in c]
+        with pyquern.Model(models.inference()) as model:
+            for c in cases:
+                found = model.classify_zero_shot(c["text"], c["labels"], multi_label=c.get("multi_label", False))
+                by_label = {r["label"]: r["score"] for r in found}
+                np.testing.assert_allclose([by_label[label] for label in c["labels"]], c["scores"], atol=1e-4)
+            self.assertEqual(model.classify_zero_shot(["a fox"], "fox, lazy users")[0], model.classify_zero_shot("a fox", ["fox", "lazy users"]))
+            with self.assertRaisesRegex(pyquern.QuernError, "where the label goes"):
+                model.classify_zero_shot("a", ["b"], hypothesis="none")
+
     def test_classify_and_tag(self):
         with pyquern.Model(models.classifier()) as model:
             self.assertEqual(model.labels, models.LABELS)

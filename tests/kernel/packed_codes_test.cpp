@@ -29,7 +29,8 @@ struct Filled {
     }
     for (size_t i = 0; i < bytes(0); ++i) buffers[0].get()[i] = static_cast<char>(fill < 0 ? random() : fill);
     if (!type.make_panels)  // zero points of q4 and q5
-      for (size_t i = 0; i < bytes(2); ++i) buffers[2].get()[i] = static_cast<char>(random() % 2 * static_cast<uint32_t>(type.steps));
+      for (size_t i = 0; i < bytes(2); ++i)
+        buffers[2].get()[i] = static_cast<char>(random() % 2 * static_cast<uint32_t>(type.steps));
   }
   std::vector<Buffer> buffers;
   Matrix matrix;

@@ -18,7 +18,7 @@ namespace quern {
 
 enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu, tanh, sigmoid };
 
-constexpr int kTypes = 18;  // as many as quants/list.h has
+constexpr int kTypes = 19;  // as many as quants/list.h has
 
 // What follows a product: y = activation(y + bias) + residual. bias and residual may be null; both begin at y's first
 // column, residual at its first row too.

@@ -1,6 +1,8 @@
 #include "prefix_pass.h"
 
 #include <algorithm>
+#include <bit>
+#include <numeric>
 
 #include "error.h"
 
@@ -8,6 +10,21 @@ namespace quern {
 namespace {
 
 constexpr size_t kPage = static_cast<size_t>(kPageTokens);
+constexpr int64_t kKeptPages = 64;  // of beginnings
+
+// Of each text, how many tokens it begins with like another one of them does. A lone one begins like texts to come.
+std::vector<size_t> shared_beginnings(std::span<const PrefixPass::Text> texts) {
+  std::vector<size_t> order(texts.size()), shared(texts.size(), texts.size() == 1 ? texts[0].ids.size() : 0);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::sort(order.begin(), order.end(), [&](size_t a, size_t b) { return texts[a].ids < texts[b].ids; });
+  for (size_t i = 1; i < order.size(); ++i) {
+    const std::vector<int32_t>&a = texts[order[i - 1]].ids, &b = texts[order[i]].ids;
+    const auto end = std::mismatch(a.begin(), a.end(), b.begin(), b.end()).first;
+    const size_t n = static_cast<size_t>(end - a.begin());
+    for (const size_t text : {order[i - 1], order[i]}) shared[text] = std::max(shared[text], n);
+  }
+  return shared;
+}
 
 // Exactly where weights are exact; else as generation keeps them.
 KvShape shape_of(const LoadedModel& model) {
@@ -24,10 +41,12 @@ struct PrefixPass::Walk {
   PagePool& pool;
   PagePool::Place place;
   std::vector<int32_t> pages = {};
+  size_t shared;                    // tokens that are worth remembering
   size_t kept = 0, remembered = 0;  // tokens that went through; pages that others may find
   size_t in_pass = 0;               // tokens of this pass
 
-  Walk(const Text& text, PagePool& pool, uint64_t key) : text(&text), pool(pool), place(PagePool::root(key)) {}
+  Walk(const Text& text, PagePool& pool, uint64_t key, size_t shared)
+      : text(&text), pool(pool), place(PagePool::root(key)), shared(shared) {}
   Walk(Walk&&) = default;
   Walk& operator=(Walk&&) = delete;
   ~Walk() { drop_pages(0); }  // the last first, so that beginnings are forgotten last
@@ -39,6 +58,7 @@ struct PrefixPass::Walk {
   std::span<const int32_t> next_page() const { return std::span(text->ids).subspan(kept, kPage); }
   // Its last token always goes through: it is what is asked for.
   bool has_whole_page() const { return kept + kPage < size(); }
+  bool knows_place() const { return remembered * kPage == kept; }  // else nothing is found from where it stands
 };
 
 PrefixPass::PrefixPass(const LoadedModel& model, Ops& op, int64_t room)
@@ -49,17 +69,18 @@ PrefixPass::~PrefixPass() = default;
 void PrefixPass::reserve(std::span<const Text> texts) {
   size_t longest = 0;
   for (const Text& text : texts) longest = std::max(longest, text.ids.size());
-  const int64_t needed = pages_of(static_cast<int64_t>(longest)) + 2 * pages_of(room_);
+  const uint64_t of_longest = static_cast<uint64_t>(pages_of(static_cast<int64_t>(longest)));
+  const int64_t needed = static_cast<int64_t>(std::bit_ceil(of_longest)) + 2 * pages_of(room_) + kKeptPages;
   if (cache_ && cache_->pages() >= needed) return;
   pool_.reset();
   cache_.reset();
-  cache_ = model_.device->kv_cache(shape_, 2 * needed);
-  pool_ = std::make_unique<PagePool>(2 * needed);
+  cache_ = model_.device->kv_cache(shape_, needed);
+  pool_ = std::make_unique<PagePool>(needed);
 }
 
 // Pages that were filled before.
 void PrefixPass::find_kept(Walk& walk) {
-  while (walk.has_whole_page() && walk.pages.size() * kPage == walk.kept) {
+  while (walk.has_whole_page() && walk.knows_place()) {
     PagePool::Place place;
     const int32_t page = pool_->find(walk.place, walk.next_page(), place);
     if (page < 0) return;
@@ -72,7 +93,7 @@ void PrefixPass::find_kept(Walk& walk) {
 
 // Whether no other text of this pass fills the page that this one goes on with: it will find that page in the next.
 bool PrefixPass::claim(const Walk& walk) {
-  if (!walk.has_whole_page()) return true;
+  if (!walk.has_whole_page() || !walk.knows_place()) return true;
   const std::span<const int32_t> page = walk.next_page();
   return claimed_.emplace(walk.place, std::vector(page.begin(), page.end())).second;
 }
@@ -112,7 +133,7 @@ bool PrefixPass::pack(Walk& walk, int64_t& left) {
 }
 
 void PrefixPass::remember(Walk& walk) {
-  for (; (walk.remembered + 1) * kPage <= walk.kept; ++walk.remembered)
+  for (; (walk.remembered + 1) * kPage <= std::min(walk.kept, walk.shared); ++walk.remembered)
     walk.place = pool_->remember(walk.pages[walk.remembered], walk.place,
                                  std::span(walk.text->ids).subspan(walk.remembered * kPage, kPage));
 }
@@ -156,9 +177,11 @@ void PrefixPass::run(std::span<const Text> texts, const Done& done) {
   std::vector<Walk> waiting;
   waiting.reserve(texts.size());
   // Keys and values depend on an adapter, whose address another one may have by the next call.
-  for (const Text& text : texts)
-    waiting.emplace_back(text, *pool_,
-                         text.changes ? reinterpret_cast<uintptr_t>(text.changes) * 0x9E3779B97F4A7C15u + calls_ : 0);
+  const std::vector<size_t> shared = shared_beginnings(texts);
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const uintptr_t changes = reinterpret_cast<uintptr_t>(texts[i].changes);
+    waiting.emplace_back(texts[i], *pool_, changes ? changes * 0x9E3779B97F4A7C15u + calls_ : 0, shared[i]);
+  }
   while (!waiting.empty()) {
     step(waiting, done);
     std::vector<Walk> rest;

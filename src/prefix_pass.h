@@ -30,8 +30,9 @@ class PrefixPass {
   PrefixPass(const LoadedModel& model, Ops& op, int64_t room);
   ~PrefixPass();
 
-  // Keys and values of the longest text and of one pass are kept, and as many again of beginnings that may come again.
-  // Throws Error{out_of_memory}, and what `done` throws.
+  // Keys and values of the longest text and of one pass are kept, and 2,048 tokens more of beginnings that may come
+  // again: those that texts of one call share, or a text that comes alone. Throws Error{out_of_memory}, and what `done`
+  // throws.
   void run(std::span<const Text> texts, const Done& done);
 
  private:

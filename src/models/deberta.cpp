@@ -47,6 +47,10 @@ struct Deberta final : Model {
     buckets = std::max<int64_t>(buckets, 0);
     if (farthest < 1) farthest = context;
     check_heads(map, D, H);
+    if (buckets > 0 && (buckets < 4 || (farthest - 1 <= buckets / 2 && context - 1 > buckets / 2)))
+      throw Error(Status::bad_file, map.source() + ": position_buckets: expected 4 or more, and half of them below " +
+                                        "max_relative_positions, which is " + std::to_string(farthest) + ", found " +
+                                        std::to_string(buckets));
     if (!map.is_hf()) return;
     const auto has = [&](std::initializer_list<const char*> values) {
       return std::any_of(values.begin(), values.end(), [&](const char* v) { return map.hf_is("pos_att_type", v); });

@@ -7,6 +7,45 @@
 
 namespace quern {
 
+namespace {
+
+// What places add to the scores of one head of one text, scaled: (L, L), in scratch. Costs two products of L by d by
+// some L places, and a sum for each pair of tokens.
+const float* place_scores(const KernelTable& kernels, const PlaceVectors& by, const AttentionHead& h, int64_t head,
+                          Arena& scratch) {
+  constexpr int64_t kRows = 32;  // that share the places which they need
+  const int64_t L = h.L, first_row = head * h.d, middle = static_cast<int64_t>(by.place_of.size()) / 2;
+  const int32_t* const place_of = by.place_of.data() + middle;  // by distance
+  // Whole vectors of places: the rest of one costs as much as several.
+  const auto from = [](int64_t place) { return place / 16 * 16; };
+  const auto to = [&](int64_t place) { return std::min(place / 16 * 16 + 16, by.places); };
+  const int64_t first = from(place_of[1 - L]), n = to(place_of[L - 1]) - first;
+  float* const of_queries = scratch.take<float>(L * n);
+  float* const of_keys = scratch.take<float>(L * n);
+  // Of rows [m, m + M) of x: their products with the places of distances least … most.
+  const auto multiply = [&](const float* x, const float* vectors, int64_t m, int64_t M, int64_t least, int64_t most,
+                            float* out) {
+    const int64_t place = from(place_of[least]), places = to(place_of[most]) - place;
+    kernels.gemm(M, places, h.d, x + m * h.stride, h.stride, vectors + first_row * by.places + place, by.places,
+                 out + m * n + place - first, n);
+  };
+  for (int64_t m = 0; m < L; m += kRows) {
+    const int64_t M = std::min(kRows, L - m), last = m + M - 1;
+    multiply(h.q, by.keys, m, M, m - (L - 1), last, of_queries);
+    multiply(h.k, by.queries, m, M, -last, L - 1 - m, of_keys);
+  }
+  float* const scores = scratch.take<float>(L * L);
+  for (int64_t i = 0; i < L; ++i) {
+    const float* const query = of_queries + i * n - first;
+    const int32_t* const place = place_of + i;
+    const float* key = of_keys - first;
+    for (int64_t j = 0; j < L; ++j, key += n) scores[i * L + j] = (query[place[-j]] + key[place[-j]]) * h.scale;
+  }
+  return scores;
+}
+
+}  // namespace
+
 Tensor HostOps::attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in, std::span<const Sequence> texts,
                           const AttentionOptions& options) {
   const Tensor result = tensor(q_in.rows, q_in.cols);
@@ -20,21 +59,25 @@ Tensor HostOps::attention(const Tensor& q_in, const Tensor& k_in, const Tensor& 
     Arena::Scope scope(scratch);
     const Sequence& text = texts[static_cast<size_t>(task / heads)];
     const int64_t head = task % heads, column = head * d, kv_column = head / sharing * d;
-    kernel.run({.q = q.row(text.first) + column,
-                .k = k.row(text.first) + kv_column,
-                .v = v.row(text.first) + kv_column,
-                .stride = q.stride,
-                .L = text.length,
-                .d = d,
-                .scale = options.scale,
-                .out = out.row(text.first) + column,
-                .out_stride = out.stride,
-                .before = options.before,
-                .after = options.after,
-                .bias = bias.data ? bias.row(head) + (bias.cols - 1) / 2 : nullptr,
-                .bias_stride = -1,
-                .softcap = options.softcap},
-               scratch.take_bytes(kernel.scratch_bytes(text.length, d)));
+    AttentionHead work = {.q = q.row(text.first) + column,
+                          .k = k.row(text.first) + kv_column,
+                          .v = v.row(text.first) + kv_column,
+                          .stride = q.stride,
+                          .L = text.length,
+                          .d = d,
+                          .scale = options.scale,
+                          .out = out.row(text.first) + column,
+                          .out_stride = out.stride,
+                          .before = options.before,
+                          .after = options.after,
+                          .bias = bias.data ? bias.row(head) + (bias.cols - 1) / 2 : nullptr,
+                          .bias_stride = -1,
+                          .softcap = options.softcap};
+    if (options.places.keys) {
+      work.bias = place_scores(kernels_, options.places, work, head, scratch);
+      work.bias_stride = text.length;
+    }
+    kernel.run(work, scratch.take_bytes(kernel.scratch_bytes(text.length, d)));
   });
   return result;
 }

@@ -88,8 +88,8 @@ struct PagedHead {
 };
 
 // How keys and values are kept.
-enum class KvType : uint8_t { f16, i8 };  // i8: with a scale for each token's key and value
-constexpr int kKvTypes = 2;
+enum class KvType : uint8_t { f16, i8, f32 };  // i8: with a scale for each token's key and value
+constexpr int kKvTypes = 3;
 struct PagedKernel {
   size_t (*page_bytes)(int64_t d) noexcept;  // keys and values of one head; a multiple of 64
   void (*store)(const float* k, const float* v, int64_t d, int64_t slot, void* page) noexcept;  // slot < kPageTokens

@@ -61,6 +61,15 @@ class LinearObserver {
   virtual void observe(Ops& op, const Linear& linear, const Tensor& x) = 0;
 };
 
+// What places add to attention's scores (He et al., 2020, arXiv 2006.03654): query i and key j have q_i · keys_p +
+// k_j · queries_p more, before the scale, p the place of the distance i - j. All heads' values side by side: (D,
+// places) each. place_of: of distances -(n - 1) … n - 1 for texts of at most n tokens, never falling.
+struct PlaceVectors {
+  const float *keys = nullptr, *queries = nullptr;  // null: there are none
+  int64_t places = 0;
+  std::span<const int32_t> place_of = {};
+};
+
 struct AttentionOptions {
   int heads = 1;
   int kv_heads = 0;  // heads of keys and values, each for heads / kv_heads of queries; 0: as many
@@ -70,6 +79,7 @@ struct AttentionOptions {
   // Added to the scores, unless it is null: (heads, 2n - 1) for texts of at most n tokens; of query i and key j in
   // column n - 1 + j - i.
   Tensor bias = {};
+  PlaceVectors places = {};  // without bias
 };
 
 // Of attention over the KV cache: a token sees itself and those before it.

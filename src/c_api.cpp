@@ -111,7 +111,7 @@ unsigned quern_model_outputs(const quern_model* model) {
   if (!p.modules.empty()) outputs |= QUERN_DENSE;
   if (p.sparse) outputs |= QUERN_SPARSE;
   if (p.multi_vector) outputs |= QUERN_MULTI_VECTOR;
-  if (model->rep->model->language_head().linear) outputs |= QUERN_TEXT;
+  if (generates(*model->rep)) outputs |= QUERN_TEXT;
   if (p.classifier) outputs |= p.classifier->per_token ? QUERN_TOKEN_LABELS : QUERN_LABELS;
   return outputs;
 }

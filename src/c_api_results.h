@@ -21,6 +21,7 @@ Wanted wanted_of(unsigned outputs);
 
 quern_text_info info_of(const TextInfo& info);
 size_t n_labels(const LoadedModel& model);
+void add_stats(const EmbedStats& more, quern_embed_stats* stats);  // to what is there; null: nowhere
 
 // The n texts of a call, whose results take at most `most` entries in all. Throws Error.
 std::vector<std::string_view> texts_of(const char* call, const char* const* texts, const size_t* lengths, size_t n,

@@ -31,15 +31,6 @@ class InfoOut {
   std::vector<quern::TextInfo> all_;
 };
 
-void add(const quern::EmbedStats& s, quern_embed_stats* stats) {
-  if (!stats) return;
-  stats->texts += s.texts;
-  stats->tokens += s.tokens;
-  stats->truncated += s.truncated;
-  stats->repaired += s.repaired;
-  stats->chunked += s.chunked;
-}
-
 // n lists of a caller's as views; `room`, the capacity of what they become, bounds n before anything is allocated.
 template <class View, class T>
 std::vector<View> views_of(const char* function, const T* const* lists, const size_t* lengths, size_t n, size_t room) {
@@ -83,7 +74,18 @@ EmbedOptions classify_options(const quern_classify_options& o) {
   t.max_length = static_cast<size_t>(o.max_length);
   t.long_texts = long_texts(o.long_texts);
   t.first_text = static_cast<size_t>(o.first_text);
+  if (o.prompt) t.prompt = o.prompt;
+  if (o.prompt_name) t.prompt_name = o.prompt_name;
   return t;
+}
+
+void add_stats(const EmbedStats& s, quern_embed_stats* stats) {
+  if (!stats) return;
+  stats->texts += s.texts;
+  stats->tokens += s.tokens;
+  stats->truncated += s.truncated;
+  stats->repaired += s.repaired;
+  stats->chunked += s.chunked;
 }
 
 quern_text_info info_of(const TextInfo& info) {
@@ -131,6 +133,7 @@ void add_spans(quern_spans& spans, const std::vector<LabelledToken>& text) {
 
 }  // namespace quern::c_api
 
+using quern::c_api::add_stats;
 using quern::c_api::CallChanges;
 using quern::c_api::classify_options;
 using quern::c_api::embed_options;
@@ -191,7 +194,7 @@ quern_status quern_embed(quern_session* session, const char* const* texts, const
     quern::EmbedStats s;
     session->rep->embed(views, e, {out, out_len}, s);
     info.give();
-    add(s, stats);
+    add_stats(s, stats);
   });
 }
 
@@ -209,7 +212,7 @@ quern_status quern_embed_ids(quern_session* session, const int32_t* const* ids, 
     quern::EmbedStats s;
     session->rep->embed_ids(views, e, {out, out_len}, s);
     info.give();
-    add(s, stats);
+    add_stats(s, stats);
   });
 }
 
@@ -232,7 +235,7 @@ quern_status quern_encode(quern_session* session, const char* const* texts, cons
     const size_t width = wanted.dense ? static_cast<size_t>(session->rep->width(o)) : 0;
     auto result = quern::c_api::encoded_of(session->rep->model(), std::move(made), width);
     info.give();
-    add(s, stats);
+    add_stats(s, stats);
     *encoded = result.release();
   });
 }
@@ -273,7 +276,9 @@ quern_classify_options quern_classify_options_default(void) {
           .first_text = 1,
           .info = nullptr,
           .adapter = nullptr,
-          .adapters = nullptr};
+          .adapters = nullptr,
+          .prompt = nullptr,
+          .prompt_name = nullptr};
 }
 
 quern_status quern_classify(quern_session* session, const char* const* texts, const size_t* lengths,
@@ -294,7 +299,7 @@ quern_status quern_classify(quern_session* session, const char* const* texts, co
     t.changes = changes.all();
     session->rep->classify(first, second, t, o.raw != 0, {scores, scores_len}, s);
     info.give();
-    add(s, stats);
+    add_stats(s, stats);
   });
 }
 
@@ -314,7 +319,7 @@ quern_status quern_rerank(quern_session* session, const char* query, size_t quer
     t.changes = changes.all();
     session->rep->rerank({query, query_length}, second, t, o.raw != 0, {scores, n}, s);
     info.give();
-    add(s, stats);
+    add_stats(s, stats);
   });
 }
 
@@ -338,7 +343,7 @@ quern_status quern_classify_tokens(quern_session* session, const char* const* te
     auto result = std::make_unique<quern_spans>();
     for (const quern::TokenLabels& text : found)
       quern::c_api::add_spans(*result, quern::labelled(text, labels, grouped != 0));
-    add(s, stats);
+    add_stats(s, stats);
     *spans = result.release();
   });
 }

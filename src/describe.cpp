@@ -51,7 +51,7 @@ std::string describe_model(const LoadedModel& m) {
               {"source", {{"repo", m.repo}, {"revision", m.revision}}},
               {"fingerprint", m.fingerprint},
               {"decisions", decisions}};
-  if (m.model->language_head().linear) {
+  if (generates(m)) {
     Json sampling = Json::object();
     for (const SamplingField& field : sampling_fields)
       sampling[field.name] = field.real ? Json(m.sampling.*field.real) : Json(m.sampling.*field.whole);

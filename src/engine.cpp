@@ -22,6 +22,9 @@ namespace {
 constexpr size_t kPackTokens = 128;
 // Texts for each thread, and in all: with more, taking turns leaves little idle, and planning costs their square.
 constexpr size_t kPlannedTexts = 16, kMostPlanned = 128;
+// Of a pass that shares beginnings: tokens at least, and for each thread; texts that are tokenized together.
+constexpr int64_t kPassTokens = 256, kTokensPerThread = 128;
+constexpr size_t kTextsTogether = 1024;
 // What threads lose in a layer that they share, waiting for one another eight times for some 2 µs.
 constexpr double kSplitMacs = 2e6;
 
@@ -119,20 +122,23 @@ void refuse_task(const LoadedModel& model, const char* wanted) {
   throw Error(Status::bad_argument, model.path + ": this model makes no " + wanted + "; it makes " + makes);
 }
 
-// Puts a text, whose tokens are e, into the pack.
-void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding& e) {
-  pack.stats.repaired += e.n_invalid > 0;
+// Checks and counts a text, whose tokens are e; whether there is something to run.
+bool Session::accept(const Job& job, EmbedStats& stats, size_t index, const Encoding& e) const {
+  stats.repaired += e.n_invalid > 0;
   if (e.n_dropped > 0 && !job.limits.truncates)
     throw Error(Status::bad_argument, "text " + std::to_string(job.limits.first_text + index) + " has " +
                                           std::to_string(e.ids.size() + e.n_dropped) + " tokens, the limit is " +
                                           std::to_string(job.limits.max_length) + " and truncation is off");
-  pack.stats.texts += 1;
-  pack.stats.tokens += e.ids.size();
-  pack.stats.truncated += e.n_dropped > 0;
+  stats.texts += 1;
+  stats.tokens += e.ids.size();
+  stats.truncated += e.n_dropped > 0;
   if (!job.info.empty())
     job.info[index] = {static_cast<uint32_t>(e.ids.size()), static_cast<uint32_t>(e.n_dropped), e.n_invalid > 0,
                        job.info[index].seconds};
-  if (e.ids.empty()) return job.take_empty(index);
+  if (e.ids.empty()) {
+    job.take_empty(index);
+    return false;
+  }
   for (const int32_t id : e.ids)
     if (id >= model_->model->vocabulary())
       throw Error(Status::bad_argument,
@@ -143,6 +149,12 @@ void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding&
     if (type >= model_->model->types())
       throw Error(Status::bad_file, model_->path + ": the tokenizer gives segment type " + std::to_string(type) +
                                         ", but the model has " + std::to_string(model_->model->types()));
+  return true;
+}
+
+// Puts a text, whose tokens are e, into the pack.
+void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding& e) {
+  if (!accept(job, pack.stats, index, e)) return;
   pack.texts.push_back({.first = static_cast<int64_t>(pack.ids.size()),
                         .length = static_cast<int64_t>(e.ids.size()),
                         .changes = job.changes_of(index)});
@@ -218,10 +230,33 @@ void Session::run_planned(const Job& job, size_t n) {
   });
 }
 
+// What texts begin with alike goes through once, on all threads together.
+void Session::run_prefixed(const Job& job, size_t n) {
+  if (!prefixes_)
+    prefixes_ = std::make_unique<PrefixPass>(*model_, *wide_, std::max(kPassTokens, kTokensPerThread * pool_.size()));
+  const auto take = [&](const Tensor& states, std::span<const Sequence> texts, std::span<const size_t> indices) {
+    job.take(*wide_, {states, texts, indices, {}, {}, {}});
+  };
+  for (size_t first = 0; first < n; first += kTextsTogether) {
+    const size_t count = std::min(kTextsTogether, n - first);
+    std::vector<Encoding> encodings(count);
+    pool_.run(static_cast<int64_t>(count), [&](int64_t i, Arena&) {
+      tokenize(job, first + static_cast<size_t>(i), encodings[static_cast<size_t>(i)]);
+    });
+    std::vector<PrefixPass::Text> texts;
+    for (size_t i = 0; i < count; ++i)
+      if (accept(job, packs_[0].stats, first + i, encodings[i]))
+        texts.push_back({first + i, std::move(encodings[i].ids), job.changes_of(first + i)});
+    prefixes_->run(texts, take);
+  }
+}
+
 void Session::run(const Job& job, size_t n, EmbedStats& stats) {
   if (n == 0) return;
   for (Pack& pack : packs_) pack.stats = {};
-  if (packs_.size() > 1 && n <= std::min(kPlannedTexts * packs_.size(), kMostPlanned))
+  if (job.takes_last())
+    run_prefixed(job, n);
+  else if (packs_.size() > 1 && n <= std::min(kPlannedTexts * packs_.size(), kMostPlanned))
     run_planned(job, n);
   else
     run_in_order(job, n);

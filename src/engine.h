@@ -12,6 +12,7 @@
 #include "heads/vector_head.h"
 #include "loaded_model.h"
 #include "parallel.h"
+#include "prefix_pass.h"
 
 namespace quern {
 
@@ -134,13 +135,16 @@ class Session {
   void run_in_order(const Job& job, size_t n);
   void run_planned(const Job& job, size_t n);
   void run_pack(const Job& job, Pack& pack, Ops& op);
+  void run_prefixed(const Job& job, size_t n);
   static void tokenize(const Job& job, size_t index, Encoding& tokens);
+  bool accept(const Job& job, EmbedStats& stats, size_t index, const Encoding& tokens) const;
   void add_text(const Job& job, Pack& pack, size_t index, const Encoding& tokens);
 
   std::shared_ptr<const LoadedModel> model_;
   Pool pool_;
-  std::unique_ptr<Ops> wide_;  // on all threads: for a text that is split inside the operators
-  std::vector<Pack> packs_;    // one for each thread
+  std::unique_ptr<Ops> wide_;             // on all threads: for a text that is split inside the operators
+  std::vector<Pack> packs_;               // one for each thread
+  std::unique_ptr<PrefixPass> prefixes_;  // once it is needed
 };
 
 }  // namespace quern

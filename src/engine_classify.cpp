@@ -1,11 +1,15 @@
 // Texts, pairs and tokens → scores of labels.
 #include <algorithm>
 
+#include "chat/pair_template.h"
 #include "engine_jobs.h"
 #include "error.h"
+#include "tokenizers/utf8.h"
 
 namespace quern {
 namespace {
+
+constexpr const char* kPairTemplate = "template of pairs";  // its name for messages
 
 struct ClassifyJob : Session::Job {
   ClassifyJob(const LoadedModel& model, std::span<const std::string_view> views,
@@ -18,6 +22,10 @@ struct ClassifyJob : Session::Job {
         raw(raw) {
     if (options.long_texts > LongTexts::truncate)
       throw Error(Status::bad_argument, "long texts: a classifier cuts them or refuses them, pieces have no label");
+    if (pairs.empty() && config().next_token)
+      throw Error(Status::bad_argument, model.path + ": this model scores pairs of texts (rerank), not single ones");
+    if (const PairTemplate& t = config().pairs; !pairs.empty() && !t.source.empty())
+      chat = &model.templates.get(kPairTemplate, t.source, t.specials).chat;
     info = options.info;
     changes = options.changes;
   }
@@ -27,7 +35,22 @@ struct ClassifyJob : Session::Job {
                                 .truncate_left = model.tokenizer->cuts_left(),
                                 .want_offsets = want_offsets};
     if (pairs.empty()) return texts.encode(index, options, out);
-    model.tokenizer->encode_pair(views[index], pairs[index], options, out);
+    if (chat) return encode_by_template(index, out);
+    thread_local std::string buffer;
+    model.tokenizer->encode_pair(texts.get(index, buffer), pairs[index], options, out);
+  }
+  // A template takes valid text alone; what the tokenizer would have replaced is replaced here.
+  void encode_by_template(size_t index, Encoding& out) const {
+    thread_local RepairedUtf8 query, document;
+    query.assign(views[index]);
+    document.assign(pairs[index]);
+    const auto parts = render_pair(*chat, config().pairs, texts.prompt(), query.text(), document.text());
+    encode_rendered_pair(*model.tokenizer, parts, limits.max_length, out);
+    out.n_invalid = query.n_replaced() + document.n_replaced();
+  }
+  // Of a decoder, whose tokens see what is before them alone.
+  bool takes_last() const override {
+    return !config().per_token && config().layers.last && model.model->language_head().kv.layers > 0;
   }
   const ClassifierConfig& config() const { return *model.pipeline.classifier; }
 
@@ -35,6 +58,7 @@ struct ClassifyJob : Session::Job {
   const std::span<const std::string_view> views, pairs;
   const PromptedTexts texts;
   const bool raw;
+  const ChatTemplate* chat = nullptr;  // that puts pairs together; null: the tokenizer does
 };
 
 struct LabelTexts final : ClassifyJob {

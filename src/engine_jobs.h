@@ -41,6 +41,9 @@ struct Session::Job {
   // Of text `index`, to the model's linears; null: none.
   virtual const LinearChanges* changes_of(size_t index) const { return changes.empty() ? nullptr : changes[index]; }
 
+  // Whether a text's last token is all that take() looks at, so that beginnings of texts can be shared.
+  virtual bool takes_last() const { return false; }
+
   const Limits limits;
   std::span<const LinearChanges* const> changes;
   bool want_offsets = false;

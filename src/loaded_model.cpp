@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "cpu.h"
 #include "dispatch.h"
 #include "error.h"
 #include "heads/vector_head.h"
 #include "host_device.h"
+#include "parallel.h"
 
 namespace quern {
 namespace {
@@ -76,10 +78,16 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* 
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
   m->device = std::make_shared<HostDevice>(default_kernels());
   m->adopted = m->device->adopt(m->weights.linears());
+  Pool pool(m->model->derives() ? usable_cpus() : 1);
+  m->model->derive(*m->device->ops({.precision = precision_of(*m), .pool = &pool}));
   if (m->adopted)
     for (const WeightSpec& weight : m->weights.specs)
       if (weight.linear) source.weights().done_with(weight);
   return m;
+}
+
+bool generates(const LoadedModel& m) {
+  return m.model->language_head().linear && (!m.pipeline.classifier || m.pipeline.classifier->next_token);
 }
 
 uint64_t mapped_bytes(const LoadedModel& m) {

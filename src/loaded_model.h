@@ -34,6 +34,9 @@ struct LoadedModel : ModelSettings {
 // model; may be null. Throws Error.
 std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes = nullptr);
 
+// Whether it goes on with texts: a decoder that was not made into a classifier, whose states predict no tokens.
+bool generates(const LoadedModel& model);
+
 // Bytes of its files that a pass reads where they lie: in memory as long as nothing else needs it.
 uint64_t mapped_bytes(const LoadedModel& model);
 

@@ -15,14 +15,16 @@ namespace cli {
 namespace {
 
 struct ClassifyArguments {
-  std::string model, adapter, output;
+  std::string model, adapter, output, hypothesis;
+  std::vector<std::string> labels;
   TextArguments input;
   KeptArguments kept;
   ResumeArguments resume;
   int threads = 0;
   size_t top_n = 0;
   int64_t max_length = 0;
-  bool json = false, raw = false, no_truncate = false, pairs = false, each_token = false, quiet = false;
+  bool json = false, raw = false, no_truncate = false, pairs = false, each_token = false, quiet = false,
+       multi_label = false;
 };
 
 class Classifier {
@@ -37,10 +39,16 @@ class Classifier {
     options_.raw = a.raw;
     options_.max_length = a.max_length;
     options_.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
+    zero_shot_ = quern_zero_shot_options_default();
+    zero_shot_.multi_label = a.multi_label;
+    zero_shot_.hypothesis = a.hypothesis.empty() ? nullptr : a.hypothesis.c_str();
+    const int64_t n = a.labels.empty() ? quern_model_labels(model_.get()) : 0;
+    labels_ = a.labels;
+    for (int64_t i = 0; i < n; ++i) labels_.emplace_back(quern_model_label(model_.get(), i));
   }
 
   void run() {
-    spans_ = quern_model_outputs(model_.get()) & QUERN_TOKEN_LABELS;
+    spans_ = a_.labels.empty() && (quern_model_outputs(model_.get()) & QUERN_TOKEN_LABELS);
     if (spans_ && a_.pairs) throw Failure{2, "--pairs: this model labels the tokens of single texts"};
     a_.output.empty() ? print_all() : write_all();
   }
@@ -80,6 +88,9 @@ class Classifier {
   RunIdentity identity(const Inputs& inputs) const {
     RunIdentity identity = identity_of_model(model_, adapter_);
     identity["--pairs"] = a_.pairs;
+    identity["--labels"] = a_.labels;
+    identity["--hypothesis"] = a_.hypothesis;
+    identity["--multi-label"] = a_.multi_label;
     identity["--top-n"] = a_.top_n;
     identity["--each-token"] = a_.each_token;
     identity["--raw"] = a_.raw;
@@ -110,8 +121,20 @@ class Classifier {
   }
 
   std::vector<std::string> label_texts(const TextBatch& batch, quern_embed_stats& stats) {
-    const size_t labels = static_cast<size_t>(quern_model_labels(model_.get())), n = batch.texts.size();
+    const size_t labels = labels_.size(), n = batch.texts.size();
     std::vector<float> scores(n * std::max<size_t>(labels, 1));
+    std::vector<std::string> lines;
+    const auto print_lines = [&] {
+      for (size_t i = 0; i < n; ++i) lines.push_back(labels_line(batch.first + i, scores.data() + i * labels, labels));
+      return lines;
+    };
+    if (!a_.labels.empty()) {
+      std::vector<const char*> names;
+      for (const std::string& label : labels_) names.push_back(label.c_str());
+      check(quern_zero_shot(session_.get(), batch.pointers.data(), batch.lengths.data(), n, names.data(), labels,
+                            &zero_shot_, &options_, scores.data(), scores.size(), &stats));
+      return print_lines();
+    }
     TextBatch first = batch;
     std::vector<const char*> second;
     std::vector<size_t> second_lengths;
@@ -119,9 +142,7 @@ class Classifier {
     check(quern_classify(session_.get(), first.pointers.data(), first.lengths.data(),
                          a_.pairs ? second.data() : nullptr, second_lengths.data(), n, &options_, scores.data(),
                          scores.size(), &stats));
-    std::vector<std::string> lines;
-    for (size_t i = 0; i < n; ++i) lines.push_back(labels_line(batch.first + i, scores.data() + i * labels, labels));
-    return lines;
+    return print_lines();
   }
 
   std::string labels_line(size_t text, const float* scores, size_t n) const {
@@ -132,7 +153,7 @@ class Classifier {
     const size_t shown = std::min(n, a_.top_n > 0 ? a_.top_n : a_.json ? n : 1);
     std::string line = a_.json ? "[" : "";
     for (size_t k = 0; k < shown; ++k) {
-      const std::string label = quern_model_label(model_.get(), static_cast<int64_t>(order[k]));
+      const std::string& label = labels_[order[k]];
       if (a_.json) {
         line += (k ? ",{\"label\":" : "{\"label\":") + json_string(label) +
                 ",\"score\":" + json_number(scores[order[k]]) + '}';
@@ -186,6 +207,8 @@ class Classifier {
   const Adapter adapter_;
   const Session session_;
   quern_classify_options options_;
+  quern_zero_shot_options zero_shot_;
+  std::vector<std::string> labels_;  // the model's, or those that were given
   quern_embed_stats stats_{};
   bool spans_ = false;
 };
@@ -204,6 +227,18 @@ void add_classify(CLI::App& app) {
       ->type_name("FILE");
   add_kept_options(*c, a->kept);
   add_resume_options(*c, a->resume);
+  c->add_option(
+       "--labels", a->labels,
+       "labels of your own, with commas between them, for models of natural language inference: how much a text "
+       "entails a sentence about each")
+      ->type_name("A,B,…")
+      ->delimiter(',');
+  c->add_option("--hypothesis", a->hypothesis,
+                "that sentence, with {} for the label (default: \"This example is {}.\")")
+      ->type_name("TEXT")
+      ->needs("--labels");
+  c->add_flag("--multi-label", a->multi_label, "each of --labels for itself; by default their scores are shares of 1")
+      ->needs("--labels");
   c->add_flag("--pairs", a->pairs, "each text is two, with a tab between them (entailment and the like)");
   c->add_option("--top-n", a->top_n, "the best N labels of a text (default: one in a table, all in JSON)")
       ->type_name("N")
@@ -223,6 +258,8 @@ void add_classify(CLI::App& app) {
     const bool only_files = a->resume.resume || a->resume.restart || !a->kept.id.empty() || !a->kept.keep.empty();
     if (a->output.empty() && only_files)
       throw Failure{2, "--id, --keep, --resume and --restart go with an output: give -o FILE.jsonl"};
+    if (!a->labels.empty() && (a->raw || a->pairs || a->each_token))
+      throw Failure{2, "--labels makes pairs and scores of its own: --raw, --pairs and --each-token do not go with it"};
     a->json = a->json || !a->output.empty();
     name_fields(a->kept, a->input.reading.fields, {"labels"});
     Classifier(*a).run();

@@ -11,7 +11,7 @@ namespace cli {
 namespace {
 
 struct RerankArguments {
-  std::string model, adapter, query;
+  std::string model, adapter, query, instruction, prompt_name;
   TextArguments input;
   int threads = 0;
   size_t top_n = 0;
@@ -56,6 +56,8 @@ void rerank(const RerankArguments& a) {
   quern_classify_options options = quern_classify_options_default();
   options.adapter = adapter.get();
   options.raw = a.raw;
+  options.prompt = a.instruction.empty() ? nullptr : a.instruction.c_str();
+  options.prompt_name = a.prompt_name.empty() ? nullptr : a.prompt_name.c_str();
   options.max_length = a.max_length;
   options.long_texts = a.no_truncate ? QUERN_LONG_ERROR : QUERN_LONG_TRUNCATE;
   std::vector<Ranked> ranked;
@@ -80,10 +82,16 @@ void rerank(const RerankArguments& a) {
 
 void add_rerank(CLI::App& app) {
   auto a = std::make_shared<RerankArguments>();
-  CLI::App* c = app.add_subcommand("rerank", "sort texts by how well they answer a query (cross-encoders)");
+  CLI::App* c = app.add_subcommand("rerank", "sort texts by how well they answer a query (rerankers)");
   add_model_option(*c, a->model);
   add_adapter_option(*c, a->adapter);
   c->add_option("-q,--query", a->query, "the query")->required()->type_name("TEXT");
+  c->add_option("--instruction", a->instruction,
+                "what to look for, for models that are told (Qwen3-Reranker); others get it before the query")
+      ->type_name("TEXT");
+  c->add_option("--prompt-name", a->prompt_name, "one of the model's prompts in its place (default: the model's)")
+      ->type_name("NAME")
+      ->excludes("--instruction");
   add_text_arguments(*c, a->input);
   c->add_option("--top-n", a->top_n, "only the best N")->type_name("N")->check(CLI::PositiveNumber);
   c->add_flag("--json", a->json, "an array of {\"index\", \"score\", \"text\"}; index counts the texts from 0");

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cmath>
 #include <numeric>
+#include <sstream>
 
 #include "characters.h"
 #include "embedding_request.h"
@@ -25,8 +26,12 @@ Ranking rank(Call& call, const Fields& fields, std::vector<std::string> texts, b
   const std::string query = fields.need_text("query");
   std::vector<TextInput> pairs;
   for (std::string& text : texts) pairs.push_back({query, std::move(text)});
-  const Classify operation{
-      .labels = 1, .raw = raw, .long_texts = long_texts_of(call, fields), .max_length = max_length};
+  const Classify operation{.labels = 1,
+                           .raw = raw,
+                           .long_texts = long_texts_of(call, fields),
+                           .max_length = max_length,
+                           .prompt = fields.maybe_text("instruction"),
+                           .prompt_name = fields.maybe_text("prompt_name")};
   r.job = run_texts(call, *r.model, operation, std::move(pairs), false);
   r.order.resize(r.job->outputs.size());
   std::iota(r.order.begin(), r.order.end(), size_t{0});
@@ -171,8 +176,63 @@ void predict_tokens(Call& call, const Fields& fields, ServedModel& model) {
   add_headers(call, model, spent_on(*job));
 }
 
+// A list, or one text with commas between them.
+std::vector<std::string> candidate_labels(Call& call, const Fields& parameters) {
+  std::vector<std::string> labels = parameters.texts("candidate_labels", call.app.options.client_batch);
+  if (parameters.find("candidate_labels")->is_string()) {
+    std::stringstream all(labels[0]);
+    labels.clear();
+    for (std::string label; std::getline(all, label, ',');) labels.push_back(label);
+  }
+  for (std::string& label : labels) {
+    label.erase(0, label.find_first_not_of(" \t\r\n"));
+    label.erase(label.find_last_not_of(" \t\r\n") + 1);
+    if (label.empty()) parameters.refuse("candidate_labels", "texts, none of them empty");
+  }
+  if (labels.empty()) parameters.refuse("candidate_labels", "one label or more");
+  return labels;
+}
+
+// Labels of the caller's own, as Hugging Face's inference API takes them: {"inputs", "parameters": {"candidate_labels",
+// "hypothesis_template", "multi_label"}}.
+void predict_zero_shot(Call& call, const Fields& fields, const Fields& parameters) {
+  const auto model = call.model(fields, Task::classify);
+  check(quern_zero_shot_scores(model->get(), nullptr, 0, 1, 0, nullptr));  // that it is a model for it
+  const std::vector<std::string> labels = candidate_labels(call, parameters);
+  const std::vector<std::string> texts = fields.texts("inputs", call.app.options.client_batch);
+  const std::string hypothesis = parameters.text("hypothesis_template", "This example is {}.");
+  const size_t at = hypothesis.find("{}");
+  if (at == std::string::npos) parameters.refuse("hypothesis_template", "a sentence with {} where the label goes");
+  check_batch(call, "inputs", texts.size() * labels.size());
+  std::vector<TextInput> pairs;
+  for (const std::string& text : texts)
+    for (const std::string& label : labels)
+      pairs.push_back({text, hypothesis.substr(0, at) + label + hypothesis.substr(at + 2)});
+  const Classify operation{.labels = model->labels.size(), .raw = true, .long_texts = long_texts_of(call, fields)};
+  const auto job = run_texts(call, *model, operation, std::move(pairs), false);
+  std::vector<float> logits, scores(job->outputs.size());
+  for (const TextOutput& output : job->outputs)
+    logits.insert(logits.end(), output.dense.values.begin(), output.dense.values.end());
+  check(quern_zero_shot_scores(model->get(), logits.data(), texts.size(), labels.size(),
+                               parameters.flag("multi_label", false), scores.data()));
+  Json all = Json::array();
+  for (size_t i = 0; i < texts.size(); ++i) {
+    const float* const row = scores.data() + i * labels.size();
+    std::vector<size_t> order(labels.size());
+    std::iota(order.begin(), order.end(), size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return row[a] > row[b]; });
+    Json one = Json::array();
+    for (const size_t label : order) one.push_back({{"label", labels[label]}, {"score", row[label]}});
+    all.push_back(std::move(one));
+  }
+  call.answer(fields.find("inputs")->is_array() ? all : all[0]);
+  add_headers(call, *model, spent_on(*job));
+}
+
 void predict(Call& call) {
   const Fields fields(call.body());
+  if (const auto parameters = fields.object("parameters"); parameters && parameters->find("candidate_labels"))
+    return predict_zero_shot(call, fields, *parameters);
   const auto named = call.models->named(fields.text("model"));
   const auto& all = call.models->all();
   const auto labels_tokens = [&](const Models::Slot& m) {

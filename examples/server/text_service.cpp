@@ -22,19 +22,22 @@ Rows rows_of(const float* values, size_t rows, size_t width) {
 }
 
 // What each operation asks the scheduler for, and how its results come out.
+const char* text_or_null(const std::optional<std::string>& text) {
+  return text ? text->c_str() : nullptr;
+}
+
 void submit(quern_text_scheduler* to, const Encode& e, const Arrays& a, const quern_adapter* adapter,
             const quern_request_options& options, quern_text_request** request) {
   quern_embed_options o = quern_embed_options_default();
   o.adapter = adapter;
-  const auto text = [](const auto& s) { return s ? s->c_str() : nullptr; };
   o.pooling = e.pooling.empty() ? nullptr : e.pooling.c_str();
   o.normalize = e.normalize;
   o.dimensions = e.dimensions;
   o.long_texts = e.long_texts;
   o.max_length = e.max_length;
-  o.prompt = text(e.prompt);
-  o.prompt_name = text(e.prompt_name);
-  o.input_type = text(e.input_type);
+  o.prompt = text_or_null(e.prompt);
+  o.prompt_name = text_or_null(e.prompt_name);
+  o.input_type = text_or_null(e.input_type);
   check(quern_text_scheduler_encode(to, a.texts.data(), a.lengths.data(), a.texts.size(), &o, e.outputs, &options,
                                     request));
 }
@@ -45,6 +48,8 @@ void submit(quern_text_scheduler* to, const Classify& c, const Arrays& a, const 
   o.raw = c.raw;
   o.long_texts = c.long_texts;
   o.max_length = c.max_length;
+  o.prompt = text_or_null(c.prompt);
+  o.prompt_name = text_or_null(c.prompt_name);
   check(quern_text_scheduler_classify(to, a.texts.data(), a.lengths.data(), a.pairs.data(), a.pair_lengths.data(),
                                       a.texts.size(), &o, &options, request));
 }

@@ -28,6 +28,7 @@ struct Classify {     // a text, or a pair
   bool raw = false;
   int long_texts = QUERN_LONG_TRUNCATE;
   int64_t max_length = 0;
+  std::optional<std::string> prompt = {}, prompt_name = {};
 };
 struct ClassifyTokens {
   bool grouped = true;

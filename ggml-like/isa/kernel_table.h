@@ -54,7 +54,7 @@ constexpr KernelTable make_kernel_table(const char* name, bool (*runs_here)() no
           .exp = Elementwise<S>::exp1,
           .attention_f32 = {AttentionF32<S>::scratch_bytes, AttentionF32<S>::run},
           .attention_i16 = {AttentionI16<S>::scratch_bytes, AttentionI16<S>::run},
-          .kv = {paged_kernels<S, KeptAsF16>(), paged_kernels<S, KeptAsI8>()},
+          .kv = {paged_kernels<S, KeptAsF16>(), paged_kernels<S, KeptAsI8>(), paged_kernels<S, KeptAsF32>()},
           .gemm = Elementwise<S>::gemm,
           .int8_limit = Limit<S>::run,
           .axpy = Elementwise<S>::axpy,

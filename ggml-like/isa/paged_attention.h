@@ -3,6 +3,8 @@
 // values token by token: both products are chains of fused multiply-adds over whole vectors. Costs 2 · d
 // multiply-accumulates in f32 for each row and key. Included by ISA-flagged files only.
 #pragma once
+#include <type_traits>
+
 #include "isa/elementwise.h"
 #include "isa/encode.h"
 #include "kernels.h"
@@ -50,11 +52,18 @@ struct KeptAsI8 {
   }
 };
 
-// A page made wide once for many rows.
-struct KeptWide {
+// Exactly; also what a page is made of that is made wide once for many rows.
+struct KeptAsF32 {
+  using Stored = float;
+  static constexpr bool scaled = false;
   template <class S>
   static QUERN_INLINE typename S::F load(const float* p) {
     return S::load(p);
+  }
+  template <class S>
+  static QUERN_INLINE float encode(const float* x, int64_t n, float* out) {
+    for (int64_t i = 0; i < n; ++i) out[i] = x[i];
+    return 1;
   }
 };
 
@@ -201,11 +210,11 @@ struct PagedAttention {
     for (int64_t key = h.begin; key < h.end; key += n) {
       const char* page = h.first + h.pages[key / n] * h.page_stride;
       const Stored* kept = reinterpret_cast<const Stored*>(page);
-      if (h.rows <= R) {
+      if (std::is_same_v<Kept, KeptAsF32> || h.rows <= R) {
         attend_page<Kept>(h, key, page, kept, kept + n * h.d, s);
       } else {
         for (int64_t i = 0; i < 2 * n * h.d; i += L) S::store(Kept::template load<S>(kept + i), wide + i);
-        attend_page<KeptWide>(h, key, page, wide, wide + n * h.d, s);
+        attend_page<KeptAsF32>(h, key, page, wide, wide + n * h.d, s);
       }
     }
   }

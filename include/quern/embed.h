@@ -112,6 +112,9 @@ typedef struct quern_classify_options {
   quern_text_info* info;                /* likewise */
   const quern_adapter* adapter;         /* likewise */
   const quern_adapter* const* adapters; /* likewise */
+  const char* prompt; /* what rerankers are told of the task (their instruction); of other models put before the text,
+                       * or a pair's first. NULL: prompt_name decides */
+  const char* prompt_name; /* one of the model's prompts; NULL: its default, if it has one */
 } quern_classify_options;
 QUERN_API quern_classify_options quern_classify_options_default(void);
 
@@ -127,6 +130,24 @@ QUERN_API quern_status quern_classify(quern_session* session, const char* const*
 QUERN_API quern_status quern_rerank(quern_session* session, const char* query, size_t query_length,
                                     const char* const* texts, const size_t* lengths, size_t n,
                                     const quern_classify_options* options, float* scores, quern_embed_stats* stats);
+
+/* Labels that the model was not trained on, as transformers' zero-shot-classification pipeline scores them: by a model
+ * of natural language inference (a label of it begins with "entail"), whose answer to the hypothesis about each label
+ * counts. scores: n rows of n_labels floats. */
+typedef struct quern_zero_shot_options {
+  size_t size;
+  const char* hypothesis; /* a sentence with {} where the label goes; NULL: "This example is {}." */
+  int multi_label;        /* 1: each label is true or not for itself; 0: the scores of a text are shares of 1 */
+} quern_zero_shot_options;
+QUERN_API quern_zero_shot_options quern_zero_shot_options_default(void);
+QUERN_API quern_status quern_zero_shot(quern_session* session, const char* const* texts, const size_t* lengths,
+                                       size_t n, const char* const* labels, size_t n_labels,
+                                       const quern_zero_shot_options* zero_shot, const quern_classify_options* options,
+                                       float* scores, size_t scores_len, quern_embed_stats* stats);
+/* The same from logits (raw scores of all of the model's labels, by quern_classify or a scheduler) of each text with
+ * each label's hypothesis in turn: n texts by n_labels by quern_model_labels floats. */
+QUERN_API quern_status quern_zero_shot_scores(const quern_model* model, const float* logits, size_t n, size_t n_labels,
+                                              int multi_label, float* scores);
 
 typedef struct quern_span {
   size_t begin, end; /* bytes of the text */

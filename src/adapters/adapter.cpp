@@ -22,6 +22,13 @@ class AdapterBinder {
       : to_(to), folder_(folder), model_(*to.model_), prefixes_(model_.architecture->prefixes) {}
 
   void run() {
+    if (model_.model->derives())
+      throw Error(Status::unsupported, model_.path +
+                                           ": this architecture computes some values from its weights once (" +
+                                           model_.architecture->gguf +
+                                           "), which an adapter beside them would not change; merge the adapter: quern "
+                                           "convert BASE --adapter " +
+                                           folder_.dir());
     for (const auto& [name, module] : folder_.modules()) refuse_others(name, module);
     const WeightMap& map = model_.weights;
     std::set<std::string> tables;

@@ -41,8 +41,9 @@ KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options) {
 
 KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options, uint64_t room) {
   KvShape shape = model.model->language_head().kv;
-  if (shape.layers == 0)
-    throw Error(Status::unsupported, model.path + ": this model generates no text: it is an encoder");
+  if (shape.layers == 0 || !generates(model))
+    throw Error(Status::unsupported, model.path + ": this model generates no text: it is " +
+                                         (shape.layers == 0 ? "an encoder" : "a classifier"));
   shape.type = options.kv_type;
   const int64_t most = model.model->positions();
   KvPlan plan;

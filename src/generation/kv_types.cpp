@@ -5,7 +5,7 @@
 namespace quern {
 namespace {
 
-constexpr const char* kv_names[kKvTypes] = {"f16", "i8"};  // in the order of KvType
+constexpr const char* kv_names[kKvTypes] = {"f16", "i8", "f32"};  // in the order of KvType
 
 }  // namespace
 
@@ -17,7 +17,7 @@ KvType kv_type_of(const std::string& name) {
   std::string known;
   for (int i = 0; i < kKvTypes; ++i) {
     if (name == kv_names[i]) return static_cast<KvType>(i);
-    known += (i == 0 ? "" : " or ") + std::string(kv_names[i]);
+    known += (i == 0 ? "" : i + 1 < kKvTypes ? ", " : " or ") + std::string(kv_names[i]);
   }
   throw Error(Status::bad_argument, "kv_type: expected " + known + ", found \"" + name + "\"");
 }

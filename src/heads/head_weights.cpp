@@ -31,8 +31,10 @@ void HeadWeights::declare(WeightMap& map, const Pipeline& pipeline, int64_t D, i
     if (row && row->declare) row->declare(map, modules[i], module, number);
   }
   if (const auto& c = pipeline.classifier) {
-    declare_layers(map, classifier, c->layers, "cls", D, static_cast<int64_t>(c->labels.size()));
+    declare_layers(map, classifier, c->layers, "cls", D, c->outputs());
     keep_exact(map.specs.back());
+    if (const auto& t = c->next_token)
+      map.specs.back().hf_picked = t->no < 0 ? std::vector{t->yes} : std::vector{t->yes, t->no};
   }
   if (const auto& s = pipeline.sparse; s && s->over_vocabulary)
     declare_layers(map, sparse, s->layers, "mlm", D, vocabulary);

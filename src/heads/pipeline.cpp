@@ -27,13 +27,35 @@ void check_classifier(const ClassifierConfig& c, const std::string& name) {
   if (!find_score_activation(c.activation))
     throw Error(Status::unsupported, name + ": unknown activation '" + printable(c.activation) +
                                          "' of a classifier, expected " + list_names(score_activations(), "or"));
+  if (c.next_token && (c.per_token || c.labels.size() != 1))
+    throw Error(Status::bad_file, name + ": a score by the next token has one label, found " +
+                                      std::to_string(c.labels.size()) + (c.per_token ? " for each token" : ""));
 }
 
 json layers_to_json(const HeadLayers& l) {
   return {{"dense", l.dense},       {"dense_bias", l.dense_bias},
           {"norm", l.norm},         {"norm_bias", l.norm_bias},
           {"out_bias", l.out_bias}, {"activation", activation_name(l.activation)},
-          {"eps", l.eps},           {"mean", l.mean}};
+          {"eps", l.eps},           {"mean", l.mean},
+          {"last", l.last}};
+}
+
+// Of files that were written before a field was, it is missing.
+template <class T>
+T field_or(const json& object, const char* key, const std::string& name, T fallback) {
+  return object.contains(key) ? pipeline_field<T>(object, key, name) : fallback;
+}
+
+json classifier_to_json(const ClassifierConfig& c) {
+  json out = {{"per_token", c.per_token},
+              {"labels", c.labels},
+              {"activation", c.activation},
+              {"layers", layers_to_json(c.layers)}};
+  if (const auto& t = c.next_token) out["next_token"] = {{"yes", t->yes}, {"no", t->no}, {"softcap", t->softcap}};
+  if (const PairTemplate& p = c.pairs; !p.source.empty())
+    out["pairs"] = {
+        {"template", p.source}, {"in_parts", p.in_parts}, {"variables", p.variables}, {"specials", p.specials}};
+  return out;
 }
 
 HeadLayers layers_from_json(const json& entry, const std::string& name) {
@@ -48,15 +70,27 @@ HeadLayers layers_from_json(const json& entry, const std::string& name) {
   l.activation = activation_named(pipeline_field<std::string>(*found, "activation", name), name);
   l.eps = pipeline_field<float>(*found, "eps", name);
   l.mean = pipeline_field<bool>(*found, "mean", name);
+  l.last = field_or(*found, "last", name, false);
   return l;
 }
 
+ClassifierConfig classifier_from_json(const json& entry, const std::string& name) {
+  ClassifierConfig c{.per_token = pipeline_field<bool>(entry, "per_token", name),
+                     .labels = pipeline_field<std::vector<std::string>>(entry, "labels", name),
+                     .activation = pipeline_field<std::string>(entry, "activation", name),
+                     .layers = layers_from_json(entry, name)};
+  if (const auto t = entry.find("next_token"); t != entry.end())
+    c.next_token = {pipeline_field<int64_t>(*t, "yes", name), pipeline_field<int64_t>(*t, "no", name),
+                    pipeline_field<float>(*t, "softcap", name)};
+  if (const auto p = entry.find("pairs"); p != entry.end())
+    c.pairs = {pipeline_field<std::string>(*p, "template", name), pipeline_field<bool>(*p, "in_parts", name),
+               pipeline_field<std::string>(*p, "variables", name),
+               pipeline_field<std::map<std::string, std::string>>(*p, "specials", name)};
+  return c;
+}
+
 void heads_to_json(const Pipeline& pipeline, json& out) {
-  if (const auto& c = pipeline.classifier)
-    out["classifier"] = {{"per_token", c->per_token},
-                         {"labels", c->labels},
-                         {"activation", c->activation},
-                         {"layers", layers_to_json(c->layers)}};
+  if (const auto& c = pipeline.classifier) out["classifier"] = classifier_to_json(*c);
   if (const auto& s = pipeline.sparse)
     out["sparse"] = {{"over_vocabulary", s->over_vocabulary},
                      {"sum", s->sum},
@@ -72,10 +106,7 @@ void heads_from_json(const json& root, Pipeline& pipeline, const std::string& na
     if (!found->is_object()) throw Error(Status::bad_file, name + ": '" + key + "' is no object");
     return &*found;
   };
-  if (const json* c = object("classifier"))
-    pipeline.classifier = {pipeline_field<bool>(*c, "per_token", name),
-                           pipeline_field<std::vector<std::string>>(*c, "labels", name),
-                           pipeline_field<std::string>(*c, "activation", name), layers_from_json(*c, name)};
+  if (const json* c = object("classifier")) pipeline.classifier = classifier_from_json(*c, name);
   if (const json* s = object("sparse"))
     pipeline.sparse = {pipeline_field<bool>(*s, "over_vocabulary", name), pipeline_field<bool>(*s, "sum", name),
                        pipeline_field<bool>(*s, "twice", name), layers_from_json(*s, name), ""};

@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -38,12 +39,38 @@ struct DenseConfig {
   bool operator==(const DenseConfig&) const = default;
 };
 
+// A score that a language model gives by what it would go on with: the logit of one token, less that of another.
+// In Hugging Face's files these are rows of its own head; model files keep them as a classifier's.
+struct NextTokenScore {
+  int64_t yes = 0, no = -1;  // ids; -1: nothing is taken off
+  float softcap = 0;         // of each logit; 0: none
+
+  int64_t rows() const { return no < 0 ? 1 : 2; }
+  bool operator==(const NextTokenScore&) const = default;
+};
+
+// How two texts become one where a template says so: its messages have the roles system (what the model is told of its
+// task, if anything), query and document.
+struct PairTemplate {
+  std::string source = {};                           // Jinja; empty: the tokenizer puts pairs together
+  bool in_parts = false;                             // a message's content is a list of parts, not a string
+  std::string variables = {};                        // further ones, as a JSON object; empty: none
+  std::map<std::string, std::string> specials = {};  // variables that are special tokens: "bos_token" -> "<s>"
+
+  bool operator==(const PairTemplate&) const = default;
+};
+
 // Scores of labels: of a text or a pair of texts, or of each token.
 struct ClassifierConfig {
   bool per_token = false;
   std::vector<std::string> labels;  // 1 to 2^20
   std::string activation;           // of the scores: none sigmoid softmax
   HeadLayers layers;
+  std::optional<NextTokenScore> next_token = {};  // of one label
+  PairTemplate pairs = {};
+
+  // Of the last layer.
+  int64_t outputs() const { return next_token ? next_token->rows() : static_cast<int64_t>(labels.size()); }
 
   bool operator==(const ClassifierConfig&) const = default;
 };

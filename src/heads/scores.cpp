@@ -19,9 +19,15 @@ std::vector<float> scores_of(Ops& op, const ClassifierConfig& config, const Tens
   std::vector<float> room;
   const std::span<const float> values = op.read(logits, room);
   std::vector<float> scores(values.begin(), values.end());
+  int64_t width = logits.cols;
+  if (config.next_token && width == 2) {  // yes, no
+    for (int64_t t = 0; t < logits.rows; ++t) scores[t] = scores[2 * t] - scores[2 * t + 1];
+    scores.resize(static_cast<size_t>(logits.rows));
+    width = 1;
+  }
   const ScoreActivation* activation = raw ? nullptr : find_score_activation(config.activation);
   for (int64_t t = 0; activation && activation->apply && t < logits.rows; ++t)
-    activation->apply(scores.data() + t * logits.cols, logits.cols);
+    activation->apply(scores.data() + t * width, width);
   return scores;
 }
 
@@ -63,8 +69,10 @@ void sort_by_weight(std::vector<SparseWeight>& weights) {
 std::vector<float> score_texts(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights,
                                const Tensor& states, std::span<const Sequence> texts, bool raw) {
   Ops::Scope scope(op);
-  const Tensor rows = op.pool(states, texts, config.layers.mean ? Pooling::mean : Pooling::first);
-  return scores_of(op, config, run_layers(op, config.layers, weights, rows), raw);
+  const Pooling pooling = config.layers.mean ? Pooling::mean : config.layers.last ? Pooling::last : Pooling::first;
+  const Tensor logits = run_layers(op, config.layers, weights, op.pool(states, texts, pooling));
+  if (config.next_token && config.next_token->softcap > 0) op.softcap(logits, config.next_token->softcap);
+  return scores_of(op, config, logits, raw);
 }
 
 std::vector<float> score_tokens(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights,

@@ -9,6 +9,7 @@
 #include "hub/hf_heads.h"
 #include "hub/hf_json.h"
 #include "hub/hf_modules.h"
+#include "hub/hf_pairs.h"
 #include "hub/hf_static.h"
 #include "hub/hf_tokenizer.h"
 #include "hub/repo_name.h"
@@ -265,6 +266,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   read_chat(read_file, folder);
   identify(read_file, config, folder);
   read_card(read_file, folder);
+  settle_pairs(read_file, config, folder);
   return folder;
 }
 

@@ -83,6 +83,12 @@ void add_classifier(const HfFolder::ReadFile& read, const JsonFile& config, bool
 
 }  // namespace
 
+void settle_activation(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
+  const Decision activation = score_activation(read, folder, config, *folder.pipeline.classifier);
+  folder.pipeline.classifier->activation = activation.value;
+  folder.decisions.push_back(activation);
+}
+
 void read_heads(const HfFolder::ReadFile& read, const JsonFile& config, bool has_modules, HfFolder& folder) {
   const std::string name = folder.architectures.empty() ? "" : folder.architectures[0];
   const bool sequence = name.ends_with("ForSequenceClassification"), token = name.ends_with("ForTokenClassification");
@@ -92,6 +98,8 @@ void read_heads(const HfFolder::ReadFile& read, const JsonFile& config, bool has
       std::erase_if(folder.decisions, [](const Decision& d) { return d.what == "pooling" || d.what == "normalize"; });
     }
     add_classifier(read, config, token, folder);
+  } else if (folder.pipeline.classifier) {  // a module's
+    settle_activation(read, config, folder);
   }
   const auto exists = [&](const char* file) { return read(file, max_config_bytes).has_value(); };
   if (!folder.pipeline.sparse && exists("sparse_linear.pt")) {

@@ -9,4 +9,7 @@ namespace quern {
 // a classifier makes no vectors unless modules.json says how.
 void read_heads(const HfFolder::ReadFile& read, const JsonFile& config, bool has_modules, HfFolder& folder);
 
+// Of a classifier whose labels are known: what its scores go through.
+void settle_activation(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder);
+
 }  // namespace quern

@@ -6,6 +6,7 @@
 
 #include "heads/vector_modules.h"
 #include "hub/hf_json.h"
+#include "hub/hf_pairs.h"
 #include "io/safe_path.h"
 
 namespace quern {
@@ -66,11 +67,13 @@ void add_module(const HfFolder::ReadFile& read, const std::string& type, const s
   if (const VectorModule* row = find_vector_module(type)) return add_vector_module(read, *row, path, folder);
   if (type == "SpladePooling")
     return read_splade(require_config(read, folder, path), join_path(path, "config.json"), folder);
+  if (type == "LogitScore")
+    return read_logit_score(require_config(read, folder, path), join_path(path, "config.json"), folder);
   if (type == "Dropout") return;  // does nothing outside training
   std::string known = "Transformer, ";
   for (const VectorModule& row : vector_modules()) known += std::string(row.name) + ", ";
   throw Error(Status::unsupported, list + ": the module " + printable(type) + " is not supported, quern runs " + known +
-                                       "MLMTransformer and SpladePooling");
+                                       "MLMTransformer, SpladePooling and LogitScore");
 }
 
 }  // namespace

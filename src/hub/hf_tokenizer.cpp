@@ -191,6 +191,21 @@ std::string from_llama(SentencePieceModel m, const Settings& s) {
   return spm_bpe_json(v, m.unknown, m.normalizer, around);
 }
 
+std::string from_deberta(SentencePieceModel m, const Settings& s) {
+  ExternalVocabulary& v = m.vocabulary;
+  for (const char* unknown_here : {"do_lower_case", "split_by_punct"})
+    if (s.flag(unknown_here, false))
+      throw Error(Status::unsupported, v.file + ": DeBERTa's tokenizer with " + unknown_here +
+                                           " is not known; transformers' AutoTokenizer can save tokenizer.json");
+  const std::string cls = s.token("cls_token", "[CLS]"), sep = s.token("sep_token", "[SEP]"),
+                    mask = s.token("mask_token", "[MASK]");
+  for (const std::string& piece : {cls, sep, s.token("pad_token", "[PAD]")}) mark_special(v, piece);
+  if (std::find(v.pieces.begin(), v.pieces.end(), mask) == v.pieces.end()) add(v, mask, PieceKind::control);
+  add_tokens(s, v);
+  m.normalizer.strips_first = true;
+  return unigram_json(v, m.unknown, false, m.normalizer, {{id_of(v, cls)}, {id_of(v, sep)}, false, true});
+}
+
 std::string from_sentencepiece(const std::string& bytes, const std::string& name, const Settings& s) {
   SentencePieceModel m = read_sentencepiece(bytes, name);
   const bool unigram = m.type == SentencePieceModel::Type::unigram;
@@ -199,6 +214,7 @@ std::string from_sentencepiece(const std::string& bytes, const std::string& name
     bool unigram;
     std::string (*make)(SentencePieceModel, const Settings&);
   } families[] = {{"xlmroberta", true, from_xlm_roberta},
+                  {"debertav2", true, from_deberta},
                   {"t5", true, from_t5},
                   {"mt5", true, from_t5},
                   {"umt5", true, from_t5},
@@ -235,7 +251,8 @@ std::optional<std::string> build_tokenizer_json(const HfFolder::ReadFile& read, 
   const auto decide = [&](const std::string& source) {
     folder.decisions.push_back({"tokenizer", "built", source + ": there is no tokenizer.json"});
   };
-  for (const char* name : {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "sentencepiece.model"}) {
+  for (const char* name :
+       {"sentencepiece.bpe.model", "spiece.model", "tokenizer.model", "sentencepiece.model", "spm.model"}) {
     if (const auto bytes = file(name)) {
       decide(name);
       return from_sentencepiece(*bytes, named(name).file, settings);

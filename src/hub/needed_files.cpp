@@ -42,6 +42,7 @@ constexpr const char* vocabulary_files[] = {"sentencepiece.bpe.model",
                                             "spiece.model",
                                             "tokenizer.model",
                                             "sentencepiece.model",
+                                            "spm.model",
                                             "vocab.txt",
                                             "vocab.json",
                                             "merges.txt"};

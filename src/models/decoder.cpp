@@ -152,7 +152,7 @@ void Decoder::layer_weights(WeightMap& map, const DecoderLayout& layout) {
   map.end_layer();
   norm(final_norm, "output_norm", "norm", D);
   if (!causal) return;
-  WeightSpec& output = map.linear(head, "output", "lm_head|embed_tokens", vocab, D, false);
+  WeightSpec& output = map.linear(predicting, "output", "lm_head|embed_tokens", vocab, D, false);
   output.or_else = "token_embd";
   output.calibrated = false;
 }
@@ -164,7 +164,16 @@ AttentionReach Decoder::reach(int layer) const {
 
 LanguageHead Decoder::language_head() const {
   if (!causal) return {};
-  return {.linear = &head, .softcap = logit_cap, .kv = {.type = KvType::f16, .layers = n_layers, .heads = KV, .d = d}};
+  return {.linear = &predicting,
+          .softcap = logit_cap,
+          .kv = {.type = KvType::f16, .layers = n_layers, .heads = KV, .d = d}};
+}
+
+// As transformers' GenericForSequenceClassification and GenericForTokenClassification have it.
+HeadLayers Decoder::head(Task task) const {
+  const bool sequence = task == Task::sequence_classification;
+  if (!sequence && task != Task::token_classification) return Model::head(task);
+  return {.out_bias = !sequence, .last = sequence, .hf = {"", "", "score", ""}};
 }
 
 // Angles of position 1, divided by `divisors` where there are any.

@@ -30,10 +30,11 @@ class Decoder : public Model {
   int64_t width() const override { return D; }
   int64_t vocabulary() const override { return token.rows; }
   int64_t positions() const override { return context; }
-  int64_t types() const override { return 1; }
+  int64_t types() const override { return INT32_MAX; }  // they take no part
   int layers() const override { return static_cast<int>(n_layers); }
   AttentionReach reach(int layer) const override;
   LanguageHead language_head() const override;
+  HeadLayers head(Task task) const override;
 
   void prepare(Ops& op, Batch& batch) const override;
   Tensor embed(Ops& op, const Batch& batch) const override;
@@ -80,7 +81,7 @@ class Decoder : public Model {
   Norm final_norm;
   // What rotary frequencies are divided by, turned / 2 values each; null: nothing. short and long: of longrope.
   const float *rope_divisors = nullptr, *rope_short = nullptr, *rope_long = nullptr;
-  Linear head;
+  Linear predicting;
   std::vector<Layer> blocks;
   std::vector<int64_t> window_of;  // layers
   // Of scaling: what frequencies are divided by. config.json's are made in config(), GGUF files have them as tensors.

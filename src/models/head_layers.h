@@ -14,7 +14,8 @@ struct HeadLayers {
   bool dense = false, dense_bias = true, norm = false, norm_bias = true, out_bias = true;
   Activation activation = Activation::none;  // after dense
   float eps = 0;                             // of norm
-  bool mean = false;                         // a text's tokens are averaged first; else its first token is taken
+  bool mean = false;                         // a text's tokens are averaged first; else its first token is taken,
+  bool last = false;                         // or its last
   // In Hugging Face files, as WeightSpec spells them; empty in model files, which have names of their own.
   struct Names {
     std::string dense, norm, out, out_bias;

@@ -109,6 +109,10 @@ const StTensor* first_of(const std::string& spellings, const F& f) {
   return nullptr;
 }
 
+std::string first_spelling(const std::string& spellings) {
+  return spellings.substr(0, spellings.find('|'));
+}
+
 }  // namespace
 
 HfWeights::HfWeights(std::string dir, const std::string& transformer, std::vector<std::string> prefixes,
@@ -148,6 +152,20 @@ int64_t HfWeights::columns(const std::string& name) const {
   return tensor && tensor->shape.size() == 2 ? tensor->shape[1] : 0;
 }
 
+// Some rows of a matrix, as whatever changed it has left it.
+void HfWeights::pick_rows(const WeightSpec& spec) {
+  const StTensor* found = spelled(transformer_, spec.parts[0].hf, {".weight"});
+  if (!found) found = &transformer_.tensor(prefix_ + first_spelling(spec.parts[0].hf) + ".weight");  // throws
+  WeightTensor matrix = view_of(*found);
+  for (const auto& [part, tensors] : changed_)
+    if (tensors.weight.name == matrix.name && tensors.weight.shape == matrix.shape) matrix = tensors.weight;
+  const auto bytes = std::as_bytes(std::span(spec.hf_picked));
+  const WeightTensor rows{"of its token ids", "I64", {spec.N}, bytes, matrix.file};
+  WeightTensor picked = chosen_rows(matrix, rows, std::nullopt, changed_store_);
+  expect_shape(picked, {spec.N, spec.K});
+  changed_[{spec.name, 0}] = {picked, {}};
+}
+
 // A table whose rows the file has once for several tokens, or not yet scaled, or as whole numbers.
 void HfWeights::choose_rows(const WeightSpec& spec) {
   const Safetensors& file = file_of(spec);
@@ -163,8 +181,7 @@ const Safetensors& HfWeights::file_of(const WeightSpec& spec) const {
 }
 
 bool HfWeights::has(const WeightSpec& spec) const {
-  const std::string& hf = spec.parts[0].hf;
-  return spelled(file_of(spec), hf.substr(0, hf.find('|')), {".weight"}) != nullptr;
+  return spelled(file_of(spec), first_spelling(spec.parts[0].hf), {".weight"}) != nullptr;
 }
 
 WeightTensors HfWeights::tensors(const WeightSpec& spec, size_t index) const {
@@ -173,7 +190,7 @@ WeightTensors HfWeights::tensors(const WeightSpec& spec, size_t index) const {
 }
 
 void HfWeights::change(const WeightSpec& spec) {
-  if (!spec.hf_folder.empty() || !spec.made.empty() || (spec.optional && !has(spec))) return;
+  if (!spec.hf_folder.empty() || !spec.made.empty() || !spec.hf_picked.empty() || (spec.optional && !has(spec))) return;
   for (size_t i = 0; i < spec.parts.size(); ++i) {
     WeightTensors t = unchanged(spec, i);
     const std::string name = t.weight.name;
@@ -187,7 +204,7 @@ void HfWeights::change(const WeightSpec& spec) {
 WeightTensors HfWeights::unchanged(const WeightSpec& spec, size_t index) const {
   const Safetensors& file = file_of(spec);
   const WeightSpec::Part& part = spec.parts[index];
-  const std::string first_name = part.hf.substr(0, part.hf.find('|'));
+  const std::string first_name = first_spelling(part.hf);
   int64_t first = spec.hf_skip;
   const StTensor* whole = spec.hf_whole.empty() ? nullptr : spelled(file, spec.hf_whole, {".weight"});
   for (size_t i = 0; whole && i < index; ++i) first += spec.parts[i].N;
@@ -227,6 +244,8 @@ void HfWeights::bind(std::span<const WeightSpec> specs, WeightStore& store) {
     if (!spec.hf_rows.empty()) choose_rows(spec);
   if (changes_)
     for (const WeightSpec& spec : specs) change(spec);
+  for (const WeightSpec& spec : specs)
+    if (!spec.hf_picked.empty()) pick_rows(spec);
   HfBinder binder(*this, store);
   for (const WeightSpec& spec : specs) binder.bind(spec);
 }

@@ -40,6 +40,7 @@ class HfWeights final : public WeightSource {
  private:
   void change(const WeightSpec& spec);
   void choose_rows(const WeightSpec& spec);
+  void pick_rows(const WeightSpec& spec);
   WeightTensors unchanged(const WeightSpec& spec, size_t part) const;
   const Safetensors& open(const std::string& folder);
   const Safetensors& file_of(const WeightSpec& spec) const;

@@ -59,6 +59,11 @@ class Model {
   // The head that the architecture's Hugging Face classes have for a task. Throws Error{unsupported}.
   virtual HeadLayers head(Task task) const;
 
+  // Whether it has what derive() makes; then changes to its linears beside them would be forgotten there.
+  virtual bool derives() const { return false; }
+  // Once, after the weights are bound and before anything runs: what follows from them alone.
+  virtual void derive(Ops&) {}
+
   // What all layers of a pass share, into batch.
   virtual void prepare(Ops&, Batch&) const {}
   // (T, D) each. The layers are the graph: embed, then layer(0) … layer(layers() - 1), then output_norm.

@@ -8,10 +8,12 @@ namespace quern {
 namespace {
 
 const Architecture* const kArchitectures[] = {
-    &bert_architecture,       &roberta_architecture, &distilbert_architecture,      &mpnet_architecture,
-    &nomic_bert_architecture, &gte_architecture,     &modernbert_architecture,      &t5_encoder_architecture,
-    &llama_architecture,      &qwen2_architecture,   &qwen3_architecture,           &phi3_architecture,
-    &gemma2_architecture,     &gemma3_architecture,  &gemma_embedding_architecture, &static_embedding_architecture,
+    &bert_architecture,       &roberta_architecture,         &distilbert_architecture,
+    &mpnet_architecture,      &nomic_bert_architecture,      &gte_architecture,
+    &modernbert_architecture, &t5_encoder_architecture,      &deberta_architecture,
+    &llama_architecture,      &qwen2_architecture,           &qwen3_architecture,
+    &phi3_architecture,       &gemma_architecture,           &gemma2_architecture,
+    &gemma3_architecture,     &gemma_embedding_architecture, &static_embedding_architecture,
 };
 
 }  // namespace

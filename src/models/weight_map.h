@@ -37,8 +37,9 @@ struct WeightSpec {
   // Tables, in Hugging Face files: the tensor that says which row of the table each row is, and the one of what it is
   // multiplied by, where there are any.
   std::string hf_rows = {}, hf_row_scales = {};
-  std::string hf_bias = {};    // the bias's full name in Hugging Face files, if it is not the weight's
-  std::string hf_folder = {};  // of the Hugging Face folder, relative; empty: the transformer's own
+  std::vector<int64_t> hf_picked = {};  // the rows of the Hugging Face tensor that this is made of; empty: all
+  std::string hf_bias = {};             // the bias's full name in Hugging Face files, if it is not the weight's
+  std::string hf_folder = {};           // of the Hugging Face folder, relative; empty: the transformer's own
   Linear* linear = nullptr;
   Norm* norm = nullptr;
   const float** vector = nullptr;  // of Kind::norm: values that no norm is made of, rotary factors

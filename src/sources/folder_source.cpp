@@ -1,5 +1,7 @@
 #include "sources/folder_source.h"
 
+#include "error.h"
+
 namespace quern {
 
 FolderSource::FolderSource(std::string path, WeightChanges* changes)
@@ -13,9 +15,17 @@ FolderSource::FolderSource(std::string path, WeightChanges* changes)
 // The folder's own, and the layers of its heads, which its architecture knows and its tensors complete.
 ModelSettings FolderSource::settings(const Model& model) {
   Pipeline& p = folder_.pipeline;
-  if (p.classifier)
+  if (p.classifier && p.classifier->next_token) {
+    const LanguageHead head = model.language_head();
+    if (!head.linear)
+      throw Error(Status::unsupported, path() + ": LogitScore needs a language model that predicts tokens, and " +
+                                           folder_.model_type + " is none");
+    p.classifier->next_token->softcap = head.softcap;
+    p.classifier->layers = {.out_bias = false, .last = true, .hf = {"", "", "lm_head|embed_tokens", ""}};
+  } else if (p.classifier) {
     p.classifier->layers =
         model.head(p.classifier->per_token ? Task::token_classification : Task::sequence_classification);
+  }
   if (p.sparse && p.sparse->over_vocabulary) p.sparse->layers = model.head(Task::masked_lm);
   if (p.multi_vector) p.multi_vector->width = weights_.rows(p.multi_vector->hf_folder, "linear");
   return std::move(static_cast<ModelSettings&>(folder_));

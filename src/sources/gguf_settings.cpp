@@ -5,6 +5,7 @@
 #include "dispatch.h"
 #include "error.h"
 #include "heads/pooling.h"
+#include "hub/known_rerankers.h"
 #include "io/json.h"
 #include "io/name_list.h"
 #include "sources/gguf_layout.h"
@@ -67,6 +68,31 @@ std::string llama_poolings() {
   return list_names(rows, "and");
 }
 
+constexpr uint64_t kRank = 4;  // llama.cpp's pooling_type of rerankers
+
+// A reranker of llama.cpp's: rows of the answers yes and no in place of a head, and a template with {query} and
+// {document}. Its instruction can be another where the template is Qwen3-Reranker's.
+void rank_settings(const GgufReader& f, const Architecture& architecture, ModelSettings& s) {
+  const std::string labels_key = std::string(architecture.gguf) + ".classifier.output_labels";
+  const std::string_view source = f.get_string_or("tokenizer.chat_template.rerank", "");
+  const std::vector<std::string_view> answers =
+      f.has(labels_key) ? f.get_strings(labels_key) : std::vector<std::string_view>();
+  if (answers != std::vector<std::string_view>{"yes", "no"} ||
+      source != qwen3_reranker_prompt("{query}", "{document}") || !f.find("cls.output.weight"))
+    throw Error(Status::unsupported,
+                f.name() +
+                    ": a reranker; of llama.cpp's files quern ranks by those of Qwen3-Reranker alone, which have " +
+                    labels_key + " yes and no, cls.output.weight and its template; convert the folder in its place");
+  s.pipeline.classifier = ClassifierConfig{.per_token = false,
+                                           .labels = {"LABEL_0"},
+                                           .activation = "sigmoid",
+                                           .layers = {.out_bias = false, .last = true},
+                                           .next_token = NextTokenScore{.yes = 0, .no = 1},
+                                           .pairs = {.source = qwen3_reranker().pairs}};
+  s.decisions = {{"classifier", "yes less no", labels_key},
+                 {"pairs", "a template", "tokenizer.chat_template.rerank, which is Qwen3-Reranker's"}};
+}
+
 // A file of llama.cpp's: pooling_type as it numbers them, vectors normalized as its tools do.
 ModelSettings llama_layout(const GgufReader& f, const Architecture& architecture, const Model& model) {
   ModelSettings s;
@@ -74,13 +100,17 @@ ModelSettings llama_layout(const GgufReader& f, const Architecture& architecture
   const bool decoder = model.language_head().linear != nullptr;
   const uint64_t pooling = f.get_uint_or(key, find_pooling_mode(decoder ? "lasttoken" : "mean")->llama);
   const PoolingMode* mode = find_llama_pooling(pooling);
-  if (!mode)
+  if (!mode && pooling != kRank)
     throw Error(Status::unsupported,
                 f.name() + ": " + key + " is " + std::to_string(pooling) + "; quern embeds with " + llama_poolings());
-  s.pipeline.modules = {{.type = "Pooling", .folder = {}, .pooling = {.modes = {mode->name}}, .dense = {}},
-                        {.type = "Normalize", .folder = {}, .pooling = {}, .dense = {}}};
-  s.decisions = {{"pooling", mode->name, f.has(key) ? key : "assumed: there is no " + key},
-                 {"normalize", "true", "llama.cpp's tools normalize"}};
+  if (pooling == kRank)
+    rank_settings(f, architecture, s);
+  else
+    s.pipeline.modules = {{.type = "Pooling", .folder = {}, .pooling = {.modes = {mode->name}}, .dense = {}},
+                          {.type = "Normalize", .folder = {}, .pooling = {}, .dense = {}}};
+  if (mode)
+    s.decisions = {{"pooling", mode->name, f.has(key) ? key : "assumed: there is no " + key},
+                   {"normalize", "true", "llama.cpp's tools normalize"}};
   const bool verbatim = f.has("tokenizer.huggingface.json");
   s.tokenizer_json = verbatim ? std::string(f.get_string("tokenizer.huggingface.json")) : tokenizer_json_from_gguf(f);
   s.decisions.push_back({"tokenizer", verbatim ? "verbatim" : "rebuilt",

@@ -210,9 +210,12 @@ std::string unigram_json(const ExternalVocabulary& v, size_t unknown, bool byte_
   if (v.scores.empty()) throw Error(Status::bad_file, v.file + ": has no scores, which Unigram needs");
   piece(v, unknown, "unknown");
   Json normalizers = Json::array();
+  if (normalizer.strips_first) normalizers.push_back({{"type", "Strip"}, {"strip_left", true}, {"strip_right", true}});
   if (!normalizer.charsmap.empty())
     normalizers.push_back({{"type", "Precompiled"}, {"precompiled_charsmap", base64(normalizer.charsmap)}});
-  if (normalizer.remove_extra_spaces && !normalizer.splits_at_white_space) {
+  if (normalizer.strips_first) {
+    normalizers.push_back(replace({{"Regex", " {2,}"}}, " "));
+  } else if (normalizer.remove_extra_spaces && !normalizer.splits_at_white_space) {
     normalizers.push_back({{"type", "Strip"}, {"strip_left", false}, {"strip_right", true}});
     normalizers.push_back(replace({{"Regex", " {2,}"}}, space_mark));
   }
@@ -226,7 +229,7 @@ std::string unigram_json(const ExternalVocabulary& v, size_t unknown, bool byte_
   }
   if (byte_fallback) decoder = {{"type", "Sequence"}, {"decoders", {Json{{"type", "ByteFallback"}}, metaspace}}};
   const Json all = stages(v, {{"type", "Sequence"}, {"normalizers", normalizers}}, pre_tokenizer,
-                          template_processing(v, surround, 0), decoder);
+                          template_processing(v, surround, surround.as_bert ? 1 : 0), decoder);
   std::string vocab = "[";
   for (size_t id = 0; id < v.pieces.size(); ++id) {
     vocab += id > 0 ? ",[" : "[";

@@ -27,6 +27,7 @@ struct ExternalVocabulary {
 struct Surround {
   std::vector<size_t> before, after;
   bool double_after = false;  // a pair is joined as RoBERTa does: A </s> </s> B </s>
+  bool as_bert = false;       // … as BERT does: A [SEP] B [SEP], the second text of type 1
 };
 
 // What SentencePiece does to a text first.
@@ -34,6 +35,7 @@ struct SpmNormalizer {
   std::string charsmap;  // bytes; empty: none
   bool add_space_prefix = true, remove_extra_spaces = true;
   bool splits_at_white_space = false;  // Unigram: any white space is as good as a space, and runs of it as one
+  bool strips_first = false;           // Unigram: white space at both ends goes before anything else is done
 };
 
 // Each throws Error bad_file for an id that there is not and for kinds or scores of another length.

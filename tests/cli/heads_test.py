@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from fixtures import edit_json, golden, rows_of, variant
+from fixtures import MODELS, edit_json, golden, rows_of, variant
 from program import QUERN, TINY, Case, cosine, json_rows, model, read_npy
 
 DOCUMENTS = ["the lazy user compared embeddings", "quick fox", "", "sentences of cosine similarity", "what costs 50 cents?"]
@@ -111,6 +111,27 @@ class Rerank(Case):
             self.assertEqual(json.loads(alone.stdout)[0]["score"], r["score"])
         self.assertEqual(self.rerank("--raw", "-t", "3"), raw)
 
+    def test_what_is_put_before_the_query(self):
+        plain = self.rerank("--raw")
+        self.assertNotEqual(self.rerank("--raw", "--instruction", "find: "), plain)
+        done = self.run_ok("rerank", "-m", self.model, "-q", "find: quick fox", "-f", self.texts, "--json", "--raw")
+        self.assertEqual(self.rerank("--raw", "--instruction", "find: "), json.loads(done.stdout))
+
+    def test_language_models_are_told(self):
+        folder = os.path.join(os.path.dirname(MODELS), "rerankers", "qwen3_logit_score")
+        with open(os.path.join(folder, "golden.json"), encoding="utf-8") as f:
+            entries = [e for e in json.load(f) if not e["max_length"]]
+        command = ("rerank", "-m", folder, "--json")
+        for e in entries:
+            told = ("--instruction", e["instruction"]) if e["instruction"] else ()
+            done = self.run_ok(*command, "-q", e["query"], "-p", e["document"], *told)
+            near(self, [json.loads(done.stdout)[0]["score"]], [e["score"]])
+        pair = ("-q", "quick fox", "-p", "the lazy user", "--raw")
+        default, web, same = (self.run_ok(*command, *pair, *more).stdout for more in ((), ("--prompt-name", "web"), ("--prompt-name", "same")))
+        self.assertEqual(default, same)
+        self.assertNotEqual(default, web)
+        self.run_failing(1, *command, *pair, "--prompt-name", "none", says='no prompt is called "none"')
+
     def test_equal_scores_keep_the_texts_order(self):
         done = self.run_ok("rerank", "-m", self.model, "-q", "fox", "-f", "-", "--json", stdin="same\nsame\nsame")
         self.assertEqual([r["index"] for r in json.loads(done.stdout)], [0, 1, 2])
@@ -156,6 +177,33 @@ class Rerank(Case):
         many = variant(self.path("three"), "bert", "BertForSequenceClassification")
         self.run_failing(1, "rerank", "-m", many, "-q", "q", "-p", "x", says=("scores of pairs", "classify"))
         self.run_failing(2, "rerank", "-m", self.model, "-q", "q", says="nothing to rerank")
+
+
+class ZeroShot(Case):
+    """Labels of one's own, beside transformers' pipeline."""
+    def setUp(self):
+        super().setUp()
+        with open(os.path.join(os.path.dirname(MODELS), "zero_shot.json"), encoding="utf-8") as f:
+            self.cases = [c for c in json.load(f) if c["model"] == "deberta" and c["names"][0] == "entailment"]
+        self.model = variant(self.path("nli"), "deberta", "DebertaV2ForSequenceClassification", self.cases[0]["names"])
+
+    def classify(self, *args):
+        return json.loads(self.run_ok("classify", "-m", self.model, "--json", *args).stdout)
+
+    def test_scores_are_the_pipelines(self):
+        for c in self.cases:
+            more = [*(["--multi-label"] if c.get("multi_label") else []),
+                    *(["--hypothesis", c["hypothesis_template"]] if "hypothesis_template" in c else [])]
+            found = self.classify("-p", c["text"], "--labels", ",".join(c["labels"]), *more)
+            self.assertEqual([r["score"] for r in found], sorted((r["score"] for r in found), reverse=True))
+            by_label = {r["label"]: r["score"] for r in found}
+            near(self, [by_label[label] for label in c["labels"]], c["scores"])
+
+    def test_refused(self):
+        for more, says in ((("--raw",), "--raw"), (("--pairs",), "--pairs"), (("--hypothesis", "no place"), "{} where the label goes")):
+            self.run_failing(1 if "--hypothesis" in more else 2, "classify", "-m", self.model, "-p", "a", "--labels", "b,c", *more, says=says)
+        other = variant(self.path("other"), "bert", "BertForSequenceClassification", Classify.LABELS)
+        self.run_failing(1, "classify", "-m", other, "-p", "a", "--labels", "b,c", says='begins with "entail"')
 
 
 class Classify(Case):

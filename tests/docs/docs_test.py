@@ -120,7 +120,7 @@ class Commands(unittest.TestCase):
 
 
 MODELS = {"minilm": models.embedder, "minilm.q8": models.embedder, "nomic.q8": models.embedder, "bge-m3.q8": models.m3,
-          "reranker.q8": models.reranker, "sst2.q8": models.classifier, "smollm2.gguf": models.generator, "qwen2.5.q8": models.generator,
+          "reranker.q8": models.reranker, "sst2.q8": models.classifier, "deberta-zeroshot.q8": models.inference, "smollm2.gguf": models.generator, "qwen2.5.q8": models.generator,
           "MODEL": models.generator, "OTHER": models.generator, "models/smollm2-135m-instruct.gguf": models.generator}
 CSV = "key,title,url,body\n1,a,http://a,the quick fox\n2,b,http://b,\"a user, lazy\"\n"
 TEXTS = {"texts.txt": "the quick fox\na lazy user\n", "docs.txt": "a fox\nthe user\n", "my.txt": "the quick fox\n",
@@ -207,7 +207,7 @@ class Pages(unittest.TestCase):
 
     def test_requests(self):
         names = {"minilm": models.embedder(), "reranker": models.reranker(), "mood": models.classifier(), "chat": models.generator()}
-        servers = [Server(*(f"{name}={path}" for name, path in names.items())), Server("bge-m3=" + models.m3())]
+        servers = [Server(*(f"{name}={path}" for name, path in names.items())), Server("bge-m3=" + models.m3()), Server("nli=" + models.inference())]
         for server in servers:
             self.addCleanup(server.stop)
         n = 0

@@ -341,4 +341,11 @@ TEST_CASE("adapters: of another model") {
              Catch::Contains("of another model"));
 }
 
+TEST_CASE("adapters beside a model that derives values from its weights are refused") {
+  const auto error =
+      error_of([] { Adapter::load(load_model(QUERN_TEST_DIR "/golden/models/deberta"), adapter_folder("bert")); });
+  CHECK(error.status == Status::unsupported);
+  CHECK_THAT(error.message, Catch::Contains("merge the adapter"));
+}
+
 }  // namespace quern::test

@@ -10,7 +10,7 @@ namespace quern::test {
 namespace {
 
 const char* const kModels[] = {"bert",       "roberta", "xlm-roberta", "distilbert", "mpnet",
-                               "nomic_bert", "gte",     "modernbert",  "t5"};
+                               "nomic_bert", "gte",     "modernbert",  "t5",         "deberta"};
 
 std::string folder_of(const std::string& name) {
   return QUERN_TEST_DIR "/golden/models/" + name;
@@ -28,6 +28,8 @@ struct Encoder {
     model->config(config);
     model->weights(map);
     hf.bind(map.specs, store);
+    HostOps op(default_kernels(), {});
+    model->derive(op);
   }
   static const Architecture& architecture(const std::string& folder) {
     const auto config = nlohmann::json::parse(read_text_file(folder + "/config.json", 1 << 20));
@@ -152,7 +154,8 @@ std::vector<float> dense_weights(const std::vector<SparseWeight>& weights, size_
   return all;
 }
 
-constexpr const char* kWithHeads[] = {"bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "gte", "modernbert"};
+constexpr const char* kWithHeads[] = {"bert",  "roberta", "xlm-roberta", "distilbert",
+                                      "mpnet", "gte",     "modernbert",  "deberta"};
 
 std::string convert_variant(const Variant& variant, const std::string& type) {
   return convert_to(variant.scratch, type, variant.scratch.path());

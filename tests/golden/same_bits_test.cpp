@@ -9,8 +9,8 @@ const std::vector<std::string> kTexts = {"the quick fox", "cosine similarity of 
 
 using Names = std::vector<const char*>;
 // Few where an emulator or a sanitizer makes converting one take a minute: these two use all kernels that any uses.
-const Names few = {"t5", "modernbert"},
-            others = {"bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "nomic_bert", "gte"};
+const Names few_encoders = {"t5", "modernbert"},
+            others = {"bert", "roberta", "xlm-roberta", "distilbert", "mpnet", "nomic_bert", "gte", "deberta"};
 
 void check_encoders(const Names& names, const Names& types) {
   for (const char* name : names) {
@@ -26,12 +26,12 @@ void check_encoders(const Names& names, const Names& types) {
 }  // namespace
 
 TEST_CASE("same bits: two encoders in q8") {
-  check_encoders(few, {"q8"});
+  check_encoders(few_encoders, {"q8"});
 }
 
 TEST_CASE("same bits: the other encoders in q8, all in q4 and f32", "[slow]") {
   check_encoders(others, {"q8"});
-  for (const Names& names : {few, others}) check_encoders(names, {"q4", "f32"});
+  for (const Names& names : {few_encoders, others}) check_encoders(names, {"q4", "f32"});
 }
 
 TEST_CASE("same bits: every type that can be written") {

@@ -12,8 +12,9 @@
 namespace quern::test {
 
 inline const std::vector<std::string>& decoder_names() {
-  static const std::vector<std::string> names = {"llama", "llama_tied", "llama_bias", "mistral", "qwen2",
-                                                 "qwen3", "gemma2",     "gemma3",     "phi3",    "phi3_longrope"};
+  static const std::vector<std::string> names = {"llama",  "llama_tied", "llama_bias",   "mistral",
+                                                 "qwen2",  "qwen3",      "gemma",        "gemma2",
+                                                 "gemma3", "phi3",       "phi3_longrope"};
   return names;
 }
 

@@ -18,6 +18,12 @@ using namespace quern;
 namespace {
 
 constexpr int64_t kEverything = INT32_MAX;
+constexpr KvType kKept[] = {KvType::f16, KvType::i8, KvType::f32};
+
+const char* name_of(KvType type) {
+  constexpr const char* names[] = {"f16", "i8", "f32"};
+  return names[static_cast<size_t>(type)];
+}
 
 struct Result {
   std::vector<float> top, total, out;  // a row's state
@@ -147,8 +153,8 @@ double worst(const Result& found, const std::vector<double>& exact, int64_t d) {
 void check(const Kept& c) {
   const auto expected = exact(c);
   for (const KernelTable* table : tested_kernels()) {
-    INFO(table->name << (c.type == KvType::i8 ? " i8" : " f16") << ": keys " << c.keys << " d " << c.d << " rows "
-                     << c.rows() << " window " << c.window << " softcap " << c.softcap);
+    INFO(table->name << " " << name_of(c.type) << ": keys " << c.keys << " d " << c.d << " rows " << c.rows()
+                     << " window " << c.window << " softcap " << c.softcap);
     const Pages pages(*table, c);
     const Result all = pages.all();
     CHECK(worst(all, expected, c.d) < 1e-5);  // values are up to 2
@@ -177,7 +183,7 @@ std::vector<int32_t> places(int64_t first, int64_t n, int64_t sharing = 1) {
 }  // namespace
 
 TEST_CASE("paged attention agrees with double arithmetic on every ISA", "[kernel]") {
-  for (const KvType type : {KvType::f16, KvType::i8}) {
+  for (const KvType type : kKept) {
     for (const int64_t d : {1, 7, 16, 32, 40, 64, 80, 96, 100, 128, 256})
       for (const int64_t keys : {1, 5, 32, 33, 70}) check(Kept(type, keys, d, places(keys - 1, 1)));
     for (const int64_t rows : {2, 3, 4, 5, 7, 13}) check(Kept(type, 90, 40, places(90 - rows, rows)));
@@ -187,7 +193,7 @@ TEST_CASE("paged attention agrees with double arithmetic on every ISA", "[kernel
 }
 
 TEST_CASE("paged attention sees its window alone, and caps scores", "[kernel]") {
-  for (const KvType type : {KvType::f16, KvType::i8})
+  for (const KvType type : kKept)
     for (const int64_t window :
          {int64_t{1}, int64_t{2}, int64_t{31}, int64_t{32}, int64_t{33}, int64_t{64}, int64_t{100}, kEverything})
       for (const float cap : {0.0f, 0.5f, 5.0f, 50.0f}) {
@@ -203,9 +209,9 @@ TEST_CASE("paged attention sees its window alone, and caps scores", "[kernel]") 
 }
 
 TEST_CASE("paged attention rounds what is kept, and survives zeros and huge values", "[kernel]") {
-  for (const KvType type : {KvType::f16, KvType::i8})
+  for (const KvType type : kKept)
     for (const KernelTable* table : tested_kernels()) {
-      INFO(table->name << (type == KvType::i8 ? " i8" : " f16"));
+      INFO(table->name << " " << name_of(type));
       Kept c(type, 100, 40, places(90, 10));
       std::mt19937 random(3);
       std::normal_distribution<float> normal;
@@ -225,9 +231,9 @@ TEST_CASE("paged attention rounds what is kept, and survives zeros and huge valu
 }
 
 TEST_CASE("paged attention does not see what is kept behind its keys", "[kernel]") {
-  for (const KvType type : {KvType::f16, KvType::i8})
+  for (const KvType type : kKept)
     for (const KernelTable* table : tested_kernels()) {
-      INFO(table->name << (type == KvType::i8 ? " i8" : " f16"));
+      INFO(table->name << " " << name_of(type));
       const Kept all(type, 96, 40, places(60, 1));
       Kept part = all;
       part.keys = 61;
@@ -243,7 +249,7 @@ TEST_CASE("paged attention of texts does not depend on how many tokens come toge
   for (float& x : qkv) x = normal(random);
   std::vector<int32_t> pages;
   for (int64_t i = 0; i < 41; ++i) pages.push_back(static_cast<int32_t>((i * 17) % 41));
-  for (const KvType type : {KvType::f16, KvType::i8}) {
+  for (const KvType type : kKept) {
     for (const int64_t window : {kEverything, int64_t{40}, int64_t{600}}) {
       const auto run = [&](const std::vector<int64_t>& chunks, Pool* pool) {
         const KernelTable& table = default_kernels();
@@ -266,7 +272,7 @@ TEST_CASE("paged attention of texts does not depend on how many tokens come toge
         }
         return out;
       };
-      INFO((type == KvType::i8 ? "i8" : "f16") << ", window " << window);
+      INFO(name_of(type) << ", window " << window);
       const auto whole = run({kTokens}, nullptr);
       for (const float x : whole) REQUIRE(std::isfinite(x));
       Pool pool(3);

@@ -204,6 +204,33 @@ class Others(unittest.TestCase):
             with self.assertRaisesRegex(TypeError, "sentences 1: expected a pair"):
                 model.predict([("a", "b"), ("c",)])
 
+    def test_rerankers_that_are_language_models(self):
+        folder = os.path.join(os.path.dirname(models.MODELS), "rerankers", "qwen3_logit_score")
+        with open(os.path.join(folder, "golden.json"), encoding="utf-8") as f:
+            entries = [e for e in json.load(f) if not e["max_length"]]
+        with pyquern.CrossEncoder(folder) as model:
+            self.assertEqual(model.default_prompt_name, "same")
+            for told in {e["instruction"] for e in entries}:
+                some = [e for e in entries if e["instruction"] == told]
+                scores = model.predict([(e["query"], e["document"]) for e in some], prompt=told)
+                np.testing.assert_allclose(scores, [e["score"] for e in some], atol=1e-4)
+            pair = [("quick fox", "a user")]
+            self.assertEqual(model.predict(pair), model.predict(pair, prompt_name="same"))
+            self.assertNotEqual(model.predict(pair), model.predict(pair, prompt_name="web"))
+            self.assertEqual(model.rank("quick fox", ["a user"], prompt_name="web")[0]["score"], float(model.predict(pair, prompt_name="web")[0]))
+
+    def test_classify_zero_shot(self):
+        with open(os.path.join(os.path.dirname(models.MODELS), "zero_shot.json"), encoding="utf-8") as f:
+            cases = [c for c in json.load(f) if c["model"] == "deberta" and c["names"][0] == "entailment" and "hypothesis_template" not in c]
+        with pyquern.Model(models.inference()) as model:
+            for c in cases:
+                found = model.classify_zero_shot(c["text"], c["labels"], multi_label=c.get("multi_label", False))
+                by_label = {r["label"]: r["score"] for r in found}
+                np.testing.assert_allclose([by_label[label] for label in c["labels"]], c["scores"], atol=1e-4)
+            self.assertEqual(model.classify_zero_shot(["a fox"], "fox, lazy users")[0], model.classify_zero_shot("a fox", ["fox", "lazy users"]))
+            with self.assertRaisesRegex(pyquern.QuernError, "where the label goes"):
+                model.classify_zero_shot("a", ["b"], hypothesis="none")
+
     def test_classify_and_tag(self):
         with pyquern.Model(models.classifier()) as model:
             self.assertEqual(model.labels, models.LABELS)

@@ -141,6 +141,8 @@ ARCHITECTURES = {
         **common(t, QWEN, tie_word_embeddings=True, rope_parameters=rope(theta=1000000.0)))),
     "qwen3": dict(specials=QWEN, tokenizer=qwen_tokenizer, config=lambda t: tf.Qwen3Config(
         **common(t, QWEN, head_dim=12, rope_parameters=rope(theta=1000000.0)))),
+    "gemma": dict(specials=GEMMA, tokenizer=lambda s: sentencepiece(s, True), config=lambda t: tf.GemmaConfig(
+        **common(t, GEMMA, head_dim=10, hidden_act="gelu"))),
     "gemma2": dict(specials=GEMMA, tokenizer=lambda s: sentencepiece(s, True), config=lambda t: tf.Gemma2Config(
         **common(t, GEMMA, num_hidden_layers=3, head_dim=16, sliding_window=20, layer_types=pattern(3, 2),
                  query_pre_attn_scalar=20, attn_logit_softcapping=5.0, final_logit_softcapping=3.0))),

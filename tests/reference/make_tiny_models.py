@@ -160,6 +160,13 @@ ARCHITECTURES = {
                                              num_labels=LABELS, classifier_pooling="mean", pad_token_id=0,
                                              bos_token_id=2, eos_token_id=3, cls_token_id=2, sep_token_id=3),
         classes=("ModernBert", "model")),
+    "deberta": dict(
+        tokenizer=lambda: unigram(BERT_SPECIALS, template("[CLS]", "[SEP]", BERT_PAIR)), specials=BERT_SPECIALS,
+        # Distances from 4 on share places, so that both halves of the log buckets are met.
+        config=lambda t: tf.DebertaV2Config(**common(t, type_vocab_size=0, relative_attention=True, position_buckets=8,
+                                                     norm_rel_ebd="layer_norm", share_att_key=True,
+                                                     pos_att_type="p2c|c2p", position_biased_input=False)),
+        classes=("DebertaV2", "deberta")),
     "t5": dict(
         tokenizer=lambda: unigram(T5_SPECIALS, template("", "</s>", T5_PAIR, (0, 0))), specials=T5_SPECIALS,
         config=lambda t: tf.T5Config(vocab_size=t.get_vocab_size(), d_model=D, d_kv=6, d_ff=F, num_layers=LAYERS,

@@ -45,6 +45,12 @@ def classifier(path):
 
 
 @made
+def inference(path):
+    """Natural language inference."""
+    variant(path, "deberta", "DebertaV2ForSequenceClassification", ["entailment", "neutral", "contradiction"])
+
+
+@made
 def tagger(path):
     variant(path, "bert", "BertForTokenClassification", ["O", "B-PER", "I-PER"])
 

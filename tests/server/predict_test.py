@@ -95,5 +95,34 @@ class Spans(ServerCase):
             self.assertEqual([t["word"] for t in row], [g["text"][t["start"]:t["end"]] for t in row])
 
 
+class ZeroShot(ServerCase):
+    """Labels of the caller's own."""
+    @classmethod
+    def start(cls):
+        cls.models = [models.inference()]
+        return super().start()
+
+    def test_candidate_labels(self):
+        with open(os.path.join(os.path.dirname(models.MODELS), "zero_shot.json"), encoding="utf-8") as f:
+            cases = [c for c in json.load(f) if c["model"] == "deberta" and c["names"][0] == "entailment"]
+        for c in cases:
+            given = {k: c[k] for k in ("multi_label", "hypothesis_template") if k in c}
+            body = {"inputs": c["text"], "parameters": {"candidate_labels": c["labels"], **given}}
+            found = self.ok("/predict", body).json
+            self.assertEqual(sorted(found, key=lambda r: -r["score"]), found)
+            for label, score in zip(c["labels"], c["scores"]):
+                self.assertAlmostEqual(next(r["score"] for r in found if r["label"] == label), score, places=4)
+            self.assertEqual(self.ok("/predict", {**body, "inputs": [c["text"]] * 2}).json, [found, found])
+            body["parameters"]["candidate_labels"] = ", ".join(c["labels"])
+            self.assertEqual(self.ok("/predict", body).json, found)
+
+    def test_refused(self):
+        for parameters, says in (({"candidate_labels": []}, "candidate_labels"), ({"candidate_labels": ["a", " "]}, "candidate_labels"),
+                                 ({"candidate_labels": ["a"], "hypothesis_template": "no"}, "hypothesis_template"),
+                                 ({"candidate_labels": 3}, "candidate_labels")):
+            with self.subTest(parameters):
+                self.refused(422, "/predict", {"inputs": "a", "parameters": parameters}, says)
+
+
 if __name__ == "__main__":
     unittest.main()

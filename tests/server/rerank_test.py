@@ -1,5 +1,6 @@
 """Reranking in the dialects of TEI, Jina and Cohere, against `quern rerank`."""
 import json
+import os
 import unittest
 
 import models
@@ -115,6 +116,40 @@ class NoReranker(ServerCase):
     def test_three_labels_are_no_reranker(self):
         self.refused(424, "/rerank", {"query": "a", "texts": ["b"]})
         self.refused(400, "/v1/rerank", {"query": "a", "documents": ["b"]})
+
+
+class LanguageModels(ServerCase):
+    """Rerankers that are told what to look for."""
+    @classmethod
+    def start(cls):
+        cls.models = [os.path.join(os.path.dirname(models.MODELS), "rerankers", "qwen3_logit_score")]
+        return super().start()
+
+    def test_instructions(self):
+        with open(os.path.join(self.models[0], "golden.json"), encoding="utf-8") as f:
+            entries = [e for e in json.load(f) if not e["max_length"]]
+        for told in {e["instruction"] for e in entries}:
+            for query in {e["query"] for e in entries}:
+                expected = {e["document"]: e["score"] for e in entries if (e["instruction"], e["query"]) == (told, query)}
+                documents = list(expected)
+                body = {"query": query, **({"instruction": told} if told else {})}
+                routes = {"/v1/rerank": "documents", "/v2/rerank": "documents", "/rerank": "texts"}
+                for route, texts in routes.items():
+                    with self.subTest(route, told=told, query=query):
+                        answer = self.ok(route, {**body, texts: documents}).json
+                        for r in answer if texts == "texts" else answer["results"]:
+                            score = r.get("score", r.get("relevance_score"))
+                            self.assertAlmostEqual(score, expected[documents[r["index"]]], places=4)
+
+    def test_prompt_names(self):
+        body = {"query": "quick fox", "texts": ["the lazy user"]}
+        default, web, same = (self.ok("/rerank", {**body, **more}).json for more in ({}, {"prompt_name": "web"}, {"prompt_name": "same"}))
+        self.assertEqual(default, same)
+        self.assertNotEqual(default, web)
+        self.refused(422, "/rerank", {**body, "prompt_name": "none"}, "no prompt is called")
+
+    def test_single_texts_are_refused(self):
+        self.refused(422, "/predict", {"inputs": "a text"}, "scores pairs of texts")
 
 
 if __name__ == "__main__":

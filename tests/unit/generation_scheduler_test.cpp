@@ -336,11 +336,13 @@ TEST_CASE("generation scheduler: the end of it") {
 TEST_CASE("kv types: names") {
   CHECK(kv_type_of("f16") == KvType::f16);
   CHECK(kv_type_of("i8") == KvType::i8);
+  CHECK(kv_type_of("f32") == KvType::f32);
   CHECK(std::string(kv_type_name(1)) == "i8");
-  CHECK(kv_type_name(2) == nullptr);
+  CHECK(std::string(kv_type_name(2)) == "f32");
+  CHECK(kv_type_name(3) == nullptr);
   CHECK(kv_type_name(-1) == nullptr);
   for (const char* wrong : {"q8_0", "", "F16"})
-    CHECK_THAT(error_of([&] { kv_type_of(wrong); }).message, Contains("f16 or i8"));
+    CHECK_THAT(error_of([&] { kv_type_of(wrong); }).message, Contains("f16, i8 or f32"));
 }
 
 }  // namespace quern::test

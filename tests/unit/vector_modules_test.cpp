@@ -76,7 +76,7 @@ TEST_CASE("modules: what is unknown is answered with what there is") {
   }
   CHECK(lists(in_folder.message,
               "the module LSTM is not supported, quern runs Transformer, Pooling, Dense, LayerNorm, "
-              "Normalize, MLMTransformer and SpladePooling"));
+              "Normalize, MLMTransformer, SpladePooling and LogitScore"));
   CHECK(in_file.message == "x: unknown module 'LSTM', expected Pooling, Dense, LayerNorm or Normalize");
 }
 

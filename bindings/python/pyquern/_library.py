@@ -60,7 +60,11 @@ class EmbedStats(c.Structure):
 class ClassifyOptions(c.Structure):
     _fields_ = [("size", c.c_size_t), ("raw", c.c_int), ("max_length", c.c_int64), ("long_texts", c.c_int),
                 ("first_text", c.c_int64), ("info", c.POINTER(TextInfo)), ("adapter", c.c_void_p),
-                ("adapters", c.POINTER(c.c_void_p))]
+                ("adapters", c.POINTER(c.c_void_p)), ("prompt", c.c_char_p), ("prompt_name", c.c_char_p)]
+
+
+class ZeroShotOptions(c.Structure):
+    _fields_ = [("size", c.c_size_t), ("hypothesis", c.c_char_p), ("multi_label", c.c_int)]
 
 
 class Span(c.Structure):
@@ -130,6 +134,8 @@ _CALLS = {
     "embed": (_P, _P, _P, _Z, c.POINTER(EmbedOptions), _P, _Z, c.POINTER(EmbedStats)),
     "encode": (_P, _P, _P, _Z, c.POINTER(EmbedOptions), c.c_uint, _OUT, c.POINTER(EmbedStats)),
     "classify": (_P, _P, _P, _P, _P, _Z, c.POINTER(ClassifyOptions), _P, _Z, c.POINTER(EmbedStats)),
+    "zero_shot": (_P, _P, _P, _Z, c.POINTER(c.c_char_p), _Z, c.POINTER(ZeroShotOptions), c.POINTER(ClassifyOptions), _P, _Z,
+                  c.POINTER(EmbedStats)),
     "classify_tokens": (_P, _P, _P, _Z, c.POINTER(ClassifyOptions), c.c_int, _OUT, c.POINTER(EmbedStats)),
     "tokenize": (_P, _S, _Z, c.POINTER(TokenizeOptions), _P, _Z, c.POINTER(_Z)),
     "tokenize_parts": (_P, _S, _Z, c.POINTER(TokenizeOptions), _OUT),
@@ -156,6 +162,7 @@ _OTHERS = {
     "spans_of": (c.POINTER(Span), _P, _Z, c.POINTER(_Z)),
     "tokens_of": (c.POINTER(Token), _P, c.POINTER(_Z)),
     "embed_options_default": (EmbedOptions,), "classify_options_default": (ClassifyOptions,),
+    "zero_shot_options_default": (ZeroShotOptions,),
     "tokenize_options_default": (TokenizeOptions,), "detokenize_options_default": (DetokenizeOptions,),
     "generator_options_default": (GeneratorOptions,), "generation_options_default": (GenerationOptions,),
     "model_generation_options": (GenerationOptions, _P), "convert_options_default": (ConvertOptions,),

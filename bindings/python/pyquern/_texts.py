@@ -1,8 +1,13 @@
 """Lists of str as the library takes them: one buffer, and where each text begins in it."""
+from __future__ import annotations
+
 import ctypes
 import time
+from typing import Optional, Tuple
 
 import numpy as np
+
+from . import _library as lib
 
 _FIRST, _LEAST, _MOST = 256, 16, 1 << 16  # texts in a call
 _SECONDS = 0.3                            # that a call should take: an interrupt waits for its end
@@ -75,3 +80,32 @@ def list_of_texts(inputs, what="inputs"):
         return (inputs if isinstance(inputs, list) else list(inputs)), False
     except TypeError:
         raise TypeError(f"{what}: expected str or a list of str, found {type(inputs).__name__}") from None
+
+
+_LONG = {"error": lib.LONG_ERROR, "truncate": lib.LONG_TRUNCATE, "chunk_mean": lib.LONG_CHUNK_MEAN}
+
+
+def bytes_or_none(text: Optional[str]):
+    return None if text is None else text.encode()
+
+
+def long_number(name: str) -> int:
+    if name not in _LONG:
+        raise ValueError(f"long_texts: expected one of {', '.join(_LONG)}, found {name!r}")
+    return _LONG[name]
+
+
+class Characters:
+    """Where bytes of a text stand in characters. A part that begins or ends within a character has all of it."""
+
+    def __init__(self, text: str, encoded: bytes) -> None:
+        self._begins, self._size = None, len(encoded)  # of each character, in bytes
+        if len(text) != len(encoded):
+            values = np.frombuffer(encoded, np.uint8)
+            self._begins = np.flatnonzero((values & 0xC0) != 0x80)
+
+    def of(self, begin: int, end: int) -> Tuple[int, int]:
+        if self._begins is None:
+            return begin, end
+        first = int(np.searchsorted(self._begins, begin, "right")) - 1 if begin < self._size else len(self._begins)
+        return first, max(first, int(np.searchsorted(self._begins, end)))

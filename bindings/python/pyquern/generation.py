@@ -22,7 +22,7 @@ Conversation = Union[str, Sequence[Dict[str, Any]]]
 class Generator(Model):
     """A decoder: generate() and chat(). One sequence at a time: a second caller waits until the first is done.
 
-    context: tokens of prompt and answer together (0: the model's, but at most 4096). kv_type: "f16" or "i8". adapter: as
+    context: tokens of prompt and answer together (0: the model's, but at most 4096). kv_type: "f16", "i8" or "f32". adapter: as
     Model has it.
     """
 

@@ -11,10 +11,9 @@ from . import _library as lib
 from ._handle import Loaded
 from ._hub import find
 from ._progress import Progress
-from ._texts import Packed, in_slices, list_of_texts
+from ._scores import Scores
+from ._texts import Characters, Packed, bytes_or_none, in_slices, list_of_texts, long_number
 from ._vectors import check_precision, quantize_embeddings, similarity
-
-_LONG = {"error": lib.LONG_ERROR, "truncate": lib.LONG_TRUNCATE, "chunk_mean": lib.LONG_CHUNK_MEAN}
 
 
 class Token(NamedTuple):
@@ -26,33 +25,7 @@ class Token(NamedTuple):
     special: bool
 
 
-def _bytes_or_none(text: Optional[str]):
-    return None if text is None else text.encode()
-
-
-def _long(name: str) -> int:
-    if name not in _LONG:
-        raise ValueError(f"long_texts: expected one of {', '.join(_LONG)}, found {name!r}")
-    return _LONG[name]
-
-
-class _Characters:
-    """Where bytes of a text stand in characters. A part that begins or ends within a character has all of it."""
-
-    def __init__(self, text: str, encoded: bytes) -> None:
-        self._begins, self._size = None, len(encoded)  # of each character, in bytes
-        if len(text) != len(encoded):
-            values = np.frombuffer(encoded, np.uint8)
-            self._begins = np.flatnonzero((values & 0xC0) != 0x80)
-
-    def of(self, begin: int, end: int) -> Tuple[int, int]:
-        if self._begins is None:
-            return begin, end
-        first = int(np.searchsorted(self._begins, begin, "right")) - 1 if begin < self._size else len(self._begins)
-        return first, max(first, int(np.searchsorted(self._begins, end)))
-
-
-class Model:
+class Model(Scores):
     """A model on this machine's CPU.
 
     path: a file that `pyquern.convert` or `quern convert` made, a GGUF file, a Hugging Face folder, or a name: "minilm",
@@ -72,7 +45,7 @@ class Model:
         self.max_seq_length = int(max_length or lib.get("model_max_length", self._loaded.model.get()))
         self.truncate_dim = truncate_dim
         self._long_texts = long_texts
-        _long(long_texts)
+        long_number(long_texts)
 
     # ---- what it is ----
 
@@ -116,11 +89,11 @@ class Model:
 
     def _options(self, prompt=None, prompt_name=None, input_type=None, normalize=False, dimensions=None):
         options = lib.get("embed_options_default")
-        options.prompt, options.prompt_name, options.input_type = map(_bytes_or_none, (prompt, prompt_name, input_type))
+        options.prompt, options.prompt_name, options.input_type = map(bytes_or_none, (prompt, prompt_name, input_type))
         options.normalize = 1 if normalize else -1
         options.dimensions = dimensions or self.truncate_dim or 0
         options.max_length = self.max_seq_length
-        options.long_texts = _long(self._long_texts)
+        options.long_texts = long_number(self._long_texts)
         options.adapter = self._loaded.adapter()
         return options
 
@@ -289,86 +262,6 @@ class Model:
                               lambda encoded, i: self._rows_of("encoded_multi_vector", encoded, i))
         return found[0] if single else found
 
-    # ---- scores and labels ----
-
-    def _classify_options(self, raw: bool):
-        options = lib.get("classify_options_default")
-        options.raw, options.max_length = int(raw), self.max_seq_length
-        options.long_texts = _long(self._long_texts)
-        options.adapter = self._loaded.adapter()
-        return options
-
-    def _scores(self, packed: Packed, pairs: Optional[Packed], raw: bool, show: bool) -> np.ndarray:
-        n_labels = max(len(self.labels), 1)
-        scores = np.empty((packed.n, n_labels), np.float32)
-        options = self._classify_options(raw)
-
-        def work(session, begin, end):
-            options.first_text = begin
-            second = pairs.at(begin) if pairs else (None, None)
-            lib.call("classify", session, *packed.at(begin), *second, end - begin, ctypes.byref(options),
-                     scores[begin:end].ctypes.data, (end - begin) * n_labels, None)
-
-        self._slices(packed, show, work)
-        return scores
-
-    def predict(self, sentences: Sequence[Tuple[str, str]], batch_size: Optional[int] = None, show_progress_bar: bool = False,
-                *, raw: bool = False) -> np.ndarray:
-        """Scores of pairs of texts by a cross-encoder, as CrossEncoder.predict: one each, or one for each label.
-        raw: before the model's activation."""
-        pairs = list(sentences)
-        single = len(pairs) == 2 and all(isinstance(text, str) for text in pairs)
-        if single:
-            pairs = [tuple(pairs)]
-        for i, pair in enumerate(pairs):
-            if isinstance(pair, str) or len(pair) != 2:
-                raise TypeError(f"sentences {i}: expected a pair of str")
-        scores = self._scores(Packed([a for a, _ in pairs], "first text"), Packed([b for _, b in pairs], "second text"), raw,
-                              show_progress_bar)
-        scores = scores[:, 0] if scores.shape[1] == 1 else scores
-        return scores[0] if single else scores
-
-    def rank(self, query: str, documents: Sequence[str], top_k: Optional[int] = None, return_documents: bool = False,
-             batch_size: Optional[int] = None, show_progress_bar: bool = False) -> List[Dict[str, Any]]:
-        """Documents by how well they answer the query, best first: [{"corpus_id", "score", "text"}]."""
-        documents, _ = list_of_texts(documents, "documents")
-        scores = self.predict([(query, document) for document in documents], show_progress_bar=show_progress_bar) if documents else []
-        order = sorted(range(len(documents)), key=lambda i: (-scores[i], i))[:top_k]
-        return [{"corpus_id": i, "score": float(scores[i]), **({"text": documents[i]} if return_documents else {})} for i in order]
-
-    rerank = rank
-
-    def classify(self, inputs: Union[str, Sequence[str]], top_k: Optional[int] = None, *, raw: bool = False):
-        """[{"label", "score"}] for each text, likeliest first."""
-        texts, single = list_of_texts(inputs)
-        labels = self.labels
-        found = [[{"label": labels[i], "score": float(row[i])} for i in np.argsort(-row, kind="stable")[:top_k]]
-                 for row in self._scores(Packed(texts), None, raw, False)]
-        return found[0] if single else found
-
-    def tag(self, inputs: Union[str, Sequence[str]], grouped: bool = True):
-        """The labelled parts of each text (named entities): [{"label", "score", "start", "end", "word"}], in characters."""
-        texts, single = list_of_texts(inputs)
-        packed, labels, options, found = Packed(texts), self.labels, self._classify_options(False), []
-
-        def work(session, begin, end):
-            spans, n = ctypes.c_void_p(), ctypes.c_size_t()
-            options.first_text = begin
-            lib.call("classify_tokens", session, *packed.at(begin), end - begin, ctypes.byref(options), int(grouped), ctypes.byref(spans), None)
-            try:
-                for i in range(begin, end):
-                    first = lib.get("spans_of", spans, i - begin, ctypes.byref(n))
-                    places, parts = _Characters(texts[i], texts[i].encode()), []
-                    for span in first[:n.value]:
-                        a, b = places.of(span.begin, span.end)
-                        parts.append({"label": labels[span.label], "score": span.score, "start": a, "end": b, "word": texts[i][a:b]})
-                    found.append(parts)
-            finally:
-                lib.get("spans_free", spans)
-
-        self._slices(packed, False, work)
-        return found[0] if single else found
-
     # ---- tokens ----
 
     def tokens(self, text: str, add_special_tokens: bool = True, max_length: int = -1) -> List[Token]:
@@ -378,7 +271,7 @@ class Model:
         options.add_special, options.max_length = int(add_special_tokens), max_length
         made = lib.made("tokenize_parts", self._loaded.model.get(), encoded, len(encoded), ctypes.byref(options))
         try:
-            n, places = ctypes.c_size_t(), _Characters(text, encoded)
+            n, places = ctypes.c_size_t(), Characters(text, encoded)
             first = lib.get("tokens_of", made, ctypes.byref(n))
             return [Token(t.id, t.piece.decode("utf-8", "replace"), *places.of(t.begin, t.end), bool(t.special))
                     for t in first[:n.value]]

@@ -134,6 +134,7 @@ class Session {
   void run_in_order(const Job& job, size_t n);
   void run_planned(const Job& job, size_t n);
   void run_pack(const Job& job, Pack& pack, Ops& op);
+  void run_on_device(const Job& job, Pack& pack);
   static void tokenize(const Job& job, size_t index, Encoding& tokens);
   void add_text(const Job& job, Pack& pack, size_t index, const Encoding& tokens);
 
@@ -141,6 +142,8 @@ class Session {
   Pool pool_;
   std::unique_ptr<Ops> wide_;  // on all threads: for a text that is split inside the operators
   std::vector<Pack> packs_;    // one for each thread
+  struct Lanes;
+  std::unique_ptr<Lanes> lanes_;  // where the model has layers on a device
 };
 
 }  // namespace quern

@@ -13,19 +13,22 @@ namespace quern {
 namespace {
 
 constexpr char kPlugin[] = "libquern-cuda.so";
-constexpr char kInstead[] = "run on the CPU (--device cpu)";
 
 [[noreturn]] void refuse(const std::string& message) {
-  throw Error(Status::unsupported, message + "; or " + kInstead);
+  throw Error(Status::unsupported, message + "; or run on the CPU (--device cpu)");
 }
 
-// Beside this library, or the program that it is linked into.
-std::string beside_this_library() {
+// In the folder of this library, or of the program that it is linked into; of a program in bin, in the lib beside that.
+std::filesystem::path default_place() {
+  namespace fs = std::filesystem;
   Dl_info here;
-  if (dladdr(reinterpret_cast<const void*>(&open_cuda_device), &here) == 0 || !here.dli_fname) return kPlugin;
   std::error_code error;
-  const std::filesystem::path file = std::filesystem::canonical(here.dli_fname, error);
-  return error ? kPlugin : (file.parent_path() / kPlugin).string();
+  if (dladdr(reinterpret_cast<const void*>(&open_cuda_device), &here) == 0 || !here.dli_fname) return kPlugin;
+  const fs::path file = fs::canonical(here.dli_fname, error);
+  if (error) return kPlugin;
+  const fs::path folder = file.parent_path(), beside = folder / kPlugin;
+  const fs::path in_lib = folder.parent_path() / "lib" / kPlugin;
+  return folder.filename() == "bin" && !fs::exists(beside, error) ? in_lib : beside;
 }
 
 struct Plugin {
@@ -37,7 +40,8 @@ struct Plugin {
 // It stays open as long as the process lives.
 Plugin find_plugin() {
   const char* const named = std::getenv("QUERN_CUDA_LIBRARY");
-  Plugin plugin{.path = named && *named ? named : beside_this_library(), .open = nullptr, .build_id = {}};
+  Plugin plugin{
+      .path = named && *named ? std::string(named) : default_place().string(), .open = nullptr, .build_id = {}};
   std::error_code error;
   if (!std::filesystem::exists(plugin.path, error))
     refuse("CUDA: the plug-in " + plugin.path +

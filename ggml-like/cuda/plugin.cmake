@@ -26,8 +26,7 @@ foreach(target ${QUERN_CUDA_TARGETS})
 endforeach()
 # --fmad=false: no a·b + c becomes a fused operation unless the code says so, as on the host.
 set(options -std=c++17 -O3 --fmad=false --expt-relaxed-constexpr -DNDEBUG "-DQUERN_CUDA_BUILD_ID=\"${QUERN_CUDA_BUILD_ID}\""
-  -I${CMAKE_CURRENT_SOURCE_DIR} -Xcompiler=-fPIC,-fvisibility=hidden,-fno-exceptions,-fno-rtti,-Wall -Xptxas=-v,-warn-spills
-  -lineinfo)
+  -I${CMAKE_CURRENT_SOURCE_DIR} -Xcompiler=-fPIC,-fvisibility=hidden,-fno-exceptions,-fno-rtti,-fno-threadsafe-statics,-Wall,-Wno-unknown-pragmas -Xptxas=-v,-warn-spills)
 if(QUERN_WERROR)
   list(APPEND options -Werror=all-warnings)
 endif()

@@ -166,7 +166,7 @@ Outcome open_device(int index, Runtime** runtime, char* why, size_t room) {
     std::snprintf(why, room, "CUDA device %d does not answer: %s", index, cudaGetErrorString(asked));
     return Outcome::failed;
   }
-  std::snprintf(facts.name, sizeof(facts.name), "%s", properties.name);
+  std::snprintf(facts.name, sizeof(facts.name), "%.95s", properties.name);
   facts.index = index;
   facts.major = properties.major;
   facts.minor = properties.minor;

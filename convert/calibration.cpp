@@ -111,7 +111,7 @@ void Calibration::observe(Ops& op, const Linear& linear, const Tensor& x) {
   const int64_t K = linear.K, T = x.rows;
   if (!stats_.contains(&linear)) {
     if (passed_over_.contains(&linear)) return;  // what it had so far is lost, and half its statistics are none
-    const size_t bytes = static_cast<size_t>(K * K) * sizeof(float);
+    const size_t bytes = static_cast<size_t>(K * inputs_together(K)) * sizeof(float);
     const bool fits = held_ + bytes <= gram_bytes_ && (!first_ || stats_.contains(first_));
     const bool comes_first = &linear == first_ || (!first_ && stats_.empty());
     if (!fits && !comes_first) {
@@ -123,30 +123,31 @@ void Calibration::observe(Ops& op, const Linear& linear, const Tensor& x) {
   InputStats& s = stats_[&linear];
   std::vector<float> room;
   const float* const values = op.read(x, room).data();
-  if (!s.gram) {
-    s.gram = std::make_unique<SquareMatrix>(K);
+  const int64_t together = inputs_together(K);
+  if (s.gram.empty()) {
+    for (int64_t k = 0; k < K; k += together) s.gram.emplace_back(std::min(together, K - k));
     s.samples.reserve(kSamples * static_cast<size_t>(K));
   }
   for (int64_t t = 0; t < T; ++t)
     if (s.tokens++ % stride_ == 0) s.samples.insert(s.samples.end(), values + t * K, values + (t + 1) * K);
-  add_products(values, T, *s.gram);
+  for (size_t i = 0; i < s.gram.size(); ++i) add_products(values + static_cast<int64_t>(i) * together, T, K, s.gram[i]);
 }
 
-// Of T rows: the lower triangle of their Gram matrix, strip of columns by strip.
-void Calibration::add_products(const float* values, int64_t T, SquareMatrix& gram) {
+// Of T rows that begin `stride` apart: the lower triangle of their Gram matrix, strip of columns by strip.
+void Calibration::add_products(const float* values, int64_t T, int64_t stride, SquareMatrix& gram) {
   const KernelTable& kernels = default_kernels();
   const int64_t K = gram.K, strips = (K + kStrip - 1) / kStrip;
   std::vector<float> channels(static_cast<size_t>(K * T));  // in reverse order, T values of each
   pool_.run(strips, [&](int64_t task, Arena&) {
     for (int64_t p = task * kStrip; p < std::min(K, (task + 1) * kStrip); ++p)
-      for (int64_t t = 0; t < T; ++t) channels[static_cast<size_t>(p * T + t)] = values[t * K + K - 1 - p];
+      for (int64_t t = 0; t < T; ++t) channels[static_cast<size_t>(p * T + t)] = values[t * stride + K - 1 - p];
   });
   pool_.run(strips, [&](int64_t task, Arena& scratch) {
     Arena::Scope scope(scratch);
     const int64_t first = task * kStrip, columns = std::min(kStrip, K - first);
     float* const strip = scratch.take<float>(T * columns);
     for (int64_t t = 0; t < T; ++t)
-      for (int64_t q = 0; q < columns; ++q) strip[t * columns + q] = values[t * K + K - 1 - first - q];
+      for (int64_t q = 0; q < columns; ++q) strip[t * columns + q] = values[t * stride + K - 1 - first - q];
     float* const product = scratch.take<float>(kStrip * columns);
     for (int64_t p = first; p < K; p += kStrip) {
       const int64_t rows = std::min(kStrip, K - p);
@@ -156,38 +157,58 @@ void Calibration::add_products(const float* values, int64_t T, SquareMatrix& gra
   });
 }
 
+int64_t inputs_together(int64_t K) {
+  constexpr int64_t kMost = 4096;
+  const int64_t parts = (K + kMost - 1) / kMost;
+  return parts == 1 ? K : round_up((K + parts - 1) / parts, 256);
+}
+
 std::vector<float> unexplained(const InputStats& stats, const KernelTable& kernels, Pool& pool) {
-  SquareMatrix h = *stats.gram;
-  const int64_t K = h.K;
-  for (int64_t i = 0; i < K; ++i)
-    h.row(i)[i] = h.row(i)[i] * 1.01f + 1e-20f;  // the addend: inputs that are always zero
-  if (!cholesky(h, kernels, pool)) return {};
-  std::vector<float> squares(static_cast<size_t>(K));
-  for (int64_t k = 0; k < K; ++k) {
-    const float r = h.row(K - 1 - k)[K - 1 - k];
-    squares[static_cast<size_t>(k)] = r * r / static_cast<float>(stats.tokens);
+  std::vector<float> squares;
+  for (const SquareMatrix& gram : stats.gram) {
+    SquareMatrix h = gram;
+    for (int64_t i = 0; i < h.K; ++i)
+      h.row(i)[i] = h.row(i)[i] * 1.01f + 1e-20f;  // the addend: inputs that are always zero
+    if (!cholesky(h, kernels, pool)) return {};
+    for (int64_t k = 0; k < h.K; ++k) {
+      const float r = h.row(h.K - 1 - k)[h.K - 1 - k];
+      squares.push_back(r * r / static_cast<float>(stats.tokens));
+    }
   }
   return squares;
 }
 
-std::unique_ptr<const SquareMatrix> compensation(const InputStats& stats, const std::vector<float>& smooth,
-                                                 const KernelTable& kernels, Pool& pool) {
-  // With both axes reversed the lower factor L of H gives H = R·Rᵀ with R upper, so H⁻¹ = Uᵀ·U for U = R⁻¹, upper too.
-  SquareMatrix h = *stats.gram;
+namespace {
+
+// With both axes reversed the lower factor L of H gives H = R·Rᵀ with R upper, so H⁻¹ = Uᵀ·U for U = R⁻¹, upper too.
+// False: it cannot be had.
+bool invert(SquareMatrix& h, const float* smooth, const KernelTable& kernels, Pool& pool) {
   const int64_t K = h.K;
-  const auto factor = [&](int64_t i) { return smooth[static_cast<size_t>(K - 1 - i)]; };
   double trace = 0;
   for (int64_t i = 0; i < K; ++i) {
-    for (int64_t j = 0; j <= i; ++j) h.row(i)[j] = h.row(i)[j] * factor(i) * factor(j);
+    for (int64_t j = 0; j <= i; ++j) h.row(i)[j] = h.row(i)[j] * smooth[K - 1 - i] * smooth[K - 1 - j];
     trace += static_cast<double>(h.row(i)[i]);
   }
   const float damping = static_cast<float>(0.05 * trace / static_cast<double>(K));
   for (int64_t i = 0; i < K; ++i) h.row(i)[i] += damping;
-  if (!cholesky(h, kernels, pool)) return nullptr;
+  if (!cholesky(h, kernels, pool)) return false;
   const SquareMatrix inverse = inverse_of_lower(h, kernels, pool);
-  auto U = std::make_unique<SquareMatrix>(K);
-  for (int64_t i = 0; i < K; ++i) std::reverse_copy(inverse.row(i), inverse.row(i) + K, U->row(K - 1 - i));
-  return U;
+  for (int64_t i = 0; i < K; ++i) std::reverse_copy(inverse.row(i), inverse.row(i) + K, h.row(K - 1 - i));
+  return true;
+}
+
+}  // namespace
+
+std::vector<SquareMatrix> compensation(const InputStats& stats, const std::vector<float>& smooth,
+                                       const KernelTable& kernels, Pool& pool) {
+  std::vector<SquareMatrix> factors;
+  const float* of_part = smooth.data();
+  for (const SquareMatrix& gram : stats.gram) {
+    factors.push_back(gram);
+    if (!invert(factors.back(), of_part, kernels, pool)) return {};
+    of_part += gram.K;
+  }
+  return factors;
 }
 
 }  // namespace quern

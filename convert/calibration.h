@@ -13,10 +13,15 @@
 
 namespace quern {
 
+// How many of K neighbouring inputs make good each other's rounding errors: all up to 4,096, then in equal parts. Time
+// grows with the square of it and memory too, and what it brings ends long before (docs/lab/quantization.md).
+int64_t inputs_together(int64_t K);
+
 // Statistics of one linear's inputs over all calibration tokens.
 struct InputStats {
-  std::unique_ptr<SquareMatrix> gram;  // sum of xᵀx: the lower triangle, channels in reverse order
-  std::vector<float> samples;          // rows of K: some of the tokens
+  // Of every inputs_together(K): the sum of xᵀx, its lower triangle, channels in reverse order.
+  std::vector<SquareMatrix> gram;
+  std::vector<float> samples;  // rows of K: some of the tokens
   int64_t tokens = 0;
 };
 
@@ -45,7 +50,7 @@ class Calibration final : public LinearObserver {
   static constexpr int64_t kStrip = 96;
 
   void collect(const Linear* first);
-  void add_products(const float* values, int64_t T, SquareMatrix& gram);
+  void add_products(const float* values, int64_t T, int64_t stride, SquareMatrix& gram);
 
   const LoadedModel& source_;
   Pool& pool_;
@@ -63,13 +68,13 @@ class Calibration final : public LinearObserver {
 // The texts of a file, one per line; the built-in ones for an empty name.
 std::vector<std::string> calibration_texts(const std::string& file);
 
-// How much of each input is not explained by the inputs after it, K mean squares: what the rounding errors of weights
-// meet once they are compensated. Empty when it cannot be had (inputs that are not finite).
+// How much of each input is not explained by the inputs after it that it is together with, K mean squares: what the
+// rounding errors of weights meet once they are compensated. Empty when it cannot be had (inputs that are not finite).
 std::vector<float> unexplained(const InputStats& stats, const KernelTable& kernels, Pool& pool);
 
-// Rounding::U for inputs x · smooth: the upper Cholesky factor of the inverse of the damped Gram matrix. Null when it
-// cannot be had.
-std::unique_ptr<const SquareMatrix> compensation(const InputStats& stats, const std::vector<float>& smooth,
-                                                 const KernelTable& kernels, Pool& pool);
+// Rounding::U for inputs x · smooth: the upper Cholesky factors of the inverses of the damped Gram matrices. Empty when
+// they cannot be had.
+std::vector<SquareMatrix> compensation(const InputStats& stats, const std::vector<float>& smooth,
+                                       const KernelTable& kernels, Pool& pool);
 
 }  // namespace quern

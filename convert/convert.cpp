@@ -31,15 +31,16 @@ class Converter {
  public:
   Converter(const LoadedModel& source, const std::string& output, const WrittenType& as, const ConvertOptions& options)
       : source_(source),
-        type_(*as.type),
-        level_(as.level && is_decoder(source) ? &as.type->levels[1] : as.level),
+        as_(as.level && is_decoder(source) ? of_level(as, as.type->levels[1]) : as),
+        type_(*as_.type),
+        level_(as_.level),
         options_(options),
         pool_(options.threads > 0 ? options.threads : usable_cpus()),
         file_(output, type_.rows ? kRowAlignment : kPanelAlignment) {
     const int64_t groups_from = is_decoder(source) ? kDecodersGroupsFrom : level_ ? level_->groups_from : INT64_MAX;
     for (const WeightSpec& spec : source.weights.specs) {
       const bool there = source.source->weights().holds(spec) || !spec.made.empty();
-      stored_.push_back(there ? storage_of(spec, type_, groups_from, spec.table ? spec.table->rows : 0) : Storage{});
+      stored_.push_back(there ? storage_of(spec, as_, groups_from, spec.table ? spec.table->rows : 0) : Storage{});
       for (const WeightTensors& t : tensors(spec)) total_ += source_bytes(t);
     }
     total_ *= 2;  // once to hash, once to convert
@@ -48,7 +49,7 @@ class Converter {
   void run() {
     const std::string weights =
         hash_weights(source_, [&](const std::string& name, double bytes) { report(bytes, "reading " + name); });
-    write_metadata(file_, source_, type_, level_, in_groups(), weights, self_test_texts(options_.self_test), pool_);
+    write_metadata(file_, source_, as_, in_groups(), weights, self_test_texts(options_.self_test), pool_);
     for (const Storage& s : stored_) {
       for (const StoredMatrix& m : s.matrices)
         for (const StoredTensor& t : m.tensors) file_.add_tensor(t.name, t.gguf_type, t.ne);
@@ -87,6 +88,9 @@ class Converter {
   }
   // Decoders keep all of a code's bits, and have a scale for every group: their errors grow from token to token.
   static constexpr int64_t kDecodersGroupsFrom = 256;
+  static WrittenType of_level(const WrittenType& as, const Level& level) {
+    return {level.name, as.type, &level, as.finer};
+  }
   static bool is_decoder(const LoadedModel& source) { return source.model->language_head().linear != nullptr; }
   // Of a linear that is stored as this type. What the conversion sees no inputs of is rounded as finely as can be.
   const Level* level_for(const TypeInfo& type) const {
@@ -104,9 +108,9 @@ class Converter {
   void write(size_t index) {
     const WeightSpec& spec = source_.weights.specs[index];
     std::vector<float> smooth;
-    std::unique_ptr<const SquareMatrix> U;
+    std::vector<SquareMatrix> U;
     if (spec.linear && calibration_ && spec.calibrated) fit(spec, *stored_[index].matrices[0].type, smooth, U);
-    for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U.get());
+    for (const StoredMatrix& m : stored_[index].matrices) write_matrix(spec, m, smooth, U);
     for (const StoredTensor& v : stored_[index].vectors) write_vector(spec, v, smooth);
     source_.source->weights().done_with(spec);
     for (const WeightTensors& t : tensors(spec)) report(source_bytes(t), "writing " + spec.name);
@@ -114,8 +118,7 @@ class Converter {
 
   // Smoothing factors and rounding matrix of a linear from what its inputs looked like. Its weights are in
   // memory as f32 meanwhile.
-  void fit(const WeightSpec& spec, const TypeInfo& type, std::vector<float>& smooth,
-           std::unique_ptr<const SquareMatrix>& U) {
+  void fit(const WeightSpec& spec, const TypeInfo& type, std::vector<float>& smooth, std::vector<SquareMatrix>& U) {
     std::vector<float> weights(static_cast<size_t>(spec.N * spec.K));
     float* to = weights.data();
     for (const WeightTensors& t : tensors(spec)) {
@@ -141,7 +144,7 @@ class Converter {
 
   // Packs 16-output slices on all threads; only the packed arrays and a slice per thread are in memory.
   void write_matrix(const WeightSpec& spec, const StoredMatrix& m, const std::vector<float>& smooth,
-                    const SquareMatrix* U) {
+                    const std::vector<SquareMatrix>& U) {
     constexpr int64_t kSlice = 64;
     std::vector<std::vector<char>> buffers;
     void* arrays[4] = {};
@@ -152,8 +155,10 @@ class Converter {
     }
     const std::vector<WeightTensors> parts = tensors(spec);
     const Level* level = level_for(*m.type);
-    const Rounding rounding{.U = U ? U->row(0) : nullptr,
-                            .U_stride = U ? U->stride : 0,
+    std::vector<Rounding::Factor> factors;
+    for (const SquareMatrix& f : U) factors.push_back({f.row(0), f.stride});
+    const Rounding rounding{.U = factors,
+                            .together = inputs_together(m.K),
                             .gemm = default_kernels().gemm,
                             .largest_code = level ? level->largest_code : 0};
     pool_.run((m.N + kSlice - 1) / kSlice, [&](int64_t task, Arena& scratch) {
@@ -222,6 +227,7 @@ class Converter {
   }
 
   const LoadedModel& source_;
+  const WrittenType as_;
   const TypeInfo& type_;
   const Level* const level_;  // null: the type has none
   const ConvertOptions& options_;

@@ -82,12 +82,13 @@ std::vector<std::string> self_test_texts(const std::string& extra) {
   return texts;
 }
 
-void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
-                    const TypeInfo* in_groups, const std::string& weights_sha256,
-                    const std::vector<std::string>& self_test, Pool& pool) {
+void write_metadata(GgufWriter& file, const LoadedModel& source, const WrittenType& as, const TypeInfo* in_groups,
+                    const std::string& weights_sha256, const std::vector<std::string>& self_test, Pool& pool) {
   const std::string architecture = source.architecture->gguf;
+  const TypeInfo& type = *as.type;
   std::string rounded_as = type.name;
-  if (level) rounded_as += ':' + std::to_string(level->largest_code);
+  if (as.level) rounded_as += ':' + std::to_string(as.level->largest_code);
+  if (as.finer) rounded_as += std::string("/") + as.finer->name;
   if (in_groups) rounded_as += std::string("+") + in_groups->name;
   file.set_string("general.architecture", architecture);
   std::string name = source.repo.empty() ? source.path : source.repo;
@@ -107,7 +108,7 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo&
   write_sampling(file, source.sampling);
   file.set_u32("quern.layout_version", kLayoutVersion);
   file.set_string("quern.type", type.name);
-  if (level) file.set_string("quern.level", level->name);
+  if (as.level || as.finer) file.set_string("quern.level", as.name);
   file.set_string("quern.pipeline", to_json(source.pipeline));
   file.set_u32("quern.max_length", static_cast<uint32_t>(source.max_length));
   file.set_string("quern.prompts", prompts_to_json(source.prompts));

@@ -14,8 +14,7 @@ std::vector<std::string> self_test_texts(const std::string& extra);
 
 // in_groups: the type of linears that come in groups, null where there are none. weights_sha256: of the source's
 // tensors. Runs the self-test texts through the source model.
-void write_metadata(GgufWriter& file, const LoadedModel& source, const TypeInfo& type, const Level* level,
-                    const TypeInfo* in_groups, const std::string& weights_sha256,
-                    const std::vector<std::string>& self_test, Pool& pool);
+void write_metadata(GgufWriter& file, const LoadedModel& source, const WrittenType& as, const TypeInfo* in_groups,
+                    const std::string& weights_sha256, const std::vector<std::string>& self_test, Pool& pool);
 
 }  // namespace quern

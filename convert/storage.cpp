@@ -2,7 +2,6 @@
 
 #include <cassert>
 
-#include "dispatch.h"
 #include "gguf/types.h"
 #include "gguf/weight_types.h"
 
@@ -28,6 +27,12 @@ const TypeInfo& linear_type(const WeightSpec& spec, const TypeInfo& wanted, int6
   return wanted.rows ? named("f16") : sized(named("q8"));
 }
 
+// Of a byte, the linears into the feed-forward network return half of what the others do (docs/lab/quantization.md).
+bool repays_finer(const WeightSpec& spec) {
+  const std::string last = spec.name.substr(spec.name.rfind('.') + 1);
+  return spec.kind == WeightSpec::Kind::linear && (!last.starts_with("ffn_") || last.starts_with("ffn_down"));
+}
+
 // Rows are looked up one by one, which panels do not allow. Coarser blocks than q8_0 would save no time: a text reads
 // few rows.
 const TypeInfo& table_type(const WeightSpec& spec, const TypeInfo& wanted) {
@@ -51,7 +56,8 @@ StoredMatrix matrix(std::string name, const TypeInfo& type, size_t first_part, s
 
 }  // namespace
 
-Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t groups_from, int64_t rows) {
+Storage storage_of(const WeightSpec& spec, const WrittenType& as, int64_t groups_from, int64_t rows) {
+  const TypeInfo& type = as.finer && repays_finer(spec) ? *as.finer : *as.type;
   Storage s;
   const auto vector = [&](const std::string& name, int64_t n) { s.vectors.push_back({name, ggml_type::f32, {n}}); };
   switch (spec.kind) {

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "dispatch.h"
 #include "models/weight_map.h"
 
 namespace quern {
@@ -28,9 +29,10 @@ struct Storage {
   std::vector<StoredTensor> vectors;  // weight and bias of norms; smooth and bias of linears; after the matrices
 };
 
-// groups_from: linears of more inputs are TypeInfo::in_groups of their type. rows: the table's rows in the source. The
-// type of a linear falls back where its inputs do not divide: q4 to q8, q8_0 and q4_0 to f16. Tables of files of
-// integer types are q8_0, or f16 where their width does not divide.
-Storage storage_of(const WeightSpec& spec, const TypeInfo& type, int64_t groups_from, int64_t rows);
+// as: the type, and the finer one that some linears take in its place. groups_from: linears of more inputs are
+// TypeInfo::in_groups of their type. rows: the table's rows in the source. The type of a linear falls back where its
+// inputs do not divide: q4 to q8, q8_0 and q4_0 to f16. Tables of files of integer types are q8_0, or f16 where their
+// width does not divide.
+Storage storage_of(const WeightSpec& spec, const WrittenType& as, int64_t groups_from, int64_t rows);
 
 }  // namespace quern

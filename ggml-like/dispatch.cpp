@@ -80,8 +80,9 @@ std::span<const WrittenType> written_types() {
       if (!type->pack || std::any_of(all_types().begin(), all_types().end(), stands_in))
         continue;  // no name of its own
       for (const Level& level : type->levels)
-        if (level.name) made.push_back({level.name, type, &level});
-      if (!type->levels[0].name) made.push_back({type->name, type, nullptr});
+        if (level.name) made.push_back({level.name, type, &level, nullptr});
+      if (!type->levels[0].name) made.push_back({type->name, type, nullptr, nullptr});
+      if (type->mix.name) made.push_back({type->mix.name, type, nullptr, type->mix.finer});
     }
     return made;
   }();

@@ -29,7 +29,8 @@ const TypeInfo* find_type(const std::string& name);
 struct WrittenType {
   const char* name;
   const TypeInfo* type;
-  const Level* level;  // null: the type has none
+  const Level* level;     // null: the type has none
+  const TypeInfo* finer;  // of what Mix says; null: no mixture
 };
 std::span<const WrittenType> written_types();
 

@@ -28,7 +28,7 @@ enum class Pooling : uint8_t {
   weighted_mean,  // token t of 1 … L weighs t
 };
 
-constexpr int kTypes = 18;  // as many as quants/list.h has
+constexpr int kTypes = 19;  // as many as quants/list.h has
 
 // What follows a product: y = activation(y + bias) + residual. bias and residual may be null; both begin at y's first
 // column, residual at its first row too.

@@ -91,8 +91,8 @@ void add_convert(CLI::App& app) {
   c->add_option(
        "--type", a->type,
        "one of " + CLI::detail::join(types, ", ") +
-           "; q8 (int8) is near-lossless and fastest, q8_fine its finest level, q4 (int4) smallest, and all others "
-           "llama.cpp reads as well; default: the output's extension, else q8")
+           "; q8 (int8) is near-lossless and fastest, q8_fine its finest level, q4 (int4) smallest, q4_m and q5 "
+           "between them; llama.cpp reads all others as well; default: the output's extension, else q8")
       ->type_name("TYPE")
       ->check(CLI::IsMember(types));
   c->add_option(

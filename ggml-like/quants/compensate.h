@@ -22,23 +22,26 @@ void round_compensated(float* w, int64_t outputs, int64_t K, const Rounding& rou
       change(static_cast<size_t>(outputs * kColumns));
   for (int64_t first = 0; first < K; first += kBlock) {
     const int64_t end = std::min(K, first + kBlock);
+    const Rounding::Factor* const factor = rounding.U.empty() ? nullptr : &rounding.U[first / rounding.together];
+    const int64_t base = factor ? first / rounding.together * rounding.together : 0;  // whose errors stay among these
+    const int64_t reach = factor ? std::min(K, base + rounding.together) : end;
     for (int64_t k = first; k < end; ++k) {
       for (int64_t n = 0; n < outputs; ++n) now[static_cast<size_t>(n)] = w[n * K + k];
       code(k, now.data());
-      if (!rounding.U) continue;
-      const float* const u = rounding.U + k * rounding.U_stride;
-      const float inverse = 1.0f / u[k];
+      if (!factor) continue;
+      const float* const u = factor->row(k - base);
+      const float inverse = 1.0f / u[k - base];
       for (int64_t n = 0; n < outputs; ++n) {
         float* const row = w + n * K;
         const float error = (row[k] - now[static_cast<size_t>(n)]) * inverse;
         errors[static_cast<size_t>(n * kBlock + k - first)] = error;
-        for (int64_t j = k + 1; j < end; ++j) row[j] -= error * u[j];
+        for (int64_t j = k + 1; j < end; ++j) row[j] -= error * u[j - base];
       }
     }
-    for (int64_t j = end; rounding.U && j < K; j += kColumns) {
-      const int64_t columns = std::min(kColumns, K - j);
-      rounding.gemm(outputs, columns, end - first, errors.data(), kBlock, rounding.U + first * rounding.U_stride + j,
-                    rounding.U_stride, change.data(), kColumns);
+    for (int64_t j = end; j < reach; j += kColumns) {
+      const int64_t columns = std::min(kColumns, reach - j);
+      rounding.gemm(outputs, columns, end - first, errors.data(), kBlock, factor->row(first - base) + j - base,
+                    factor->stride, change.data(), kColumns);
       for (int64_t n = 0; n < outputs; ++n)
         for (int64_t i = 0; i < columns; ++i) w[n * K + j + i] -= change[static_cast<size_t>(n * kColumns + i)];
     }

@@ -11,6 +11,7 @@
 #include "quants/q4_0/q4_0.h"
 #include "quants/q4_1/q4_1.h"
 #include "quants/q4_k/q4_k.h"
+#include "quants/q5/q5.h"
 #include "quants/q5_0/q5_0.h"
 #include "quants/q5_1/q5_1.h"
 #include "quants/q5_k/q5_k.h"
@@ -26,8 +27,8 @@ struct TypeList {
   static constexpr int size = sizeof...(Types);
 };
 
-using QuantList = TypeList<F32, F16, BF16, Q8, Q8_G256, Q4, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K,
-                           IQ4_NL, MXFP4>;
+using QuantList = TypeList<F32, F16, BF16, Q8, Q8_G256, Q4, Q5, Q8_0, Q4_0, Q4_1, Q5_0, Q5_1, Q2_K, Q3_K, Q4_K, Q5_K,
+                           Q6_K, IQ4_NL, MXFP4>;
 static_assert(QuantList::size == kTypes);
 
 }  // namespace quern

@@ -3,6 +3,7 @@
 #pragma once
 #include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace quern {
 
@@ -19,10 +20,16 @@ struct ArraySpec {
 
 // How an output's weights are rounded when a file is made.
 struct Rounding {
-  // (K, K) upper Cholesky factor of the inverse of XᵀX, for the errors of earlier weights (quants/compensate.h); null:
-  // every weight is rounded to nearest. Row types ignore it.
-  const float* U = nullptr;
-  int64_t U_stride = 0;
+  struct Factor {
+    const float* values;
+    int64_t stride;
+    const float* row(int64_t i) const { return values + i * stride; }
+  };
+  // Upper Cholesky factors of the inverse of XᵀX, for the errors of earlier weights (quants/compensate.h): the first of
+  // inputs 0 … together - 1, the next of as many behind them. Empty: every weight is rounded to nearest. Row types
+  // ignore it.
+  std::span<const Factor> U;
+  int64_t together = 0;  // a multiple of 64, or K
   void (*gemm)(int64_t M, int64_t N, int64_t K, const float* A, int64_t lda, const float* B, int64_t ldb, float* C,
                int64_t ldc) noexcept = nullptr;  // KernelTable's, with U
   int largest_code = 0;                          // of a type that has levels
@@ -35,6 +42,15 @@ struct Level {
   const char* name;
   int largest_code;
   int64_t groups_from;
+};
+
+struct TypeInfo;
+
+// A name under which a type is written with the linears that repay it most in a finer one: all but those into the
+// feed-forward network.
+struct Mix {
+  const char* name;
+  const TypeInfo* finer;
 };
 
 struct TypeInfo {
@@ -62,6 +78,7 @@ struct TypeInfo {
   float steps = 0;  // between the largest and the smallest of the weights, for choosing smoothing factors; panel types
                     // only (of those with levels: twice the largest code)
   Level levels[2] = {};  // the coarser first; none: it is written under its own name alone
+  Mix mix = {};          // none: no name
   // The same with more scales, for linears of many inputs (Level::groups_from); null: there is none.
   const TypeInfo* in_groups = nullptr;
 

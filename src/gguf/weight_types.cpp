@@ -18,10 +18,10 @@ struct GgufWeightType {
   uint32_t file;  // general.file_type
 };
 constexpr GgufWeightType kWeightTypes[] = {
-    {"f32", 0, 0},      {"f16", 1, 1},      {"bf16", 30, 32},  {"q8", kNoRows, 7}, {"q8_g256", kNoRows, 7},
-    {"q4", kNoRows, 2}, {"q8_0", 8, 7},     {"q4_0", 2, 2},    {"q4_1", 3, 3},     {"q5_0", 6, 8},
-    {"q5_1", 7, 9},     {"q2_k", 10, 10},   {"q3_k", 11, 12},  {"q4_k", 12, 15},   {"q5_k", 13, 17},
-    {"q6_k", 14, 18},   {"iq4_nl", 20, 25}, {"mxfp4", 39, 38},
+    {"f32", 0, 0},      {"f16", 1, 1},      {"bf16", 30, 32},   {"q8", kNoRows, 7}, {"q8_g256", kNoRows, 7},
+    {"q4", kNoRows, 2}, {"q5", kNoRows, 8}, {"q8_0", 8, 7},     {"q4_0", 2, 2},     {"q4_1", 3, 3},
+    {"q5_0", 6, 8},     {"q5_1", 7, 9},     {"q2_k", 10, 10},   {"q3_k", 11, 12},   {"q4_k", 12, 15},
+    {"q5_k", 13, 17},   {"q6_k", 14, 18},   {"iq4_nl", 20, 25}, {"mxfp4", 39, 38},
 };
 static_assert(std::size(kWeightTypes) == kTypes, "every type of quants/list.h has its numbers here");
 

@@ -14,6 +14,7 @@ namespace quern {
 namespace {
 
 bool is_level(const TypeInfo& type, const std::string& name) {
+  if (type.mix.name && name == type.mix.name) return true;
   return std::any_of(std::begin(type.levels), std::end(type.levels),
                      [&](const Level& level) { return level.name && name == level.name; });
 }

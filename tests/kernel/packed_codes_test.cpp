@@ -28,8 +28,9 @@ struct Filled {
       std::memset(buffers.back().get(), 0x3c, bytes(i));  // f16, bf16, f32 and int8 alike
     }
     for (size_t i = 0; i < bytes(0); ++i) buffers[0].get()[i] = static_cast<char>(fill < 0 ? random() : fill);
-    if (!type.make_panels)  // q4's zero points
-      for (size_t i = 0; i < bytes(2); ++i) buffers[2].get()[i] = static_cast<char>(random() % 2 * 15);
+    if (!type.make_panels)  // zero points of q4 and q5
+      for (size_t i = 0; i < bytes(2); ++i)
+        buffers[2].get()[i] = static_cast<char>(random() % 2 * static_cast<uint32_t>(type.steps));
   }
   std::vector<Buffer> buffers;
   Matrix matrix;

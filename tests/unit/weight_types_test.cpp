@@ -42,6 +42,6 @@ TEST_CASE("every weight type has its numbers in GGUF") {
 TEST_CASE("files' numbers are GGUF's") {
   // general.file_type, of gguf's LlamaFileType; q8 and q4 go by the nearest that tools know.
   for (const auto& [name, number] :
-       {std::pair{"f32", 0u}, {"f16", 1u}, {"q8_0", 7u}, {"q4_k", 15u}, {"bf16", 32u}, {"q8", 7u}})
+       {std::pair{"f32", 0u}, {"f16", 1u}, {"q8_0", 7u}, {"q4_k", 15u}, {"bf16", 32u}, {"q8", 7u}, {"q5", 8u}})
     CHECK(gguf_file_type_of(*find_type(name)) == number);
 }

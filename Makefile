@@ -1,11 +1,17 @@
 # Thin names over CMake presets and scripts/. `make help` lists them. Each first lets scripts/setup install what is missing.
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-chat test install wheel-here wheel dist bench bench-peers bench-bulk bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
+.PHONY: all cuda demo demo-chat test install wheel-here wheel dist bench bench-peers bench-bulk bench-quality bench-serve format asan tsan aarch64 lean fuzz clean help
 
 all: ## build quern (./quern and ./embed)
 	@scripts/setup build
 	@cmake --preset release > /dev/null
 	@cmake --build --preset release --target quern_cli quern quern_shared minimal
+	@ln -sf build/bin/quern quern && ln -sf build/bin/quern embed
+
+cuda: ## build quern and libquern-cuda.so, the plug-in for NVIDIA GPUs (needs nvcc, no GPU)
+	@scripts/setup cuda
+	@cmake --preset release -DQUERN_CUDA=ON > /dev/null
+	@cmake --build --preset release --target quern_cli quern quern_shared minimal quern_cuda
 	@ln -sf build/bin/quern quern && ln -sf build/bin/quern embed
 
 demo: all ## get all-MiniLM-L6-v2, convert it to int8, embed sample texts and print each one's nearest neighbour

@@ -19,6 +19,10 @@ struct OpsOptions {
   LinearObserver* observer = nullptr;
 };
 
+struct DeviceMemory {
+  uint64_t total = 0, free = 0;  // bytes
+};
+
 // Immutable but for adopt(): any number of threads may use one.
 class Device {
  public:
@@ -28,7 +32,12 @@ class Device {
   // their weights, on all CPUs. True: it keeps copies of some, and will read little of what was bound. Throws
   // Error{bad_argument}, std::bad_alloc.
   virtual bool adopt(std::span<Linear* const> linears) const = 0;
+  virtual void adopt(const Table&) const {}  // likewise
   virtual std::unique_ptr<Ops> ops(const OpsOptions& options) const = 0;
+  // Of a device with memory of its own: what it would take for its copy of these, and what it has.
+  virtual size_t bytes_of(const Linear&) const { return 0; }
+  virtual size_t bytes_of(const Table&) const { return 0; }
+  virtual DeviceMemory memory() const { return {}; }
   // Bytes of one page in all layers and heads.
   virtual size_t kv_page_bytes(const KvShape& shape) const = 0;
   // Memory is reserved whole and costs nothing before it is written. Throws Error{out_of_memory}.
@@ -40,7 +49,7 @@ class Device {
 struct Placement {
   Ops& host;
   Ops* device = nullptr;
-  int first_on_device = 0;  // a layer; layers(): what follows the layers alone
+  int first_on_device = 0;  // a layer; layers(): what follows the layers alone; -1: what comes before them too
 
   Ops& last() const { return device ? *device : host; }  // whose the last states are
 };

@@ -10,6 +10,7 @@ class HostDevice final : public Device {
 
   const KernelTable& kernels() const { return kernels_; }
   const char* name() const override { return kernels_.name; }
+  using Device::adopt;
   bool adopt(std::span<Linear* const> linears) const override;
   std::unique_ptr<Ops> ops(const OpsOptions& options) const override;
   size_t kv_page_bytes(const KvShape& shape) const override;

@@ -18,6 +18,16 @@ namespace quern {
 
 enum class Activation : uint8_t { none, gelu, gelu_tanh, relu, silu, tanh, sigmoid };
 
+// One text's last hidden states → one vector.
+enum class Pooling : uint8_t {
+  first,  // of its first token
+  last,   // of its last
+  max,    // value by value
+  mean,
+  mean_sqrt_len,  // the sum by the square root of the number of tokens
+  weighted_mean,  // token t of 1 … L weighs t
+};
+
 constexpr int kTypes = 19;  // as many as quants/list.h has
 
 // What follows a product: y = activation(y + bias) + residual. bias and residual may be null; both begin at y's first

@@ -93,16 +93,6 @@ struct PagedOptions {
 // How attention computes: exactly, or in 16-bit integers for models whose products take 8-bit activations anyway.
 enum class Precision : uint8_t { f32, i16 };
 
-// One text's last hidden states → one vector.
-enum class Pooling : uint8_t {
-  first,  // of its first token
-  last,   // of its last
-  max,    // value by value
-  mean,
-  mean_sqrt_len,  // the sum by the square root of the number of tokens
-  weighted_mean,  // token t of 1 … L weighs t
-};
-
 // Rotary positions of a batch (Su et al., 2021, arXiv 2104.09864): what rotary() makes and rotate() takes.
 struct Rotary {
   Tensor angles;                  // rows of n cosines, then n sines

@@ -140,6 +140,15 @@ class Model {
     detail::check(quern_model_load(path.c_str(), &model));
     return Model(model);
   }
+  // device, gpu_layers: as quern_load_options has them.
+  static Model load(const std::string& path, const std::string& device, const std::string& gpu_layers = "auto") {
+    quern_load_options options = quern_load_options_default();
+    options.device = device.c_str();
+    options.gpu_layers = gpu_layers.c_str();
+    quern_model* model = nullptr;
+    detail::check(quern_model_load_on(path.c_str(), &options, &model));
+    return Model(model);
+  }
   explicit Model(quern_model* owned) : model_(owned, quern_model_free) {}
 
   quern_model* get() const { return model_.get(); }

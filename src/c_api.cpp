@@ -2,6 +2,8 @@
 // that catch: nothing thrown leaves them.
 #include "c_api.h"
 
+#include <cstdlib>
+
 #include "backend.h"
 #include "convert/convert.h"
 #include "cpu.h"
@@ -87,10 +89,23 @@ void quern_string_free(char* string) {
 }
 
 quern_status quern_model_load(const char* path, quern_model** model) {
+  return quern_model_load_on(path, nullptr, model);
+}
+quern_load_options quern_load_options_default(void) {
+  const auto of = [](const char* name, const char* otherwise) {
+    const char* const value = std::getenv(name);
+    return value && *value ? value : otherwise;
+  };
+  return {sizeof(quern_load_options), of("QUERN_DEVICE", "cpu"), of("QUERN_GPU_LAYERS", "auto")};
+}
+quern_status quern_model_load_on(const char* path, const quern_load_options* options, quern_model** model) {
   return guard([&] {
     require(path && model, "quern_model_load: path and model must not be NULL");
     *model = nullptr;
-    *model = new quern_model{std::shared_ptr<const quern::LoadedModel>(quern::load_model(path))};
+    const quern_load_options chosen = merged(options, quern_load_options_default());
+    require(chosen.device && chosen.gpu_layers, "quern_model_load_on: device and gpu_layers must not be NULL");
+    *model = new quern_model{std::shared_ptr<const quern::LoadedModel>(
+        quern::load_model(path, nullptr, {.device = chosen.device, .layers = chosen.gpu_layers}))};
   });
 }
 

@@ -50,6 +50,12 @@ std::string describe_model(const LoadedModel& m) {
               {"matryoshka", m.matryoshka},
               {"source", {{"repo", m.repo}, {"revision", m.revision}}},
               {"fingerprint", m.fingerprint},
+              {"device",
+               {{"name", m.offload.name},
+                {"layers", m.offload.layers},
+                {"embeddings", m.offload.device && m.offload.first_layer < 0},
+                {"bytes", m.offload.bytes},
+                {"why", m.offload.why}}},
               {"decisions", decisions}};
   if (generates(m)) {
     Json sampling = Json::object();

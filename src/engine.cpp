@@ -5,6 +5,8 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
+#include <mutex>
 #include <numeric>
 
 #include "cpu.h"
@@ -74,6 +76,33 @@ struct Session::Pack {
   }
 };
 
+// A device's Ops, which packs take turns with: while one is on the device, threads without it tokenize the next.
+struct Session::Lanes {
+  explicit Lanes(const LoadedModel& model) {
+    for (int i = 0; i < kDeviceLanes; ++i) ops.push_back(model.offload.device->ops({.precision = precision_of(model)}));
+    for (const auto& op : ops) free.push_back(op.get());
+  }
+  Ops& take() {
+    std::unique_lock lock(mutex);
+    available.wait(lock, [&] { return !free.empty(); });
+    Ops* const op = free.back();
+    free.pop_back();
+    return *op;
+  }
+  void give_back(Ops& op) {
+    {
+      const std::lock_guard lock(mutex);
+      free.push_back(&op);
+    }
+    available.notify_one();
+  }
+
+  std::mutex mutex;
+  std::condition_variable available;
+  std::vector<std::unique_ptr<Ops>> ops;
+  std::vector<Ops*> free;
+};
+
 Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
     : model_(std::move(model)),
       pool_(threads > 0 ? threads : usable_cpus()),
@@ -81,6 +110,7 @@ Session::Session(std::shared_ptr<const LoadedModel> model, int threads)
   const Precision precision = precision_of(*model_);
   wide_ = model_->device->ops({.precision = precision, .pool = &pool_});
   for (Pack& pack : packs_) pack.op = model_->device->ops({.precision = precision});
+  if (model_->offload.device) lanes_ = std::make_unique<Lanes>(*model_);
 }
 
 Session::~Session() = default;
@@ -172,6 +202,18 @@ void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
   job.take(op, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
 }
 
+void Session::run_on_device(const Job& job, Pack& pack) {
+  struct Turn {
+    Lanes& lanes;
+    Ops& device;
+    ~Turn() { lanes.give_back(device); }
+  } turn{*lanes_, lanes_->take()};
+  const Ops::Scope on_host(*pack.op), on_device(turn.device);
+  const Placement placement{*pack.op, &turn.device, model_->offload.first_layer};
+  const Tensor states = forward(*model_->model, placement, {pack.ids, pack.types, pack.texts});
+  job.take(turn.device, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
+}
+
 // The tokens of a text, and how long they took.
 void Session::tokenize(const Job& job, size_t index, Encoding& e) {
   const auto begun = std::chrono::steady_clock::now();
@@ -184,19 +226,21 @@ void Session::tokenize(const Job& job, size_t index, Encoding& e) {
 void Session::run_in_order(const Job& job, size_t n) {
   std::atomic<size_t> next{0};
   const size_t share = (n + packs_.size() - 1) / packs_.size();
+  const size_t tokens = lanes_ ? kDevicePackTokens : kPackTokens;
   pool_.run(static_cast<int64_t>(packs_.size()), [&](int64_t worker, Arena&) {
     Pack& pack = packs_[static_cast<size_t>(worker)];
     bool more = true;
     while (more) {
       pack.clear();
-      for (size_t taken = 0; taken < share && pack.ids.size() < kPackTokens; ++taken) {
+      for (size_t taken = 0; taken < share && pack.ids.size() < tokens; ++taken) {
         const size_t index = next.fetch_add(1, std::memory_order_relaxed);
         more = index < n;
         if (!more) break;
         tokenize(job, index, pack.encoding);
         add_text(job, pack, index, pack.encoding);
       }
-      if (!pack.texts.empty()) run_pack(job, pack, *pack.op);
+      if (pack.texts.empty()) continue;
+      lanes_ ? run_on_device(job, pack) : run_pack(job, pack, *pack.op);
     }
   });
 }
@@ -256,7 +300,7 @@ void Session::run(const Job& job, size_t n, EmbedStats& stats) {
   for (Pack& pack : packs_) pack.stats = {};
   if (job.takes_last())
     run_prefixed(job, n);
-  else if (packs_.size() > 1 && n <= std::min(kPlannedTexts * packs_.size(), kMostPlanned))
+  else if (!lanes_ && packs_.size() > 1 && n <= std::min(kPlannedTexts * packs_.size(), kMostPlanned))
     run_planned(job, n);
   else
     run_in_order(job, n);

@@ -136,6 +136,7 @@ class Session {
   void run_planned(const Job& job, size_t n);
   void run_pack(const Job& job, Pack& pack, Ops& op);
   void run_prefixed(const Job& job, size_t n);
+  void run_on_device(const Job& job, Pack& pack);
   static void tokenize(const Job& job, size_t index, Encoding& tokens);
   bool accept(const Job& job, EmbedStats& stats, size_t index, const Encoding& tokens) const;
   void add_text(const Job& job, Pack& pack, size_t index, const Encoding& tokens);
@@ -145,6 +146,8 @@ class Session {
   std::unique_ptr<Ops> wide_;             // on all threads: for a text that is split inside the operators
   std::vector<Pack> packs_;               // one for each thread
   std::unique_ptr<PrefixPass> prefixes_;  // once it is needed
+  struct Lanes;
+  std::unique_ptr<Lanes> lanes_;  // where the model has layers on a device
 };
 
 }  // namespace quern

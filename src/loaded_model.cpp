@@ -53,7 +53,7 @@ void bind_heads(LoadedModel& m) {
 
 }  // namespace
 
-std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes) {
+std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes, const DeviceChoice& choice) {
   auto m = std::make_unique<LoadedModel>();
   m->source = open_source(spec, changes);
   ModelSource& source = *m->source;
@@ -76,8 +76,10 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* 
   if (m->pipeline.sparse && !m->pipeline.sparse->over_vocabulary)
     for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);
+  m->offload = place_model(*m, choice);
   m->device = std::make_shared<HostDevice>(default_kernels());
-  m->adopted = m->device->adopt(m->weights.linears());
+  const bool elsewhere = m->offload.device && m->offload.first_layer <= 0;  // all of its linears
+  m->adopted = elsewhere || m->device->adopt(m->weights.linears());
   Pool pool(m->model->derives() ? usable_cpus() : 1);
   m->model->derive(*m->device->ops({.precision = precision_of(*m), .pool = &pool}));
   if (m->adopted)

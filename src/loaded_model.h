@@ -8,6 +8,7 @@
 #include "heads/head_weights.h"
 #include "model_settings.h"
 #include "models/model.h"
+#include "offload.h"
 #include "sources/model_source.h"
 #include "tokenizers/tokenizer.h"
 
@@ -17,7 +18,8 @@ namespace quern {
 struct LoadedModel : ModelSettings {
   std::unique_ptr<ModelSource> source;   // what weights and tokenizer lie in
   std::shared_ptr<const Device> device;  // that runs it
-  bool adopted = false;                  // the device keeps copies of its linears
+  bool adopted = false;                  // the device, or another, keeps copies of its linears
+  Offload offload;                       // layers that run elsewhere
   std::string path;                      // as resolved
   std::string format;                    // the source's
   const Architecture* architecture = nullptr;
@@ -32,7 +34,8 @@ struct LoadedModel : ModelSettings {
 
 // spec: a model file, a folder, or a repo id in the local Hub cache. changes: to a folder's weights; outlives the
 // model; may be null. Throws Error.
-std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes = nullptr);
+std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes = nullptr,
+                                        const DeviceChoice& choice = {});
 
 // Whether it goes on with texts: a decoder that was not made into a classifier, whose states predict no tokens.
 bool generates(const LoadedModel& model);

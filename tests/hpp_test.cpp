@@ -61,6 +61,8 @@ void vectors(const char* path) {
   CHECK(model.detokenize(ids) == "the quick fox");
   CHECK(model.describe().front() == '{' && model.fingerprint().size() == 32 && (model.outputs() & QUERN_DENSE));
   const quern::Error missing = error_of([] { quern::Model::load("/nowhere/at/all"); });
+  const quern::Error device = error_of([&] { quern::Model::load(path, "gpu"); });
+  CHECK(std::string(device.what()).find("expected cpu, auto, cuda") != std::string::npos);
   CHECK(missing.status == QUERN_NOT_FOUND && std::strstr(missing.what(), "/nowhere/at/all"));
 }
 

@@ -85,6 +85,15 @@ void add_machine_options(CLI::App& command) {
       .add_option_function<std::string>("--backend", set("QUERN_BACKEND"),
                                         "whose matrix products: native, openblas (f32), onednn (q8, bf16)")
       ->type_name("NAME");
+  command
+      .add_option_function<std::string>(
+          "--device", set("QUERN_DEVICE"),
+          "where layers run: cpu, cuda, cuda:<index>, or auto: a CUDA device that is there")
+      ->type_name("NAME");
+  command
+      .add_option_function<std::string>("--gpu-layers", set("QUERN_GPU_LAYERS"),
+                                        "the last so many layers on the device: a number, all, or auto: what fits")
+      ->type_name("N");
 }
 
 uint64_t bytes_of(const std::string& text, const std::string& option) {

@@ -71,7 +71,7 @@ void add_adapter_option(CLI::App& command, std::string& folder);
 void add_threads_option(CLI::App& command, int& threads);
 // --kv-type; help: what it is about.
 void add_kv_type_option(CLI::App& command, std::string& kv_type, const std::string& help);
-// --isa and --backend: set before the library is first used.
+// --isa, --backend, --device and --gpu-layers: set before the library is first used.
 void add_machine_options(CLI::App& command);
 
 }  // namespace cli

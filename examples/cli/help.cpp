@@ -59,6 +59,7 @@ constexpr const char* kAbout =
     "name: org/name[:file][@revision], or one that quern models --known lists. Models by name are downloaded\n"
     "and converted once, then come from the caches (docs/hub.md).\n"
     "QUERN_ISA=avx2 (scalar, avx512_vnni, neon, ...) forces an instruction set, as --isa does.\n"
+    "QUERN_DEVICE=auto and QUERN_GPU_LAYERS=all say where layers run, as --device and --gpu-layers do.\n"
     "quern help COMMAND tells more of one. Exit codes: 0 done, 1 failed, 2 wrong use.";
 
 // Options as "--name VALUE": of what CLI11 knows of a value's type, its name and its choices.

@@ -4,6 +4,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "common.h"
 #include "model_names.h"
 #include "texts.h"
 
@@ -30,6 +31,10 @@ void print_report(const Json& m, bool all) {
   std::printf("%-16s %s\n", "pipeline", modules_text(m.at("pipeline")).c_str());
   for (const char* head : {"classifier", "sparse", "multi_vector"})
     if (m.at("pipeline").contains(head)) std::printf("%-16s %s\n", head, m.at("pipeline").at(head).dump().c_str());
+  const Json& device = m.at("device");
+  std::printf("%-16s %s, %lld layers, %.1f MB (%s)\n", "device", text_of(device.at("name")).c_str(),
+              static_cast<long long>(device.at("layers").get<int64_t>()), device.at("bytes").get<double>() / 1e6,
+              text_of(device.at("why")).c_str());
   std::printf("%-16s %s @ %s\n", "source", text_of(m.at("source").at("repo")).c_str(),
               text_of(m.at("source").at("revision")).c_str());
   if (m.contains("sampling")) {
@@ -93,6 +98,7 @@ void add_inspect(CLI::App& app) {
   CLI::App* c = app.add_subcommand("inspect", "show what is in a model and which source decided each setting");
   c->add_option("model", a->model, kModelHelp)->required()->type_name("MODEL");
   add_choice_options(*c);
+  add_machine_options(*c);
   c->add_flag("--json", a->json, "everything as one JSON object");
   c->add_flag("--all", a->all, "all tensors, not the first 24");
   c->add_flag("--self-test", a->self_test,

@@ -214,16 +214,6 @@ struct AttentionI16 {
     });
   }
 
-  // 2^x for x <= 0, relative error 3e-6; tests/reference/fit_exp2.py.
-  static QUERN_INLINE F exp2(F x) {
-    constexpr float C[] = {0.9999992847442627f, 0.6931217908859253f, 0.240247443318367f, 0.05591785907745361f,
-                           0.009570101276040077f};
-    x = S::max(x, S::set1(-126.0f));
-    const I n = S::round_i32(x);
-    const F power = S::from_bits(S::shift_left(S::add_i32(n, S::set1_i32(127)), 23));
-    return S::mul(E::polynomial(C, S::sub(x, S::to_float(n))), power);
-  }
-
   // One query's scores and how they become probabilities.
   struct Query {
     int32_t* row;  // n scores, n a multiple of `pair`
@@ -238,8 +228,8 @@ struct AttentionI16 {
   static QUERN_INLINE float probabilities(const Query& q, const Levels& levels, const Limits& limits) {
     I total = S::set1_i32(0);
     for (int64_t j = 0; j < q.n; j += pair) {
-      const I low = S::round_i32(S::mul(exp2(levels(j)), limits(j)));
-      const I high = S::round_i32(S::mul(exp2(levels(j + lanes)), limits(j + lanes)));
+      const I low = S::round_i32(S::mul(E::exp2(levels(j)), limits(j)));
+      const I high = S::round_i32(S::mul(E::exp2(levels(j + lanes)), limits(j + lanes)));
       total = S::add_i32(total, S::add_i32(low, high));
       S::store_i32(S::pack16(low, high), q.row + j / 2);
     }

@@ -4,12 +4,16 @@
 
 #if defined(QUERN_NO_UNROLL)  // the tests' emulated vectors, which need not be fast
 #define QUERN_UNROLL
-#elif defined(__clang__)
+#elif defined(__clang__) || defined(__CUDACC__)
 #define QUERN_UNROLL _Pragma("unroll")
 #else
 #define QUERN_UNROLL _Pragma("GCC unroll 16")
 #endif
+#if defined(__CUDACC__)
+#define QUERN_INLINE __host__ __device__ __forceinline__
+#else
 #define QUERN_INLINE inline __attribute__((always_inline))
+#endif
 #if !defined(QUERN_INLINED)  // after a lambda's parameters: it becomes a function otherwise, accumulators go to memory
 #define QUERN_INLINED __attribute__((always_inline))
 #endif

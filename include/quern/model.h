@@ -12,6 +12,17 @@ extern "C" {
  * safetensors weights, or a name (hub.h) whose files are whole in the local Hub cache, as they are: quern_hub_model gives the
  * converted one, and downloads. A model file is mapped, not read: loading takes milliseconds, and processes share its memory. */
 QUERN_API quern_status quern_model_load(const char *path, quern_model **model);
+/* Where a model's layers run. Fill in with quern_load_options_default, which takes what the environment's QUERN_DEVICE and
+ * QUERN_GPU_LAYERS say: cpu and auto where they say nothing. Results are the same wherever a layer runs. */
+typedef struct quern_load_options {
+  size_t size;            /* of this struct, for later versions */
+  const char *device;     /* "cpu"; "cuda" or "cuda:1": that CUDA device or an error; "auto": one where there is any, else the CPU */
+  const char *gpu_layers; /* "auto": as many of the last layers as fit; "all"; or a number of them */
+} quern_load_options;
+QUERN_API quern_load_options quern_load_options_default(void);
+/* quern_model_load with options; NULL: the default ones. QUERN_UNSUPPORTED: the device is not to be had, or has no kernels for
+ * the model; QUERN_OUT_OF_MEMORY: the layers do not fit, and how many would. quern_model_describe says what lies where. */
+QUERN_API quern_status quern_model_load_on(const char *path, const quern_load_options *options, quern_model **model);
 /* Sessions that still use the model keep it alive. */
 QUERN_API void quern_model_free(quern_model *model);
 /* The width of its hidden states. Its vectors may be wider or narrower (several pooling modes, a Dense module, dimensions):

@@ -10,6 +10,7 @@
 #include "generation/prompt_lookup.h"
 #include "generation/prompt_shares.h"
 #include "io/available_memory.h"
+#include "mebibytes.h"
 #include "model_cost.h"
 
 namespace quern {
@@ -20,10 +21,6 @@ constexpr double kAttentionSlowness = 2.8;  // time of its multiply-accumulates,
 constexpr int64_t kLeastRoom = 32;          // for prompts beside generating sequences
 constexpr int64_t kLogitRows = 64;          // computed together: bounds their memory
 constexpr uint64_t kLeastSpare = uint64_t{128} << 20;
-
-std::string mib(uint64_t bytes) {
-  return std::to_string((bytes + (1 << 20) - 1) >> 20) + " MiB";
-}
 
 }  // namespace
 
@@ -66,8 +63,8 @@ KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options, uin
   if (options.kv_memory == 0) {
     if (fit < one)
       throw Error(Status::bad_argument, "context: keys and values of one sequence of " + std::to_string(plan.context) +
-                                            " tokens need " + mib(plan.page_bytes * static_cast<uint64_t>(one)) +
-                                            ", and beside the weights there is room for " + mib(room) +
+                                            " tokens need " + mebibytes(plan.page_bytes * static_cast<uint64_t>(one)) +
+                                            ", and beside the weights there is room for " + mebibytes(room) +
                                             "; choose a smaller context or kv_type i8, or say how much with kv_memory");
     plan.pages = std::min(one * options.sequences, fit);
     return plan;
@@ -75,14 +72,14 @@ KvPlan KvPlan::of(const LoadedModel& model, const GeneratorOptions& options, uin
   plan.pages = std::min(one * options.sequences, fit);
   if (plan.pages < one)
     throw Error(Status::bad_argument, "kv_memory: keys and values of one sequence of " + std::to_string(plan.context) +
-                                          " tokens need " + mib(plan.page_bytes * static_cast<uint64_t>(one)) +
-                                          ", allowed are " + mib(options.kv_memory) +
+                                          " tokens need " + mebibytes(plan.page_bytes * static_cast<uint64_t>(one)) +
+                                          ", allowed are " + mebibytes(options.kv_memory) +
                                           "; allow more, or a smaller context");
   const uint64_t bytes = plan.page_bytes * static_cast<uint64_t>(plan.pages), memory = physical_memory();
   if (memory > 0 && bytes > memory)
     throw Error(Status::bad_argument, "the KV cache of " + std::to_string(options.sequences) + " sequences of " +
-                                          std::to_string(plan.context) + " tokens needs " + mib(bytes) +
-                                          ", more than the machine's " + mib(memory) +
+                                          std::to_string(plan.context) + " tokens needs " + mebibytes(bytes) +
+                                          ", more than the machine's " + mebibytes(memory) +
                                           "; choose a smaller context, fewer sequences, int8 or a kv_memory");
   return plan;
 }
@@ -276,7 +273,7 @@ bool Generator::pack(std::vector<Generated>& out) {
     }
     fail(r,
          Error(Status::out_of_memory,
-               "the KV cache is full: " + mib(plan_.page_bytes * static_cast<uint64_t>(plan_.pages)) +
+               "the KV cache is full: " + mebibytes(plan_.page_bytes * static_cast<uint64_t>(plan_.pages)) +
                    " hold no more tokens of all sequences together"),
          out);
     return false;

@@ -73,13 +73,20 @@ struct Stage {
 
 Tensor forward(const Model& model, const Placement& placement, const Batch& batch, const AfterLayer& after) {
   const int n = model.layers(), on_host = placement.device ? std::min(placement.first_on_device, n) : n;
-  Stage host(model, placement.host, batch);
-  host.step(-1, after, [&] { return model.embed(host.op, host.batch); });
-  host.layers(0, on_host, after);
+  const auto begin = [&](Stage& stage) { stage.step(-1, after, [&] { return model.embed(stage.op, stage.batch); }); };
   const auto end = [&](Stage& stage) {
     stage.step(n, after, [&] { return model.output_norm(stage.op, stage.x); });
     return stage.x;
   };
+  if (placement.device && placement.first_on_device < 0) {
+    Stage all(model, *placement.device, batch);
+    begin(all);
+    all.layers(0, n, after);
+    return end(all);
+  }
+  Stage host(model, placement.host, batch);
+  begin(host);
+  host.layers(0, on_host, after);
   if (!placement.device) return end(host);
   Stage device(model, *placement.device, batch);
   std::vector<float> room;

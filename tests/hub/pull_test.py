@@ -84,7 +84,7 @@ class Names(HubCase):
         self.assertEqual(len([p for p in self.hub.paths() if "/resolve/" in p]), len(set(self.hub.paths())) - 2)
         folder = json.loads(self.run_ok("inspect", "--json", "org/tiny", "--type", "source").stdout)
         self.assertEqual((folder["format"], folder["type"]), ("folder", "f16"))
-        self.fails("embed", "-m", "org/tiny", "-p", "x", "--type", "q5", code=2, says="q5")
+        self.fails("embed", "-m", "org/tiny", "-p", "x", "--type", "q6", code=2, says="q6")
 
     def test_a_file_of_that_name_wins(self):
         os.makedirs(self.path("org"))

@@ -10,7 +10,8 @@ import fixtures
 from program import GOLDEN, QUERN, TINY, TYPES, Case, json_rows, model
 
 # Measured on the fixture by tests/golden/tiny_bert_test.cpp, worst text.
-LIMITS = {"f32": 0.999999, "f16": 0.999999, "bf16": 0.9998, "q8": 0.9993, "q8_fine": 0.9995, "q4": 0.972, "q8_0": 0.9992, "q4_0": 0.935, "q4_1": 0.88,
+PANELS = ("q8", "q8_fine", "q4", "q4_m", "q5")  # quern's own
+LIMITS = {"f32": 0.999999, "f16": 0.999999, "bf16": 0.9998, "q8": 0.9993, "q8_fine": 0.9995, "q4": 0.972, "q4_m": 0.975, "q5": 0.99, "q8_0": 0.9992, "q4_0": 0.935, "q4_1": 0.88,
           "q5_0": 0.96, "q5_1": 0.975}
 
 
@@ -155,7 +156,7 @@ class Convert(Case):
                     self.assertEqual(found, expected)
                 with open(out, "rb") as f:
                     data = f.read()
-                self.assertEqual(b"tokenizer.ggml.merges" in data, kind not in ("q8", "q8_fine", "q4"))
+                self.assertEqual(b"tokenizer.ggml.merges" in data, kind not in PANELS)
                 self.assertFalse(b"\0output.weight" in data)  # the head is the table
                 self.assertFalse(b"pooling_type" in data)
         self.assertGreater(sizes["q8"], sizes["q4"])
@@ -185,7 +186,7 @@ class Convert(Case):
             with self.subTest(kind):
                 keys = json.loads(self.run_ok("inspect", "--json", model(kind)).stdout)["file"]["keys"]
                 found = [key["value"] for key in keys if key["name"] == "general.alignment"]
-                self.assertEqual(found, ["64"] if kind in ("q8", "q8_fine", "q4") else [])
+                self.assertEqual(found, ["64"] if kind in PANELS else [])
 
 
 if __name__ == "__main__":

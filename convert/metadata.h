@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "dispatch.h"
 #include "gguf/writer.h"
 #include "loaded_model.h"
 #include "parallel.h"

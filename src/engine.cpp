@@ -8,6 +8,7 @@
 #include <condition_variable>
 #include <mutex>
 #include <numeric>
+#include <optional>
 
 #include "cpu.h"
 #include "dispatch.h"
@@ -196,10 +197,12 @@ void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding&
   pack.special_mask.insert(pack.special_mask.end(), e.special_mask.begin(), e.special_mask.end());
 }
 
-void Session::run_pack(const Job& job, Pack& pack, Ops& op) {
-  Ops::Scope scope(op);
-  const Tensor states = forward(*model_->model, {op}, {pack.ids, pack.types, pack.texts});
-  job.take(op, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
+void Session::run_pack(const Job& job, Pack& pack, const Placement& at) {
+  const Ops::Scope on_host(at.host);
+  std::optional<Ops::Scope> on_device;
+  if (at.device) on_device.emplace(*at.device);
+  const Tensor states = forward(*model_->model, at, {pack.ids, pack.types, pack.texts});
+  job.take(at.last(), {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
 }
 
 void Session::run_on_device(const Job& job, Pack& pack) {
@@ -208,10 +211,7 @@ void Session::run_on_device(const Job& job, Pack& pack) {
     Ops& device;
     ~Turn() { lanes.give_back(device); }
   } turn{*lanes_, lanes_->take()};
-  const Ops::Scope on_host(*pack.op), on_device(turn.device);
-  const Placement placement{*pack.op, &turn.device, model_->offload.first_layer};
-  const Tensor states = forward(*model_->model, placement, {pack.ids, pack.types, pack.texts});
-  job.take(turn.device, {states, pack.texts, pack.indices, pack.ids, pack.offsets, pack.special_mask});
+  run_pack(job, pack, {*pack.op, &turn.device, model_->offload.first_layer});
 }
 
 // The tokens of a text, and how long they took.
@@ -240,7 +240,7 @@ void Session::run_in_order(const Job& job, size_t n) {
         add_text(job, pack, index, pack.encoding);
       }
       if (pack.texts.empty()) continue;
-      lanes_ ? run_on_device(job, pack) : run_pack(job, pack, *pack.op);
+      lanes_ ? run_on_device(job, pack) : run_pack(job, pack, {*pack.op});
     }
   });
 }
@@ -261,10 +261,10 @@ void Session::run_planned(const Job& job, size_t n) {
     for (const size_t index : texts) {
       add_text(job, pack, index, encodings[index]);
       if (pack.ids.size() < kPackTokens) continue;
-      run_pack(job, pack, op);
+      run_pack(job, pack, {op});
       pack.clear();
     }
-    if (!pack.texts.empty()) run_pack(job, pack, op);
+    if (!pack.texts.empty()) run_pack(job, pack, {op});
   };
   if (!plan.split.empty()) run_all(plan.split, packs_[0], *wide_);
   if (plan.split.size() == n) return;

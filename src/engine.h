@@ -134,7 +134,7 @@ class Session {
   void run(const Job& job, size_t n, EmbedStats& stats);
   void run_in_order(const Job& job, size_t n);
   void run_planned(const Job& job, size_t n);
-  void run_pack(const Job& job, Pack& pack, Ops& op);
+  void run_pack(const Job& job, Pack& pack, const Placement& at);
   void run_prefixed(const Job& job, size_t n);
   void run_on_device(const Job& job, Pack& pack);
   static void tokenize(const Job& job, size_t index, Encoding& tokens);

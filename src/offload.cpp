@@ -46,8 +46,7 @@ WantedDevice wanted_device(const DeviceChoice& choice, int layers) {
 
 // Why a model cannot run there whatever the device; empty: it can.
 std::string no_kernels_for(const LoadedModel& m) {
-  if (m.model->language_head().linear || m.model->language_head().kv.layers > 0)
-    return m.path + ": decoders run on the CPU alone yet (--device cpu)";
+  if (m.model->language_head().linear) return m.path + ": decoders run on the CPU alone yet (--device cpu)";
   if (m.model->derives()) return m.path + ": attention by places (DeBERTa) runs on the CPU alone yet (--device cpu)";
   return {};
 }

@@ -44,6 +44,41 @@ const float* place_scores(const KernelTable& kernels, const PlaceVectors& by, co
   return scores;
 }
 
+// `count` rows from `first` on of a text, which no token sees: their attention to keys low … L of the head, at least as
+// many as rows. The kernel takes as many queries as keys, so rows repeat.
+void attend_from_unseen(const AttentionKernel& kernel, const AttentionHead& h, int64_t first, int64_t count,
+                        int64_t low, Arena& scratch) {
+  Arena::Scope scope(scratch);
+  AttentionHead work = h;
+  work.L = h.L - low;
+  work.before = work.after = work.L;
+  float* const rows = scratch.take<float>(4 * work.L * h.d);
+  float *const k = rows + work.L * h.d, *const v = k + work.L * h.d;
+  for (int64_t i = 0; i < work.L; ++i) {
+    std::copy_n(h.q + (first + std::min(i, count - 1)) * h.stride, h.d, rows + i * h.d);
+    std::copy_n(h.k + (low + i) * h.stride, h.d, k + i * h.d);
+    std::copy_n(h.v + (low + i) * h.stride, h.d, v + i * h.d);
+  }
+  work.q = rows, work.k = k, work.v = v, work.out = v + work.L * h.d;
+  work.stride = work.out_stride = h.d;
+  if (h.bias) work.bias = h.bias + first * h.bias_stride + low;
+  if (h.bias) work.bias_stride = 0;  // of one row
+  kernel.run(work, scratch.take_bytes(kernel.scratch_bytes(work.L, h.d)));
+  for (int64_t i = 0; i < count; ++i) std::copy_n(work.out + i * h.d, h.d, h.out + (first + i) * h.out_stride);
+}
+
+// A text of `length` tokens, of which the head's own L are seen. Row by row where rows see keys, or have a bias, of
+// their own; what lies behind a window's keys sees the last one.
+void attend_to_seen(const AttentionKernel& kernel, const AttentionHead& h, int64_t length, Arena& scratch) {
+  kernel.run(h, scratch.take_bytes(kernel.scratch_bytes(h.L, h.d)));
+  const bool alike = h.before >= length && !h.bias;
+  for (int64_t first = h.L, count = 0; first < length; first += count) {
+    const int64_t low = std::clamp(first - h.before, int64_t{0}, h.L - 1);
+    count = alike ? std::min(length - first, h.L) : 1;
+    attend_from_unseen(kernel, h, first, count, low, scratch);
+  }
+}
+
 }  // namespace
 
 Tensor HostOps::attention(const Tensor& q_in, const Tensor& k_in, const Tensor& v_in, std::span<const Sequence> texts,
@@ -76,6 +111,10 @@ Tensor HostOps::attention(const Tensor& q_in, const Tensor& k_in, const Tensor& 
     if (options.places.keys) {
       work.bias = place_scores(kernels_, options.places, work, head, scratch);
       work.bias_stride = text.length;
+    }
+    if (text.unseen > 0) {
+      work.L = text.length - text.unseen;
+      return attend_to_seen(kernel, work, text.length, scratch);
     }
     kernel.run(work, scratch.take_bytes(kernel.scratch_bytes(text.length, d)));
   });

@@ -50,6 +50,9 @@ struct Sequence {
   int64_t past = 0;
   const int32_t* pages = nullptr;
   const LinearChanges* changes = nullptr;  // of its own to the model's linears; null: none
+  // So many tokens at its end are seen by none, themselves included: fewer than length. They see the others. Of attention
+  // within texts, on the host.
+  int64_t unseen = 0;
 };
 
 class Ops;

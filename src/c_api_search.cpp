@@ -66,6 +66,26 @@ quern_status quern_similarities(const void* rows, int type, size_t n, size_t wid
   });
 }
 
+quern_status quern_max_similarities(const void* rows, int type, const size_t* counts, size_t n_documents, size_t width,
+                                    const float* query, size_t n_query, int mean, const quern_compare_options* options,
+                                    float* scores) {
+  return guard([&] {
+    require(n_documents == 0 || (counts && scores), "counts and scores must not be NULL");
+    size_t n = 0;
+    for (size_t i = 0; i < n_documents; ++i) {
+      require(counts[i] <= SIZE_MAX - n, "rows: there are too many");
+      n += counts[i];
+    }
+    const Compared c = compared(rows, type, n, width, query, n_query, options);
+    quern::StoredRows document = c.rows;
+    for (size_t i = 0; i < n_documents; ++i) {
+      document.n = counts[i];
+      scores[i] = quern::max_similarity(document, c.comparison, mean != 0);
+      if (counts[i] > 0) document.data = static_cast<const char*>(document.data) + counts[i] * document.row_bytes();
+    }
+  });
+}
+
 quern_status quern_rows_to_floats(const void* rows, int type, size_t n, size_t width,
                                   const quern_compare_options* options, float* out, size_t out_len) {
   return guard([&] {

@@ -64,6 +64,7 @@ EmbedOptions embed_options(const quern_embed_options& o) {
   e.max_length = static_cast<size_t>(o.max_length);
   e.long_texts = long_texts(o.long_texts);
   e.overlap = static_cast<size_t>(o.overlap);
+  e.pool_factor = o.pool_factor;
   e.first_text = static_cast<size_t>(o.first_text);
   return e;
 }
@@ -170,7 +171,8 @@ quern_embed_options quern_embed_options_default(void) {
           .overlap = 0,
           .info = nullptr,
           .adapter = nullptr,
-          .adapters = nullptr};
+          .adapters = nullptr,
+          .pool_factor = 0};
 }
 
 quern_status quern_embed_width(quern_session* session, const quern_embed_options* options, int64_t* width) {

@@ -147,7 +147,7 @@ void refuse_task(const LoadedModel& model, const char* wanted) {
   add(!p.modules.empty(), "vectors (embed)");
   add(p.sparse.has_value(), "sparse weights (embed --sparse)");
   add(p.multi_vector.has_value(), "one vector per token (embed --multi-vector)");
-  add(p.classifier && !p.classifier->per_token && p.classifier->labels.size() == 1, "scores of pairs (rerank)");
+  add(pair_scores(model) == 1, "scores of pairs (rerank)");
   add(p.classifier && !p.classifier->per_token, "label scores (classify)");
   add(p.classifier && p.classifier->per_token, "label scores of tokens (classify)");
   throw Error(Status::bad_argument, model.path + ": this model makes no " + wanted + "; it makes " + makes);
@@ -188,7 +188,8 @@ void Session::add_text(const Job& job, Pack& pack, size_t index, const Encoding&
   if (!accept(job, pack.stats, index, e)) return;
   pack.texts.push_back({.first = static_cast<int64_t>(pack.ids.size()),
                         .length = static_cast<int64_t>(e.ids.size()),
-                        .changes = job.changes_of(index)});
+                        .changes = job.changes_of(index),
+                        .unseen = job.unseen_of(index)});
   pack.indices.push_back(index);
   pack.ids.insert(pack.ids.end(), e.ids.begin(), e.ids.end());
   pack.types.insert(pack.types.end(), e.type_ids.begin(), e.type_ids.end());

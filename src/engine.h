@@ -48,6 +48,7 @@ struct EmbedOptions : TextOptions {
   std::string pooling;            // a mode in place of the model's; empty: the model's
   std::optional<bool> normalize;  // in place of the model's
   int64_t dimensions = 0;         // cut vectors to this many, then normalize again if they were; 0: all
+  double pool_factor = 0;         // of token vectors, in place of the model's, documents' alone; 0: the model's
 };
 
 struct EmbedStats {
@@ -89,6 +90,9 @@ struct TokenLabels {
   std::vector<float> scores;  // a row of all labels for each token
 };
 
+// How many scores pairs get by Session::classify: a classifier's labels, or one by vectors of tokens; 0: none.
+size_t pair_scores(const LoadedModel& model);
+
 // One caller's threads and scratch memory over a shared model. Not thread-safe: one call at a time. What comes of a
 // text does not depend on the other texts nor on the number of threads, to the bit. All throw Error.
 class Session {
@@ -116,7 +120,8 @@ class Session {
   // raw: before the activation.
   void classify(std::span<const std::string_view> texts, std::span<const std::string_view> pairs,
                 const TextOptions& options, bool raw, std::span<float> out, EmbedStats& stats);
-  // The one score of (query, text) for each text: n floats.
+  // The one score of (query, text) for each text: n floats. By a classifier of one label, or by the vectors of tokens
+  // (MaxSim); so does classify score pairs where there is no classifier.
   void rerank(std::string_view query, std::span<const std::string_view> texts, const TextOptions& options, bool raw,
               std::span<float> out, EmbedStats& stats);
   // Label scores of each token.
@@ -131,6 +136,8 @@ class Session {
   struct Pack;
 
  private:
+  void compare_tokens(std::span<const std::string_view> queries, std::span<const std::string_view> documents,
+                      const TextOptions& options, std::span<float> out, EmbedStats& stats);
   void run(const Job& job, size_t n, EmbedStats& stats);
   void run_in_order(const Job& job, size_t n);
   void run_planned(const Job& job, size_t n);

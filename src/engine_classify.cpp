@@ -107,13 +107,21 @@ struct LabelTokens final : ClassifyJob {
 
 }  // namespace
 
+size_t pair_scores(const LoadedModel& model) {
+  const auto& classifier = model.pipeline.classifier;
+  if (classifier) return classifier->per_token ? 0 : classifier->labels.size();
+  return model.pipeline.multi_vector ? 1 : 0;
+}
+
 void Session::classify(std::span<const std::string_view> texts, std::span<const std::string_view> pairs,
                        const TextOptions& options, bool raw, std::span<float> out, EmbedStats& stats) {
   const auto& classifier = model_->pipeline.classifier;
-  if (!classifier || classifier->per_token) refuse_task(*model_, "label scores");
   if (!pairs.empty() && pairs.size() != texts.size())
     throw Error(Status::bad_argument, "pairs: expected as many as there are texts, " + std::to_string(texts.size()) +
                                           ", found " + std::to_string(pairs.size()));
+  if (!classifier && !pairs.empty() && model_->pipeline.multi_vector)
+    return compare_tokens(texts, pairs, options, out, stats);
+  if (!classifier || classifier->per_token) refuse_task(*model_, "label scores");
   if (texts.size() > out.size() / classifier->labels.size())
     throw Error(Status::bad_argument, "out: expected room for " + std::to_string(texts.size()) + " rows of " +
                                           std::to_string(classifier->labels.size()) + " scores, found " +
@@ -125,8 +133,7 @@ void Session::classify(std::span<const std::string_view> texts, std::span<const 
 
 void Session::rerank(std::string_view query, std::span<const std::string_view> texts, const TextOptions& options,
                      bool raw, std::span<float> out, EmbedStats& stats) {
-  const auto& classifier = model_->pipeline.classifier;
-  if (!classifier || classifier->per_token || classifier->labels.size() != 1) refuse_task(*model_, "scores of pairs");
+  if (pair_scores(*model_) != 1) refuse_task(*model_, "scores of pairs");
   if (texts.empty()) return;
   const std::vector<std::string_view> queries(texts.size(), query);
   classify(queries, texts, options, raw, out, stats);

@@ -140,10 +140,44 @@ struct IdsJob final : Session::Job {
   const VectorRows rows;
 };
 
+// How queries and documents differ, if it is vectors of tokens that are wanted; else null.
+const LateInteraction* late_of(const LoadedModel& model, Wanted wanted) {
+  const auto& head = model.pipeline.multi_vector;
+  return wanted.multi_vector && head && head->late ? &*head->late : nullptr;
+}
+
+// How long texts may be: where queries have a width of their own, it is that, whatever the options say.
+Limits encode_limits(const LoadedModel& model, const EmbedOptions& options, Wanted wanted) {
+  const LateInteraction* late = late_of(model, wanted);
+  const TextRole role = text_role(options.input_type);
+  TextOptions o = options;
+  if (!late || role == TextRole::none) return Limits(model, o);
+  const bool query = role == TextRole::query;
+  const size_t usual = static_cast<size_t>(query ? late->query_length : late->document_length);
+  const size_t width = query ? static_cast<size_t>(late->expanded_length) : 0;
+  if (o.max_length == 0) o.max_length = usual;
+  if (width > 0 && late->cuts_queries) o.max_length = width;
+  if (width > 0 && o.max_length > 0) o.max_length = std::max(o.max_length, width);
+  return Limits(model, o);
+}
+
 // Everything that is wanted, of one piece of a text each.
 struct EncodeJob final : Session::Job {
   EncodeJob(const LoadedModel& model, const EmbedOptions& options, Wanted wanted)
-      : Job(Limits(model, options)), model(model), wanted(wanted) {
+      : Job(encode_limits(model, options, wanted)),
+        model(model),
+        wanted(wanted),
+        role(text_role(options.input_type)),
+        late(late_of(model, wanted)) {
+    if (!(options.pool_factor == 0 || (options.pool_factor >= 1 && options.pool_factor <= 1 << 20)))
+      throw Error(Status::bad_argument, "pool_factor: expected 1 to 1048576 tokens for each vector, or 0 for the "
+                                        "model's, found " + std::to_string(options.pool_factor));
+    if (options.pool_factor > 0) pooling = {.factor = options.pool_factor};
+    if (expands() && options.long_texts > LongTexts::truncate)
+      throw Error(Status::bad_argument, "long texts: a query that is expanded is cut or refused, not put in pieces");
+    if (expands() && !late->expansion_is_seen && model.offload.device)
+      throw Error(Status::unsupported, model.path + ": queries are expanded by tokens that no other sees, which runs "
+                                                    "on the CPUs alone; load the model without a device");
     if (wanted.dense) vectors = std::make_unique<Vectors>(model, options);
     if (wanted.sparse && !model.pipeline.sparse) refuse_task(model, "sparse weights");
     if (wanted.multi_vector && !model.pipeline.multi_vector) refuse_task(model, "vectors of tokens");
@@ -164,7 +198,9 @@ struct EncodeJob final : Session::Job {
       if (wanted.sparse)
         to.sparse = sparse_weights(op, *model.pipeline.sparse, model.heads->sparse, states, pack.part(pack.ids, i),
                                    model.unweighted_ids);
-      if (wanted.multi_vector) to.multi_vector = token_vectors(op, model.heads->multi_vector, states);
+      if (wanted.multi_vector)
+        to.multi_vector = token_vectors(op, *model.pipeline.multi_vector, *model.heads, model.token_choice, states,
+                                        pack.part(pack.ids, i), role, pooling ? &*pooling : nullptr);
       require_finite(model, to.multi_vector, limits.first_text + pack.indices[i]);
       if (wanted.states) to.states.assign(values.begin(), values.end());
     }
@@ -173,8 +209,23 @@ struct EncodeJob final : Session::Job {
     if (wanted.dense) made[index].dense.assign(static_cast<size_t>(vectors->width), 0.0f);
   }
 
+  bool expands() const { return late && role == TextRole::query && late->expanded_length > 0; }
+  // Fills a query up.
+  void expand(Encoding& e) const {
+    if (!expands()) return;
+    const size_t width = static_cast<size_t>(late->expanded_length);
+    if (e.ids.size() >= width) return;
+    e.ids.resize(width, model.token_choice.expansion);
+    e.type_ids.resize(width, 0);
+  }
+  int64_t unseen_of(size_t index) const override { return unseen.empty() ? 0 : unseen[index]; }
+
   const LoadedModel& model;
   const Wanted wanted;
+  const TextRole role;
+  const LateInteraction* const late;
+  std::optional<TokenPooling> pooling;  // in place of the model's
+  std::vector<int64_t> unseen;          // of pieces, where queries are filled up with what is not seen
   std::unique_ptr<Vectors> vectors;
   int64_t skip = 0;
   std::vector<Encoding> pieces;
@@ -225,7 +276,13 @@ std::vector<size_t> cut(const PromptedTexts& texts, const TextOptions& options, 
     stats.chunked += text.size() > 1;
     if (!options.changes.empty())
       job.changes_of_pieces.insert(job.changes_of_pieces.end(), text.size(), options.changes[first.size() - 1]);
-    std::move(text.begin(), text.end(), std::back_inserter(job.pieces));
+    for (Encoding& piece : text) {
+      const size_t own = piece.ids.size();
+      job.expand(piece);
+      if (job.expands() && !job.late->expansion_is_seen)
+        job.unseen.push_back(static_cast<int64_t>(own > 0 ? piece.ids.size() - own : 0));
+      job.pieces.push_back(std::move(piece));
+    }
     first.push_back(job.pieces.size());
   }
   job.changes = job.changes_of_pieces;

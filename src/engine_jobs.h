@@ -41,6 +41,9 @@ struct Session::Job {
   // Of text `index`, to the model's linears; null: none.
   virtual const LinearChanges* changes_of(size_t index) const { return changes.empty() ? nullptr : changes[index]; }
 
+  // How many tokens at the end of text `index` are seen by none.
+  virtual int64_t unseen_of(size_t /*index*/) const { return 0; }
+
   // Whether a text's last token is all that take() looks at, so that beginnings of texts can be shared.
   virtual bool takes_last() const { return false; }
 

@@ -51,6 +51,15 @@ void bind_heads(LoadedModel& m) {
   m.source->weights().bind(std::span(m.weights.specs).subspan(body), m.store);
 }
 
+// Tokens that none sees are for encoders.
+void check_expansion(const LoadedModel& m) {
+  const auto& late = m.pipeline.multi_vector->late;
+  if (!late || late->expanded_length == 0 || late->expansion_is_seen || m.model->language_head().kv.layers == 0) return;
+  throw Error(Status::unsupported,
+              m.path + ": queries are expanded by tokens that are not attended to, which quern does not run with a "
+                       "causal model; expansion tokens that are attended to run");
+}
+
 }  // namespace
 
 std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* changes, const DeviceChoice& choice) {
@@ -73,6 +82,12 @@ std::unique_ptr<LoadedModel> load_model(const std::string& spec, WeightChanges* 
   source.complete(*m, *m->tokenizer);
   if (!m->pipeline.modules.empty())  // throws now rather than at the first text
     VectorHead(m->pipeline.modules, m->heads->modules, m->model->width(), m->path);
+  if (const auto& head = m->pipeline.multi_vector) {
+    check_token_widths(*head, m->model->width(), m->path);
+    const auto id_of = [&](const std::string& piece) { return m->tokenizer->id(piece); };
+    m->token_choice = token_choice(*head, id_of, m->path);
+    check_expansion(*m);
+  }
   if (m->pipeline.sparse && !m->pipeline.sparse->over_vocabulary)
     for (const char* piece : {"<s>", "</s>", "<pad>", "<unk>", "[CLS]", "[SEP]", "[PAD]", "[UNK]"})
       if (const int32_t id = m->tokenizer->id(piece); id >= 0) m->unweighted_ids.insert(id);

@@ -6,6 +6,7 @@
 
 #include "chat/template_cache.h"
 #include "heads/head_weights.h"
+#include "heads/late_interaction.h"
 #include "model_settings.h"
 #include "models/model.h"
 #include "offload.h"
@@ -29,6 +30,7 @@ struct LoadedModel : ModelSettings {
   std::unique_ptr<const Tokenizer> tokenizer;
   std::unique_ptr<HeadWeights> heads;
   std::unordered_set<int32_t> unweighted_ids;  // that a sparse head over a text's own tokens passes over
+  TokenChoice token_choice;                    // of a multi-vector head
   TemplateCache templates;                     // of chat
 };
 

@@ -7,6 +7,7 @@
 
 #include "dispatch.h"
 #include "error.h"
+#include "heads/late_interaction.h"
 #include "heads/scores.h"
 #include "heads/vector_head.h"
 #include "io/json.h"
@@ -39,7 +40,9 @@ json outputs_of(const LoadedModel& m, Ops& op, const std::vector<int32_t>& ids, 
       pairs.push_back({w.id, w.weight});
     out["sparse"] = pairs;
   }
-  if (p.multi_vector) out["multi_vector"] = token_vectors(op, m.heads->multi_vector, states);
+  if (p.multi_vector)
+    out["multi_vector"] =
+        token_vectors(op, *p.multi_vector, *m.heads, m.token_choice, states, ids, TextRole::none, nullptr);
   return out;
 }
 

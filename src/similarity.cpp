@@ -306,6 +306,16 @@ void to_floats(const StoredRows& rows, std::span<float> out) {
   decode(rows, steps_of(rows).data(), out.data());
 }
 
+float max_similarity(const StoredRows& rows, const Comparison& c, bool mean) {
+  const size_t n = rows.width > 0 ? c.queries.size() / rows.width : 0;
+  if (rows.n == 0 || n == 0) return 0;
+  std::vector<Match> nearest(n);
+  top_k(rows, c, 0, 1, nearest);
+  double sum = 0;
+  for (const Match& match : nearest) sum += static_cast<double>(match.score);
+  return static_cast<float>(mean ? sum / static_cast<double>(n) : sum);
+}
+
 void similarities(const StoredRows& rows, const Comparison& c, std::span<float> scores) {
   const Scorer scorer(rows, c);
   for_tiles_of<Scorer::Place>(

@@ -36,6 +36,9 @@ void similarities(const StoredRows& rows, const Comparison& c, std::span<float> 
 // matches: k of each query, which take part; nearest first, of equal ones the lower row, -1 behind the last one.
 void top_k(const StoredRows& rows, const Comparison& c, int64_t first_row, size_t k, std::span<Match> matches);
 
+// Late interaction: of each query the nearest row's score, their sum, or mean: their mean. 0 without rows or queries.
+float max_similarity(const StoredRows& rows, const Comparison& c, bool mean);
+
 void to_floats(const StoredRows& rows, std::span<float> out);  // bits as 1 and -1
 
 }  // namespace quern

@@ -24,6 +24,7 @@ struct EmbedArguments {
   ResumeArguments resume;
   int threads = 0;
   int64_t dimensions = 0, max_length = 0, overlap = 0;
+  double pool_factor = 0;
   bool normalize = false, no_normalize = false, truncate = false, no_truncate = false, quiet = false,
        has_prompt = false, sparse = false, multi_vector = false;
 };
@@ -44,6 +45,7 @@ quern_embed_options library_options(const EmbedArguments& a) {
   if (!a.input_type.empty()) o.input_type = a.input_type.c_str();
   o.max_length = a.max_length;
   o.overlap = a.overlap;
+  o.pool_factor = a.pool_factor;
   if (a.no_truncate) o.long_texts = QUERN_LONG_ERROR;
   for (const auto& [name, value] : kLong)
     if (a.long_texts == name) o.long_texts = value;
@@ -70,6 +72,7 @@ RunIdentity identity_of(const EmbedArguments& a, const Model& model, const Adapt
   identity["--max-length"] = a.max_length;
   identity["--overlap"] = a.overlap;
   identity["--long"] = library_options(a).long_texts;
+  identity["--pool-factor"] = a.pool_factor;
   identity["--sparse"] = a.sparse;
   identity["--multi-vector"] = a.multi_vector;
   identity["--id"] = a.kept.id;
@@ -221,7 +224,15 @@ void add_embed(CLI::App& app) {
   add_resume_options(*c, a->resume);
   add_threads_option(*c, a->threads);
   c->add_flag("--sparse", a->sparse, "weights of tokens instead (SPLADE, bge-m3): {\"indices\", \"values\"} a line");
-  c->add_flag("--multi-vector", a->multi_vector, "one vector per token instead (bge-m3): an array of arrays per line");
+  CLI::Option* tokens =
+      c->add_flag("--multi-vector", a->multi_vector,
+                  "one vector per token instead (ColBERT, bge-m3): an array of arrays per line; with --input-type");
+  c->add_option("--pool-factor", a->pool_factor,
+                "with --multi-vector, of documents: a vector for each N tokens that are near each other (default: the "
+                "model's)")
+      ->type_name("N")
+      ->check(CLI::Range(1.0, 1048576.0))
+      ->needs(tokens);
   c->add_option("--pooling", a->pooling,
                 "in place of the model's: " + CLI::detail::join(names_of(quern_pooling_mode), ", "))
       ->type_name("MODE");

@@ -147,7 +147,7 @@ bool ModelFacts::can(Task task) const {
     case Task::multi_vector:
       return outputs & QUERN_MULTI_VECTOR;
     case Task::rerank:
-      return (outputs & QUERN_LABELS) && labels.size() == 1;
+      return outputs & QUERN_LABELS ? labels.size() == 1 : (outputs & QUERN_MULTI_VECTOR) != 0;
     case Task::classify:
       return outputs & QUERN_LABELS;
     case Task::token_classify:

@@ -49,6 +49,8 @@ typedef struct quern_embed_options {
   quern_text_info* info;        /* NULL, or room for one entry per text, which the call fills in */
   const quern_adapter* adapter; /* NULL, or what all texts go through with */
   const quern_adapter* const* adapters; /* NULL, or one for each text, NULL among them for none; in place of adapter */
+  double pool_factor; /* of documents' token vectors: the mean of clusters of so many, by Ward's method, in place of what the
+                       * model does; 1: none, 0: the model's, the default */
 } quern_embed_options;
 QUERN_API quern_embed_options quern_embed_options_default(void);
 
@@ -93,7 +95,8 @@ QUERN_API void quern_encoded_free(quern_encoded* encoded);
 /* Of text i < n; pointers are valid until `encoded` is freed. What was not asked for has no rows.
  * dense: *rows vectors, one, or, with QUERN_LONG_CHUNKS, one for each piece.
  * sparse: how many ids and weights there are, by falling weight; all weights are above 0.
- * multi_vector: *rows vectors of *width values and length 1, one for each token but the first.
+ * multi_vector: *rows vectors of *width values, one for each token: of bge-m3 for each but the first; of late-interaction models
+ * (ColBERT), where input_type says query or document, as the model treats these (prompt, length, expansion, tokens without one).
  * states: *rows vectors of *width values, one for each token, special ones too, as they are. */
 QUERN_API const float* quern_encoded_dense(const quern_encoded* encoded, size_t i, size_t* rows, size_t* width);
 QUERN_API size_t quern_encoded_sparse(const quern_encoded* encoded, size_t i, const int32_t** ids,
@@ -125,8 +128,8 @@ QUERN_API quern_status quern_classify(quern_session* session, const char* const*
                                       const quern_classify_options* options, float* scores, size_t scores_len,
                                       quern_embed_stats* stats);
 
-/* How well each of n texts answers the query, by a model with one label (a cross-encoder): n scores, higher is better.
- */
+/* How well each of n texts answers the query, by a model with one label (a cross-encoder), or by one of token vectors (MaxSim):
+ * n scores, higher is better. Of the latter, options' prompts are the query's, max_length the texts'. */
 QUERN_API quern_status quern_rerank(quern_session* session, const char* query, size_t query_length,
                                     const char* const* texts, const size_t* lengths, size_t n,
                                     const quern_classify_options* options, float* scores, quern_embed_stats* stats);

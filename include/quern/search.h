@@ -47,6 +47,16 @@ QUERN_API quern_status quern_similarities(const void *rows, int type, size_t n, 
                                           size_t n_queries, const quern_compare_options *options, float *scores,
                                           size_t scores_len);
 
+/* Late interaction (MaxSim): how near each of n_documents, all of their tokens' vectors, is to a query, all of its tokens'.
+ *
+ * rows    the documents' rows one after the other, as in quern_similarities; document i has counts[i] of them.
+ * query   n_query rows of `width` floats.
+ * mean    1: a score is the mean of each query row's nearest of the document, 0: their sum. 0 for a document without rows.
+ * scores  n_documents floats. */
+QUERN_API quern_status quern_max_similarities(const void *rows, int type, const size_t *counts, size_t n_documents,
+                                              size_t width, const float *query, size_t n_query, int mean,
+                                              const quern_compare_options *options, float *scores);
+
 /* n stored rows as floats, bits as 1 and -1; out: n · width floats. Of options, ranges counts; NULL will do. */
 QUERN_API quern_status quern_rows_to_floats(const void *rows, int type, size_t n, size_t width,
                                             const quern_compare_options *options, float *out, size_t out_len);

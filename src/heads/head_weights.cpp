@@ -40,8 +40,16 @@ void HeadWeights::declare(WeightMap& map, const Pipeline& pipeline, int64_t D, i
     declare_layers(map, sparse, s->layers, "mlm", D, vocabulary);
   else if (s)
     keep_exact(map.linear(sparse.out, "sparse", "linear", 1, D), s->hf_folder);
-  if (const auto& m = pipeline.multi_vector)
+  if (const auto& m = pipeline.multi_vector; m && m->late) {
+    tokens.resize(m->late->modules.size());
+    for (size_t i = 0; i < tokens.size(); ++i) {
+      const Pipeline::Module& module = m->late->modules[i];
+      const VectorModule* row = find_vector_module(module.type);
+      if (row && row->declare) row->declare(map, tokens[i], module, "token_" + std::to_string(i + 1));
+    }
+  } else if (m) {
     keep_exact(map.linear(multi_vector, "colbert", "linear", m->width, D), m->hf_folder);
+  }
 }
 
 }  // namespace quern

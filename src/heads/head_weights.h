@@ -10,7 +10,8 @@ namespace quern {
 
 struct HeadWeights {
   struct Module {
-    Linear dense;  // of a Dense
+    Linear dense;     // of a Dense
+    Linear residual;  // of one that adds its input in another width
     Norm norm;     // of a LayerNorm
   };
   struct Layers {  // see HeadLayers
@@ -20,6 +21,7 @@ struct HeadWeights {
   std::vector<Module> modules;  // one for each of the pipeline's
   Layers classifier, sparse;    // sparse: `out` alone, (1, D), where it is not over the vocabulary
   Linear multi_vector;          // (width, D)
+  std::vector<Module> tokens;   // one for each of the multi-vector head's modules
 
   // Adds what the pipeline needs to the map, which points into this afterwards. D: the model's width.
   void declare(WeightMap& map, const Pipeline& pipeline, int64_t D, int64_t vocabulary);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "error.h"
+#include "heads/late_interaction.h"
 #include "heads/pipeline_fields.h"
 #include "heads/score_activation.h"
 #include "heads/vector_modules.h"
@@ -96,7 +97,7 @@ void heads_to_json(const Pipeline& pipeline, json& out) {
                      {"sum", s->sum},
                      {"twice", s->twice},
                      {"layers", layers_to_json(s->layers)}};
-  if (const auto& m = pipeline.multi_vector) out["multi_vector"] = {{"width", m->width}};
+  if (const auto& m = pipeline.multi_vector) out["multi_vector"] = multi_vector_to_json(*m);
 }
 
 void heads_from_json(const json& root, Pipeline& pipeline, const std::string& name) {
@@ -110,7 +111,7 @@ void heads_from_json(const json& root, Pipeline& pipeline, const std::string& na
   if (const json* s = object("sparse"))
     pipeline.sparse = {pipeline_field<bool>(*s, "over_vocabulary", name), pipeline_field<bool>(*s, "sum", name),
                        pipeline_field<bool>(*s, "twice", name), layers_from_json(*s, name), ""};
-  if (const json* m = object("multi_vector")) pipeline.multi_vector = {pipeline_width(*m, "width", name), ""};
+  if (const json* m = object("multi_vector")) pipeline.multi_vector = multi_vector_from_json(*m, name);
 }
 
 }  // namespace
@@ -139,8 +140,7 @@ void check_pipeline(const Pipeline& pipeline, const std::string& name) {
     width = module.dense.out_features;
   }
   if (pipeline.classifier) check_classifier(*pipeline.classifier, name);
-  if (const auto& m = pipeline.multi_vector; m && (m->width < 1 || m->width > max_features))
-    throw Error(Status::bad_file, name + ": a multi-vector head of " + std::to_string(m->width) + " values");
+  if (pipeline.multi_vector) check_multi_vector(*pipeline.multi_vector, name);
 }
 
 std::string to_json(const Pipeline& pipeline) {

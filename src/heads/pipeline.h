@@ -35,6 +35,7 @@ struct DenseConfig {
   int64_t out_features = 0;
   bool bias = true;
   std::string activation;  // identity tanh relu gelu sigmoid silu
+  bool residual = false;   // the input is added afterwards; by a matrix "residual.weight" where widths differ
 
   bool operator==(const DenseConfig&) const = default;
 };
@@ -89,24 +90,54 @@ struct SparseConfig {
   bool operator==(const SparseConfig&) const = default;
 };
 
-// A vector of length 1 for each token but the first (ColBERT's; Khattab & Zaharia, 2020, arXiv 2004.12832).
+struct PipelineModule {
+  std::string type;  // Pooling Normalize Dense LayerNorm
+  std::string folder;  // relative to the model's folder; its model.safetensors holds linear.weight [out, in] or norm.*
+  PoolingConfig pooling;
+  DenseConfig dense;  // LayerNorm: in_features alone
+
+  bool operator==(const PipelineModule&) const = default;
+};
+
+// Tokens' vectors of a text that are near each other become one (Clavié et al., 2024, arXiv 2409.14683).
+struct TokenPooling {
+  double factor = 1;      // tokens for each vector that stays, 1 (all stay) to 2^20
+  int64_t kept = 1;       // of the text's first ones, as they are
+  bool normalize = true;  // to length 1 afterwards
+  bool queries = false, documents = true;
+
+  bool operator==(const TokenPooling&) const = default;
+};
+
+// How texts become vectors of their tokens where queries and documents differ (ColBERT; Khattab & Zaharia, 2020,
+// arXiv 2004.12832), as sentence-transformers' MultiVectorEncoder has it. What is no query counts as a document.
+struct LateInteraction {
+  std::vector<PipelineModule> modules;               // over tokens, none of them Pooling
+  std::vector<std::string> skipped;                  // pieces of the vocabulary whose tokens get no vector
+  bool skips_queries = false, skips_documents = true;  // which texts `skipped` is about
+  int64_t query_length = 0, document_length = 0;     // tokens, special ones included; 0: the model's
+  // Queries of fewer tokens are filled up with copies of this one. expanded_length 0: they are not.
+  std::string expansion;
+  int64_t expanded_length = 0;
+  bool expansion_is_seen = false;  // else no token sees the copies
+  bool cuts_queries = true;        // queries of more tokens are cut to so many
+  bool mean = false;               // a score is the mean over a query's tokens, not their sum
+  TokenPooling pooling;
+
+  bool operator==(const LateInteraction&) const = default;
+};
+
+// A vector for each token. Without `late`: one of length 1 for each but the first, a score the mean (bge-m3's).
 struct MultiVectorConfig {
   int64_t width = 0;
-  std::string hf_folder;  // the file that holds "weight" [width, D] and "bias"
+  std::string hf_folder;  // the file that holds "weight" [width, D] and "bias"; without `late`
+  std::optional<LateInteraction> late = {};
 
   bool operator==(const MultiVectorConfig&) const = default;
 };
 
 struct Pipeline {
-  struct Module {
-    std::string type;  // Pooling Normalize Dense LayerNorm
-    std::string
-        folder;  // relative to the model's folder; its model.safetensors holds linear.weight [out, in] or norm.*
-    PoolingConfig pooling;
-    DenseConfig dense;  // LayerNorm: in_features alone
-
-    bool operator==(const Module&) const = default;
-  };
+  using Module = PipelineModule;
   std::vector<Module> modules;  // empty: the model makes no vectors
   std::optional<ClassifierConfig> classifier;
   std::optional<SparseConfig> sparse;

@@ -100,14 +100,4 @@ std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, co
   return found;
 }
 
-std::vector<float> token_vectors(Ops& op, const Linear& weights, const Tensor& states) {
-  if (states.rows < 2) return {};
-  Ops::Scope scope(op);
-  const Tensor y = op.linear(states.slice(1, states.rows - 1), weights);
-  op.normalize(y);
-  std::vector<float> room;
-  const std::span<const float> values = op.read(y, room);
-  return {values.begin(), values.end()};
-}
-
 }  // namespace quern

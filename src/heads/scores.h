@@ -1,5 +1,4 @@
-// The heads of tasks other than a text's one vector: label scores, sparse weights, one vector per token. Thread-safe:
-// they keep nothing.
+// The heads of tasks other than a text's one vector: label scores, sparse weights. Thread-safe: they keep nothing.
 #pragma once
 #include <cstdint>
 #include <span>
@@ -29,8 +28,5 @@ void sort_by_weight(std::vector<SparseWeight>& weights);
 std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
                                          const Tensor& states, std::span<const int32_t> ids,
                                          const std::unordered_set<int32_t>& unused);
-
-// (L - 1) rows of length 1: the first token has none.
-std::vector<float> token_vectors(Ops& op, const Linear& weights, const Tensor& states);
 
 }  // namespace quern

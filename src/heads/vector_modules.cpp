@@ -37,13 +37,18 @@ const DenseActivation* find_dense_activation(std::string_view file) {
   return nullptr;
 }
 
-// Dense and Normalize may also work on single tokens, for multi-vector models.
+// Dense and Normalize work on texts' vectors or on tokens'; which, the list of modules decides.
 void check_input(const JsonFile& file) {
+  std::string first;
   for (const char* key : {"module_input_name", "module_output_name"}) {
-    const std::string name = file.string(key).value_or("sentence_embedding");
-    if (name == "sentence_embedding") continue;
+    const std::string name = file.string(key).value_or(first.empty() ? "sentence_embedding" : first);
+    if ((name == "sentence_embedding" || name == "token_embeddings") && (first.empty() || name == first)) {
+      first = name;
+      continue;
+    }
     throw Error(Status::unsupported, file.name() + ": '" + key + "' is '" + printable(name) +
-                                         "', quern runs this module on sentence_embedding only");
+                                         "', quern runs modules from sentence_embedding to sentence_embedding, or "
+                                         "from token_embeddings to token_embeddings");
   }
 }
 
@@ -119,9 +124,7 @@ std::string read_dense(const JsonFile* file, Module& module) {
   dense.bias = file->boolean("bias").value_or(true);
   dense.activation = read_dense_activation(*file);
   check_input(*file);
-  if (file->boolean("use_residual").value_or(false)) {
-    throw Error(Status::unsupported, file->name() + ": use_residual is not supported");
-  }
+  dense.residual = file->boolean("use_residual").value_or(false);
   return std::to_string(dense.in_features) + " -> " + std::to_string(dense.out_features) + ", " + dense.activation;
 }
 
@@ -130,6 +133,7 @@ void write_dense(const Module& module, json& entry) {
   entry["out"] = module.dense.out_features;
   entry["bias"] = module.dense.bias;
   entry["activation"] = module.dense.activation;
+  if (module.dense.residual) entry["residual"] = true;  // absent in files from before
   entry["folder"] = module.folder;
 }
 
@@ -139,6 +143,7 @@ void parse_dense(const json& entry, Module& module, const std::string& name) {
   module.dense.out_features = pipeline_width(entry, "out", name);
   module.dense.bias = pipeline_field<bool>(entry, "bias", name);
   module.dense.activation = pipeline_field<std::string>(entry, "activation", name);
+  module.dense.residual = entry.contains("residual") && pipeline_field<bool>(entry, "residual", name);
 }
 
 void check_dense(const Module& module, const std::string& name) {
@@ -162,15 +167,23 @@ void declare_dense(WeightMap& map, HeadWeights::Module& to, const Module& module
   keep_exact(map.linear(to.dense, "dense_" + number, "linear", module.dense.out_features, module.dense.in_features,
                         module.dense.bias),
              module.folder);
+  if (module.dense.residual && module.dense.in_features != module.dense.out_features)
+    keep_exact(map.linear(to.residual, "residual_" + number, "residual", module.dense.out_features,
+                          module.dense.in_features, false),
+               module.folder);
 }
 
 Tensor run_dense(Ops& op, const Module& module, const HeadWeights::Module& weights, const Tensor& rows) {
-  return op.linear(rows, weights.dense, find_dense_activation(module.dense.activation)->activation);
+  const Activation activation = find_dense_activation(module.dense.activation)->activation;
+  if (!module.dense.residual) return op.linear(rows, weights.dense, activation);
+  const bool same = module.dense.in_features == module.dense.out_features;
+  const Tensor added = same ? rows : op.linear(rows, weights.residual);
+  return op.linear(rows, weights.dense, activation, &added);
 }
 
 // A LayerNorm is a Dense as wide as what it takes, to what checks widths.
 DenseConfig norm_of_width(int64_t width) {
-  return {width, width, true, "identity"};
+  return {width, width, true, "identity", false};
 }
 
 std::string read_layer_norm(const JsonFile* file, Module& module) {

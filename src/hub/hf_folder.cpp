@@ -8,6 +8,7 @@
 #include "hub/hf_chat.h"
 #include "hub/hf_heads.h"
 #include "hub/hf_json.h"
+#include "hub/hf_late.h"
 #include "hub/hf_modules.h"
 #include "hub/hf_pairs.h"
 #include "hub/hf_static.h"
@@ -117,7 +118,9 @@ void read_prompts(const HfFolder::ReadFile& read, HfFolder& folder) {
   const auto similarity = file->string("similarity_fn_name");
   folder.similarity = similarity.value_or("cosine");
   constexpr std::string_view known[] = {"cosine", "dot", "euclidean", "manhattan"};
-  if (!among(known, folder.similarity)) {
+  constexpr std::string_view of_tokens[] = {"maxsim", "meanmaxsim"};
+  if (folder.is_late && !among(of_tokens, folder.similarity)) folder.similarity = "maxsim";  // another model's
+  if (!folder.is_late && !among(known, folder.similarity)) {
     file->wrong("similarity_fn_name", "cosine, dot, euclidean or manhattan: '" + printable(folder.similarity) + "'");
   }
   folder.decisions.push_back({"similarity", folder.similarity, similarity ? path : std::string("the default")});
@@ -262,6 +265,7 @@ HfFolder HfFolder::read(const std::string& dir, const ReadFile& read_file) {
   read_lengths(read_file, config, truncation, folder);
   if (folder.is_static) settle_static(config, has_modules, folder);
   read_prompts(read_file, folder);
+  if (folder.is_late) settle_late(read_file, config, folder);
   read_end_tokens(read_file, config, folder);
   read_chat(read_file, folder);
   identify(read_file, config, folder);

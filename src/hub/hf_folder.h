@@ -18,6 +18,7 @@ struct HfFolder : ModelSettings {
   std::string model_type;          // config.json
   std::vector<std::string> architectures;
   bool do_lower_case = false;
+  bool is_late = false;    // queries and documents become vectors of tokens
   bool is_static = false;  // vectors of tokens stand where others have a transformer; config.json may be missing
 
   // A file's bytes by its path relative to the folder, at most max_bytes of them; nullopt when it is not there.

@@ -6,6 +6,7 @@
 
 #include "heads/vector_modules.h"
 #include "hub/hf_json.h"
+#include "hub/hf_late.h"
 #include "hub/hf_pairs.h"
 #include "io/safe_path.h"
 
@@ -17,6 +18,7 @@ using nlohmann::json;
 // "sentence_transformers.models.Pooling" -> "Pooling". Any other package would be code of the model's author.
 std::string module_type(const std::string& type, const std::string& file) {
   constexpr std::string_view package = "sentence_transformers.";
+  if (type == "pylate.models.Dense.Dense") return "Dense";
   if (!type.starts_with(package)) {
     throw Error(Status::unsupported, file + ": the module type '" + printable(type) +
                                          "' is code that comes with the model (remote code), which quern does not run");
@@ -57,6 +59,9 @@ void add_vector_module(const HfFolder::ReadFile& read, const VectorModule& row, 
   module.type = row.name;
   if (row.declare) module.folder = path;
   const std::string value = row.read(file ? &*file : nullptr, module);
+  if (file && file->string("module_input_name").value_or("") == "token_embeddings")
+    throw Error(Status::unsupported, file->name() + ": this module works on token_embeddings, which is for models that "
+                                                    "config_sentence_transformers.json calls MultiVectorEncoder");
   folder.decisions.push_back({row.decision, value, row.needs_config ? join_path(path, "config.json") : "modules.json"});
   folder.pipeline.modules.push_back(std::move(module));
 }
@@ -64,6 +69,7 @@ void add_vector_module(const HfFolder::ReadFile& read, const VectorModule& row, 
 // One module after the transformer.
 void add_module(const HfFolder::ReadFile& read, const std::string& type, const std::string& path,
                 const std::string& list, HfFolder& folder) {
+  if (folder.is_late && add_late_module(read, type, path, folder)) return;
   if (const VectorModule* row = find_vector_module(type)) return add_vector_module(read, *row, path, folder);
   if (type == "SpladePooling")
     return read_splade(require_config(read, folder, path), join_path(path, "config.json"), folder);
@@ -73,7 +79,8 @@ void add_module(const HfFolder::ReadFile& read, const std::string& type, const s
   std::string known = "Transformer, ";
   for (const VectorModule& row : vector_modules()) known += std::string(row.name) + ", ";
   throw Error(Status::unsupported, list + ": the module " + printable(type) + " is not supported, quern runs " + known +
-                                       "MLMTransformer, SpladePooling and LogitScore");
+                                       "MLMTransformer, SpladePooling and LogitScore" +
+                                       (folder.is_late ? ", MultiVectorMask and HierarchicalTokenPooling" : ""));
 }
 
 }  // namespace
@@ -100,6 +107,8 @@ std::vector<ModuleEntry> module_entries(const JsonFile& list) {
 
 bool read_modules(const HfFolder::ReadFile& read, HfFolder& folder) {
   const std::optional<JsonFile> list = read_json(folder.dir, read, "modules.json", true);
+  folder.is_late = is_late_interaction(read, folder);
+  if (!list && folder.is_late) return false;
   if (!list) {
     folder.pipeline.modules = {{"Pooling", "", {{"mean"}, true}, {}}};
     folder.decisions.push_back({"pooling", "mean", "assumed, as sentence-transformers does: there is no modules.json"});

@@ -36,7 +36,8 @@ constexpr const char* settings_files[] = {"config.json",
                                           "modules.json",
                                           "README.md",
                                           "sparse_linear.pt",
-                                          "colbert_linear.pt"};
+                                          "colbert_linear.pt",
+                                          "artifact.metadata"};
 // Where there is no tokenizer.json.
 constexpr const char* vocabulary_files[] = {"sentencepiece.bpe.model",
                                             "spiece.model",

@@ -143,7 +143,7 @@ const Safetensors& HfWeights::open(const std::string& folder) {
 }
 
 int64_t HfWeights::rows(const std::string& folder, const std::string& name) {
-  const StTensor& tensor = open(folder).tensor(name + ".weight");
+  const StTensor& tensor = (folder.empty() ? transformer_ : open(folder)).tensor(name + ".weight");
   return tensor.shape.empty() ? 0 : tensor.shape[0];
 }
 

@@ -34,7 +34,7 @@ class HfWeights final : public WeightSource {
 
   WeightTensors tensors(const WeightSpec& spec, size_t part) const;  // of a spec that was bound
   bool has(const WeightSpec& spec) const;                            // a tensor by its first spelling
-  int64_t rows(const std::string& folder, const std::string& name);  // of a folder's matrix
+  int64_t rows(const std::string& folder, const std::string& name);  // of a folder's matrix; "": the transformer's
   int64_t columns(const std::string& name) const;                    // of the transformer's; 0: there is no such matrix
 
  private:

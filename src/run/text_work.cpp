@@ -40,8 +40,7 @@ void encode_texts(Session& session, const TextWork& work, const EmbedOptions& op
 void classify_texts(Session& session, const TextWork& work, const EmbedOptions& options, const Alike& alike,
                     std::span<TextResult> results) {
   EmbedStats stats;
-  const auto& classifier = session.model().pipeline.classifier;
-  const size_t width = classifier ? classifier->labels.size() : 0;
+  const size_t width = pair_scores(session.model());
   std::vector<float> all(alike.texts.size() * width);
   session.classify(alike.texts, alike.pairs, options, work.raw, all, stats);
   for (size_t i = 0; i < alike.places.size(); ++i) {
@@ -76,7 +75,7 @@ bool same_work(const TextWork& a, const TextWork& b) {
     const EmbedOptions& o = w.options;
     return std::tie(w.kind, w.wanted.dense, w.wanted.sparse, w.wanted.multi_vector, w.wanted.states, w.raw, w.grouped,
                     o.max_length, o.long_texts, o.overlap, o.prompt, o.prompt_name, o.input_type, o.pooling,
-                    o.normalize, o.dimensions);
+                    o.normalize, o.dimensions, o.pool_factor);
   };
   return all(a) == all(b);
 }

@@ -27,8 +27,22 @@ ModelSettings FolderSource::settings(const Model& model) {
         model.head(p.classifier->per_token ? Task::token_classification : Task::sequence_classification);
   }
   if (p.sparse && p.sparse->over_vocabulary) p.sparse->layers = model.head(Task::masked_lm);
-  if (p.multi_vector) p.multi_vector->width = weights_.rows(p.multi_vector->hf_folder, "linear");
+  if (p.multi_vector && p.multi_vector->late)
+    complete_token_modules(*p.multi_vector, model.width());
+  else if (p.multi_vector)
+    p.multi_vector->width = weights_.rows(p.multi_vector->hf_folder, "linear");
   return std::move(static_cast<ModelSettings&>(folder_));
+}
+
+// The width of tokens' vectors; and, of a layer that lies among the transformer's own tensors, of its result.
+void FolderSource::complete_token_modules(MultiVectorConfig& head, int64_t width) {
+  for (Pipeline::Module& module : head.late->modules) {
+    if (module.type == "Normalize") continue;
+    if (module.folder.empty() && module.dense.in_features == 0)
+      module.dense.in_features = width, module.dense.out_features = weights_.rows("", "linear");
+    width = module.dense.out_features;
+  }
+  head.width = width;
 }
 
 std::unique_ptr<const Tokenizer> FolderSource::tokenizer(const ModelSettings& settings) const {

@@ -18,6 +18,8 @@ class FolderSource final : public ModelSource {
   std::unique_ptr<const Tokenizer> tokenizer(const ModelSettings& settings) const override;
 
  private:
+  void complete_token_modules(MultiVectorConfig& head, int64_t width);
+
   HfFolder folder_;
   const Architecture& architecture_;
   HfWeights weights_;

@@ -68,14 +68,17 @@ void attend_from_unseen(const AttentionKernel& kernel, const AttentionHead& h, i
 }
 
 // A text of `length` tokens, of which the head's own L are seen. Row by row where rows see keys, or have a bias, of
-// their own; what lies behind a window's keys sees the last one.
+// their own; a row whose window shuts out all keys becomes zeros, as torch has it.
 void attend_to_seen(const AttentionKernel& kernel, const AttentionHead& h, int64_t length, Arena& scratch) {
   kernel.run(h, scratch.take_bytes(kernel.scratch_bytes(h.L, h.d)));
   const bool alike = h.before >= length && !h.bias;
   for (int64_t first = h.L, count = 0; first < length; first += count) {
-    const int64_t low = std::clamp(first - h.before, int64_t{0}, h.L - 1);
+    const int64_t low = std::max(first - h.before, int64_t{0});
     count = alike ? std::min(length - first, h.L) : 1;
-    attend_from_unseen(kernel, h, first, count, low, scratch);
+    if (low >= h.L)
+      std::fill_n(h.out + first * h.out_stride, h.d, 0.0f);
+    else
+      attend_from_unseen(kernel, h, first, count, low, scratch);
   }
 }
 

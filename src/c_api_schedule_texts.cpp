@@ -223,7 +223,7 @@ quern_status quern_text_request_encoded(quern_text_request* request, quern_encod
 quern_status quern_text_request_scores(quern_text_request* request, float* scores, size_t scores_len) {
   return guard([&] {
     const std::vector<quern::TextResult>& results = results_of(request).results();
-    const size_t width = quern::c_api::n_labels(*request->model);
+    const size_t width = quern::pair_scores(*request->model);
     require(scores || results.empty(), "quern_text_request_scores: scores must not be NULL");
     require(width == 0 || results.size() <= scores_len / width,
             "quern_text_request_scores: there is no room for n rows");

@@ -85,6 +85,28 @@ static void exact(void) {
   }
 }
 
+static void late_interaction(void) {
+  const size_t counts[3] = {2, 0, kRows - 2};
+  float found[3];
+  EXPECT(quern_similarities(rows, QUERN_VALUES_F32, kRows, kWidth, queries, 2, NULL, scores, 2 * kRows) == QUERN_OK);
+  EXPECT(quern_max_similarities(rows, QUERN_VALUES_F32, counts, 3, kWidth, queries, 2, 0, NULL, found) == QUERN_OK);
+  float expected = 0;
+  for (int q = 0; q < 2; ++q) expected += fmaxf(scores[q * kRows], scores[q * kRows + 1]);
+  EXPECT(fabsf(found[0] - expected) < 1e-5f);
+  EXPECT(found[1] == 0);
+  expected = 0;
+  for (int q = 0; q < 2; ++q) {
+    float best = scores[q * kRows + 2];
+    for (int i = 3; i < kRows; ++i) best = fmaxf(best, scores[q * kRows + i]);
+    expected += best / 2;
+  }
+  EXPECT(quern_max_similarities(rows, QUERN_VALUES_F32, counts, 3, kWidth, queries, 2, 1, NULL, found) == QUERN_OK);
+  EXPECT(fabsf(found[2] - expected) < 1e-4f);
+  EXPECT(quern_max_similarities(rows, QUERN_VALUES_F32, NULL, 3, kWidth, queries, 2, 1, NULL, found) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_max_similarities(rows, 9, counts, 3, kWidth, queries, 2, 1, NULL, found) == QUERN_BAD_ARGUMENT);
+  EXPECT(quern_max_similarities(NULL, QUERN_VALUES_F32, counts, 3, kWidth, queries, 2, 1, NULL, found) == QUERN_BAD_ARGUMENT);
+}
+
 static void smaller(void) {
   static int8_t codes[kRows * kWidth];
   static uint8_t bits[kRows * kWidth / 8], signed_bits[kRows * kWidth / 8];
@@ -172,6 +194,7 @@ int main(void) {
   memcpy(rows + 4000 * kWidth, rows + 17 * kWidth, kWidth * sizeof(float)); /* equal scores */
   memcpy(queries, rows + 17 * kWidth, kWidth * sizeof(float));
   exact();
+  late_interaction();
   smaller();
   edges();
   return failures ? 1 : 0;

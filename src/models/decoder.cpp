@@ -33,6 +33,7 @@ void Decoder::common_config(ConfigMap& map, Activation usual) {
     throw Error(Status::bad_file, map.source() + ": expected an even number of rotated values, at most the head's " +
                                       std::to_string(d) + ", found " + std::to_string(turned));
   if (scale == 0) scale = 1 / std::sqrt(static_cast<float>(d));
+  both_ways(map);
   map.flag("attention.causal", causal);
   map.activation("hidden_activation", "hidden_activation|hidden_act", act, usual);
   rope_config(map);
@@ -56,6 +57,17 @@ std::vector<float> as_floats(const std::vector<double>& values) {
 }
 
 }  // namespace
+
+// Embedders made of decoders: their config.json says that tokens see what is behind them too.
+void Decoder::both_ways(ConfigMap& map) {
+  if (!map.hf_is("is_causal", "false")) return;
+  double window = 0;
+  if (map.hf_real("sliding_window", window, 0, 1e9) && !map.hf_is("use_sliding_window", "false"))
+    throw Error(Status::unsupported,
+                map.source() + ": is_causal is false and sliding_window is set; quern runs attention in both directions "
+                               "over whole texts, or as Gemma 3's use_bidirectional_attention has it");
+  causal = false;
+}
 
 void Decoder::rope_config(ConfigMap& map) {
   map.gguf_expect("rope.scaling.type", {"none", "linear", "longrope"});

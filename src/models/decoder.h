@@ -73,6 +73,7 @@ class Decoder : public Model {
   // Scaling of places as config.json and GGUF name it: none, linear, and llama3 (by wavelength: Llama 3.1's report,
   // arXiv 2407.21783) or longrope (Phi-3: factors for short and for long contexts, arXiv 2402.13753), which GGUF files
   // have as tensors. Throws Error{unsupported} for others.
+  void both_ways(ConfigMap& map);
   void rope_config(ConfigMap& map);
   std::vector<float> frequencies(const Rope& by, const float* divisors) const;
   Tensor attend(Ops& op, const Batch& batch, int i, const Tensor& qkv) const;

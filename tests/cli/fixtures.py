@@ -46,6 +46,18 @@ def edit_weights(folder, edit):
     write_safetensors(path, tensors)
 
 
+def late_golden(name):
+    with open(os.path.join(os.path.dirname(MODELS), "late", name, "golden.json"), encoding="utf-8") as f:
+        return json.load(f)
+
+
+def late_folder(to, name):
+    """A model of late interaction: what a library saved, over a tiny model."""
+    shutil.copytree(os.path.join(MODELS, late_golden(name)["base"]), to, copy_function=shutil.copyfile)
+    shutil.copytree(os.path.join(os.path.dirname(MODELS), "late", name), to, copy_function=shutil.copyfile, dirs_exist_ok=True)
+    return to
+
+
 def variant(to, source, architecture, labels=None, **config):
     """A copy of a fixture as this class; labels: their names, as many rows of the classifier as there are."""
     shutil.copytree(os.path.join(MODELS, source), to, copy_function=shutil.copyfile)

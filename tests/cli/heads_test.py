@@ -8,7 +8,7 @@ import subprocess
 import time
 import unittest
 
-from fixtures import MODELS, edit_json, golden, rows_of, variant
+from fixtures import MODELS, edit_json, golden, late_folder, late_golden, rows_of, variant
 from program import QUERN, TINY, Case, cosine, json_rows, model, read_npy
 
 DOCUMENTS = ["the lazy user compared embeddings", "quick fox", "", "sentences of cosine similarity", "what costs 50 cents?"]
@@ -451,6 +451,48 @@ class Prompts(Case):
         self.assertNotIn(note, self.run_ok("embed", "-m", TINY, "-p", "x").stderr)
         self.assertNotIn(note, self.run_ok("embed", "-m", TINY, "-p", "x", "--dimensions", "8", "--quiet").stderr)
 
+
+class LateInteraction(Case):
+    def setUp(self):
+        super().setUp()
+        self.model = late_folder(self.path("late"), "pylate")
+        self.golden = late_golden("pylate")
+
+    def vectors(self, kind, texts, *more, model=None):
+        path = self.write("t.jsonl", "".join(json.dumps({"text": t}) + "\n" for t in texts))
+        lines = self.run_ok("embed", "-m", model or self.model, "-f", path, "--multi-vector", "--input-type", kind, *more).stdout
+        return [json.loads(line) for line in lines.splitlines()]
+
+    def test_vectors(self):
+        for kind, texts, expected in (("query", "queries", "of_queries"), ("document", "documents", "of_documents")):
+            for found, rows in zip(self.vectors(kind, self.golden[texts]), self.golden[expected], strict=True):
+                self.assertEqual(len(found), len(rows))
+                for a, b in zip(found, rows):
+                    near(self, a, b, 1e-5)
+
+    def test_rerank(self):
+        path = self.write("d.jsonl", "".join(json.dumps({"text": t}) + "\n" for t in self.golden["documents"]))
+        for query, scores in zip(self.golden["queries"], self.golden["scores"]):
+            found = json.loads(self.run_ok("rerank", "-m", self.model, "-q", query, "-f", path, "--json").stdout)
+            near(self, [r["score"] for r in sorted(found, key=lambda r: r["index"])], scores, 1e-5)
+
+    def test_pooling(self):
+        whole = self.vectors("document", self.golden["documents"])
+        pooled = self.vectors("document", self.golden["documents"], "--pool-factor", "2")
+        for a, b in zip(whole, pooled):
+            self.assertEqual(len(b), 1 + (len(a) - 1) // 2)
+        self.assertEqual(self.vectors("query", self.golden["queries"], "--pool-factor", "2"), self.vectors("query", self.golden["queries"]))
+        self.run_failing(2, "embed", "-m", self.model, "-pa", "--multi-vector", "--pool-factor", "0.5", says="--pool-factor")
+        self.run_failing(2, "embed", "-m", self.model, "-pa", "--pool-factor", "2", says="--multi-vector")
+
+    def test_converted(self):
+        self.run_ok("convert", self.model, "-o", self.path("late.f32"), "--type", "f32")
+        self.assertEqual(self.vectors("query", self.golden["queries"], model=self.path("late.f32")), self.vectors("query", self.golden["queries"]))
+        about = json.loads(self.run_ok("inspect", self.path("late.f32"), "--json").stdout)
+        self.assertEqual(about["similarity"], "maxsim")
+
+    def test_no_vectors_of_texts(self):
+        self.run_failing(2, "embed", "-m", self.model, "-pa", says=("makes no vectors", "one vector per token", "rerank"))
 
 if __name__ == "__main__":
     unittest.main()

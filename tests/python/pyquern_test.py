@@ -250,6 +250,21 @@ class Others(unittest.TestCase):
             self.assertTrue(all(w > 0 for row in sparse for w in row.values()))
             np.testing.assert_allclose(np.linalg.norm(many, axis=1), 1, atol=1e-5)
 
+    def test_late_interaction(self):
+        golden = models.late_golden("pylate")
+        with pyquern.Model(models.late()) as model:
+            queries = model.encode_multi_vector(golden["queries"], input_type="query")
+            documents = model.encode_multi_vector(golden["documents"], input_type="document")
+            for found, expected in zip(queries + documents, golden["of_queries"] + golden["of_documents"], strict=True):
+                np.testing.assert_allclose(found, expected, atol=2e-6)
+            np.testing.assert_allclose(model.similarity(queries, documents), golden["scores"], atol=1e-5)
+            np.testing.assert_allclose(model.predict([(golden["queries"][0], d) for d in golden["documents"]]), golden["scores"][0], atol=1e-5)
+            best = model.rank(golden["queries"][0], golden["documents"])[0]
+            self.assertEqual(best["corpus_id"], int(np.argmax(golden["scores"][0])))
+            self.assertLess(len(model.encode_multi_vector(golden["documents"][0], input_type="document", pool_factor=3)), len(documents[0]))
+            with self.assertRaisesRegex(pyquern.BadArgument, "pool_factor"):
+                model.encode_multi_vector("a", pool_factor=0.5)
+
     def test_a_model_without_it(self):
         with pyquern.Model(models.embedder()) as model:
             for call in (lambda: model.predict([("a", "b")]), lambda: model.classify("a"), lambda: model.tag("a"), lambda: model.encode_sparse("a")):

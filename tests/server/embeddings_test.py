@@ -365,7 +365,7 @@ class SeveralModels(ServerCase):
             self.assertIn("embed", m["tasks"])
             self.assertEqual(self.server.get("/v1/models/" + m["id"]).json, m)
         self.assertEqual(self.server.get("/models").json, listed)
-        self.assertEqual(listed["data"][1]["tasks"], ["embed", "sparse", "multi_vector"])
+        self.assertEqual(listed["data"][1]["tasks"], ["embed", "sparse", "multi_vector", "rerank"])
         self.assertEqual(listed["data"][0]["prompts"], {"query": "query: ", "document": ""})
         missing = self.server.get("/v1/models/three")
         self.assertEqual(missing.status, 404)

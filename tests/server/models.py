@@ -5,7 +5,7 @@ import os
 import subprocess
 
 import server  # noqa: F401  puts tests/cli on the path
-from fixtures import MODELS, edit_json, tiny_llama, variant
+from fixtures import MODELS, edit_json, late_folder, late_golden, tiny_llama, variant  # noqa: F401
 from program import QUERN, _shared, model
 
 CHATML = ("{% for m in messages %}{{ '<|im_start|>' ~ m['role'] ~ '\n' ~ m['content'] ~ '<|im_end|>\n' }}{% endfor %}"
@@ -32,6 +32,12 @@ def embedder():
 def m3():
     """bge-m3's outputs: dense, sparse, multi-vector."""
     return os.path.join(MODELS, "xlm-roberta")
+
+
+@made
+def late(path):
+    """Late interaction, as PyLate saves it."""
+    late_folder(path, "pylate")
 
 
 @made

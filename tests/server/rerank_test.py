@@ -107,6 +107,40 @@ class Rerank(ServerCase):
         self.refused(400, "/v1/embeddings", {"input": "a"})
 
 
+class LateInteraction(ServerCase):
+    """By the vectors of tokens, which /embed_multi gives."""
+    @classmethod
+    def start(cls):
+        cls.models = [models.late()]
+        cls.golden = models.late_golden("pylate")
+        return super().start()
+
+    def test_every_dialect_gives_the_library_s_scores(self):
+        documents = self.golden["documents"]
+        for query, expected in zip(self.golden["queries"], self.golden["scores"]):
+            tei = self.ok("/rerank", {"query": query, "texts": documents}).json
+            jina = self.ok("/v1/rerank", {"query": query, "documents": documents}).json["results"]
+            cohere = self.ok("/v2/rerank", {"query": query, "documents": documents, "model": "late"}).json["results"]
+            for found in ({r["index"]: r["score"] for r in tei}, {r["index"]: r["relevance_score"] for r in jina},
+                          {r["index"]: r["relevance_score"] for r in cohere}):
+                for i, score in enumerate(expected):
+                    self.assertAlmostEqual(found[i], score, places=4)
+            self.assertEqual([r["score"] for r in tei], sorted((r["score"] for r in tei), reverse=True))
+
+    def test_vectors_of_queries_and_documents(self):
+        for kind, texts, expected in (("query", "queries", "of_queries"), ("document", "documents", "of_documents")):
+            rows = self.ok("/embed_multi", {"inputs": [t for t in self.golden[texts] if t], "input_type": kind, "outputs": ["multi_vector"]}).json
+            for row, vectors in zip(rows, (v for t, v in zip(self.golden[texts], self.golden[expected]) if t), strict=True):
+                self.assertEqual(len(row["multi_vector"]), len(vectors))
+                for x, y in zip(row["multi_vector"], vectors):
+                    for a, b in zip(x, y):
+                        self.assertAlmostEqual(a, b, places=5)
+
+    def test_what_it_does_not_make(self):
+        self.refused(424, "/embed", {"inputs": "a", "model": "late"})
+        self.refused(424, "/predict", {"inputs": ["a"], "model": "late"})
+
+
 class NoReranker(ServerCase):
     @classmethod
     def start(cls):

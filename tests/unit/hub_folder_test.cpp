@@ -175,12 +175,13 @@ TEST_CASE("hub: modules come in the order of idx, and the transformer may have i
 
 TEST_CASE("hub: dense configs") {
   CHECK(dense_status(R"({"in_features":8,"out_features":4})") == Status::ok);
+  CHECK(dense_status(R"({"in_features":8,"out_features":4,"use_residual":true})") == Status::ok);
   CHECK(dense_status(R"({"in_features":8,"out_features":4,"activation_function":null})") == Status::ok);
   CHECK(
       dense_status(R"({"in_features":8,"out_features":4,"activation_function":"torch.nn.modules.activation.GELU"})") ==
       Status::ok);
   for (const char* more : {R"("activation_function":"evil.Tanh")", R"("activation_function":"torch.nn.Bilinear")",
-                           R"("use_residual":true)", R"("module_input_name":"token_embeddings")"}) {
+                           R"("module_input_name":"token_embeddings")"}) {
     CAPTURE(more);
     CHECK(dense_status(std::string(R"({"in_features":8,"out_features":4,)") + more + "}") == Status::unsupported);
   }

@@ -50,7 +50,7 @@ class EmbedOptions(c.Structure):
     _fields_ = [("size", c.c_size_t), ("pooling", c.c_char_p), ("normalize", c.c_int), ("dimensions", c.c_int64),
                 ("prompt", c.c_char_p), ("max_length", c.c_int64), ("long_texts", c.c_int), ("first_text", c.c_int64),
                 ("prompt_name", c.c_char_p), ("input_type", c.c_char_p), ("overlap", c.c_int64), ("info", c.POINTER(TextInfo)),
-                ("adapter", c.c_void_p), ("adapters", c.POINTER(c.c_void_p))]
+                ("adapter", c.c_void_p), ("adapters", c.POINTER(c.c_void_p)), ("pool_factor", c.c_double)]
 
 
 class EmbedStats(c.Structure):

@@ -47,8 +47,21 @@ def _unit(x):
     return x / np.maximum(np.linalg.norm(x, axis=-1, keepdims=True), 1e-12)
 
 
+def _max_similarity(queries, documents, mean):
+    """All pairs of texts, each an array of its tokens' vectors: the sum, or mean, of each query token's nearest."""
+    def score(query, document):
+        if len(query) == 0 or len(document) == 0:
+            return 0.0
+        nearest = (np.asarray(query, np.float32) @ np.asarray(document, np.float32).T).max(axis=1)
+        return nearest.mean() if mean else nearest.sum()
+    queries, documents = ([x] if isinstance(x, np.ndarray) and x.ndim == 2 else x for x in (queries, documents))
+    return np.array([[score(q, d) for d in documents] for q in queries], np.float32).reshape(len(queries), len(documents))
+
+
 def similarity(name, a, b):
-    """All pairs of rows: an array of len(a) × len(b)."""
+    """All pairs of rows: an array of len(a) × len(b). maxsim, meanmaxsim: of texts, whose tokens have the rows."""
+    if name in ("maxsim", "meanmaxsim"):
+        return _max_similarity(a, b, name == "meanmaxsim")
     a, b = _matrix(a), _matrix(b)
     if a.shape[-1] != b.shape[-1]:
         raise ValueError(f"vectors of {a.shape[-1]} and of {b.shape[-1]} values cannot be compared")

@@ -255,10 +255,15 @@ class Model(Scores):
         found = self._encoded(Packed(texts), self._options(), lib.SPARSE, show_progress_bar, read)
         return found[0] if single else found
 
-    def encode_multi_vector(self, inputs: Union[str, Sequence[str]], show_progress_bar: bool = False):
-        """An array for each text with a vector for each of its tokens (ColBERT, bge-m3)."""
+    def encode_multi_vector(self, inputs: Union[str, Sequence[str]], show_progress_bar: bool = False, *,
+                            input_type: Optional[str] = None, pool_factor: float = 0):
+        """An array for each text with a vector for each of its tokens (ColBERT, bge-m3). input_type: query or document, which
+        late-interaction models treat apart. pool_factor: of documents, a vector for so many tokens that are near each other; 1:
+        for each; 0: as the model does. `similarity` compares lists of such arrays."""
         texts, single = list_of_texts(inputs)
-        found = self._encoded(Packed(texts), self._options(), lib.MULTI_VECTOR, show_progress_bar,
+        options = self._options(input_type=input_type)
+        options.pool_factor = pool_factor
+        found = self._encoded(Packed(texts), options, lib.MULTI_VECTOR, show_progress_bar,
                               lambda encoded, i: self._rows_of("encoded_multi_vector", encoded, i))
         return found[0] if single else found
 

@@ -1,6 +1,6 @@
 // Objects that are costly to make and that one thread uses at a time: taken, and given back for whoever comes next.
-// In place of thread_local objects with destructors: the C library registers those with an allocation, and ends the process where it
-// fails. As many are kept as were ever in use at once.
+// In place of thread_local objects with destructors: the C library registers those with an allocation, and ends the
+// process where it fails. As many are kept as were ever in use at once.
 #pragma once
 
 #include <memory>

@@ -1,9 +1,10 @@
-// <nlohmann/json.hpp>, with values that can be destroyed where memory has run out. Found before the real one by whatever links
-// nlohmann_json::nlohmann_json, so that every file of a program has the same.
+// <nlohmann/json.hpp>, with values that can be destroyed where memory has run out. Found before the real one by
+// whatever links nlohmann_json::nlohmann_json, so that every file of a program has the same.
 //
-// The original moves children to a list that it allocates, so that no depth of nesting ends the stack; where that fails, the exception
-// leaves a destructor and ends the process. Here the places of the values themselves hold what is left: nothing is allocated, and the
-// stack does not grow either. An object that could not be allocated is null: operator[] had set its type before it threw.
+// The original moves children to a list that it allocates, so that no depth of nesting ends the stack; where that
+// fails, the exception leaves a destructor and ends the process. Here the places of the values themselves hold what is
+// left: nothing is allocated, and the stack does not grow either. An object that could not be allocated is null:
+// operator[] had set its type before it threw.
 #pragma once
 #ifdef __GNUC__
 #pragma GCC system_header  // for include_next
@@ -74,8 +75,8 @@ Json take_last_child(Json& value) noexcept {
   return taken;
 }
 
-// Takes a value apart, each child once. On the way down what a value lay in takes the place of its first child, which is in hand next;
-// so the way up needs no other memory (Schorr and Waite's idea).
+// Takes a value apart, each child once. On the way down what a value lay in takes the place of its first child, which
+// is in hand next; so the way up needs no other memory (Schorr and Waite's idea).
 template <class Json>
 void take_apart(Json at) noexcept {
   for (size_t depth = 0;;) {
@@ -115,11 +116,16 @@ void free_with_children(T* children) noexcept {
 template <class Value>
 void destroy(Value& value, nlohmann::detail::value_t type) noexcept {
   switch (type) {
-    case nlohmann::detail::value_t::object: return free_with_children(value.object);
-    case nlohmann::detail::value_t::array: return free_with_children(value.array);
-    case nlohmann::detail::value_t::string: return free_value(value.string);
-    case nlohmann::detail::value_t::binary: return free_value(value.binary);
-    default: return;  // lies in the value itself
+    case nlohmann::detail::value_t::object:
+      return free_with_children(value.object);
+    case nlohmann::detail::value_t::array:
+      return free_with_children(value.array);
+    case nlohmann::detail::value_t::string:
+      return free_value(value.string);
+    case nlohmann::detail::value_t::binary:
+      return free_value(value.binary);
+    default:
+      return;  // lies in the value itself
   }
 }
 

@@ -2,7 +2,9 @@
 // that catch: nothing thrown leaves them.
 #include "c_api.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <cstring>
 
 #include "backend.h"
 #include "convert/convert.h"
@@ -26,7 +28,9 @@ struct quern_detokenizer {
 
 namespace {
 
-thread_local std::string last_error;
+// Not a string: what has a destructor costs a thread an allocation that the C library does not survive failing.
+constexpr size_t max_message = 4096;  // bytes, the end of it included
+thread_local char last_error[max_message];
 
 }  // namespace
 
@@ -40,11 +44,9 @@ char* copy_string(const std::string& text) {
 }
 
 quern_status failed(Status status, const char* message) noexcept {
-  try {
-    last_error = message;
-  } catch (...) {
-    last_error.clear();
-  }
+  const size_t length = std::min(std::strlen(message), max_message - 1);
+  std::memcpy(last_error, message, length);
+  last_error[length] = 0;
   return static_cast<quern_status>(status);
 }
 
@@ -59,7 +61,7 @@ const char* quern_version(void) {
   return QUERN_VERSION_TEXT;
 }
 const char* quern_last_error(void) {
-  return last_error.c_str();
+  return last_error;
 }
 int quern_usable_cpus(void) {
   int n = 1;
@@ -184,7 +186,7 @@ quern_status quern_tokenize(const quern_model* model, const char* text, size_t l
     require(model && (text || length == 0) && n_ids && (ids || capacity == 0),
             "quern_tokenize: model, text, ids and n_ids must not be NULL");
     const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
-    thread_local quern::Encoding encoding;
+    quern::Encoding encoding;
     model->rep->tokenizer->encode({text, length}, encode_options(model, o), encoding);
     *n_ids = encoding.ids.size();
     require(encoding.ids.size() <= capacity, "quern_tokenize: there are more ids than `capacity`");

@@ -36,12 +36,12 @@ struct ClassifyJob : Session::Job {
                                 .want_offsets = want_offsets};
     if (pairs.empty()) return texts.encode(index, options, out);
     if (chat) return encode_by_template(index, out);
-    thread_local std::string buffer;
+    std::string buffer;
     model.tokenizer->encode_pair(texts.get(index, buffer), pairs[index], options, out);
   }
   // A template takes valid text alone; what the tokenizer would have replaced is replaced here.
   void encode_by_template(size_t index, Encoding& out) const {
-    thread_local RepairedUtf8 query, document;
+    RepairedUtf8 query, document;
     query.assign(views[index]);
     document.assign(pairs[index]);
     const auto parts = render_pair(*chat, config().pairs, texts.prompt(), query.text(), document.text());

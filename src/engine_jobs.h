@@ -67,7 +67,7 @@ class PromptedTexts {
   }
   // A text that is too long is cut on the side that the tokenizer's file names.
   void encode(size_t index, EncodeOptions options, Encoding& out) const {
-    thread_local std::string buffer;
+    std::string buffer;
     options.truncate_left = tokenizer_.cuts_left();
     tokenizer_.encode(get(index, buffer), options, out);
   }

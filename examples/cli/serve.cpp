@@ -193,6 +193,9 @@ void add_serve(CLI::App& app) {
                 "MODEL:NAME=DIR; may be given several times")
       ->type_name("NAME=DIR")
       ->take_all();
+  c->add_flag("--adapter-routes", o.adapter_routes,
+              "requests may load adapters from folders of this machine and unload them, as vLLM's and llama-server's "
+              "clients do");
   add_choice_options(*c);
   c->add_option("--host", o.host, "address to listen on")->capture_default_str();
   c->add_option("--port", o.port, "0: any free one")->check(CLI::Range(0, 65535))->capture_default_str();

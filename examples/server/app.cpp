@@ -22,7 +22,7 @@ class Router {
  public:
   Router() {
     for (const auto routes : {embedding_routes(), scoring_routes(), token_routes(), openai_routes(), anthropic_routes(),
-                              responses_routes(), ollama_routes(), tgi_routes(), about_routes()})
+                              responses_routes(), ollama_routes(), tgi_routes(), adapter_routes(), about_routes()})
       for (const Route& route : routes) by_path_[route.path].push_back(&route);
   }
   const std::vector<const Route*>* find(const std::string& path) const {

@@ -33,6 +33,7 @@ struct Options {
   bool token_ids = false;      // ids of the model's own vocabulary may stand for texts
   bool lazy = false;           // models are loaded by the first request that needs them
   ModelRoom::Limits room;
+  bool adapter_routes = false;  // requests may load adapters from this machine's folders, and unload them
   AccessLog::Format access_log = AccessLog::Format::off;
 };
 

@@ -17,6 +17,12 @@ Call::Tokenizing::~Tokenizing() {
 }
 
 const Json& Call::body() {
+  const Json& json = any_body();
+  if (!json.is_object()) throw Refusal{Reason::wrong_type, "expected a JSON object, found " + describe(json)};
+  return json;
+}
+
+const Json& Call::any_body() {
   if (!body_.is_null()) return body_;
   const std::string type = lower(http.request.get_header_value("Content-Type"));
   // What curl says of any body counts as nothing said: pages of other sites are kept out by their Origin.
@@ -43,7 +49,8 @@ Patience Call::patience() const {
 std::shared_ptr<ServedModel> Call::model(const Fields& fields, Task task, const ModelSlot::Keep& keep,
                                          const std::string& adapter) {
   const Clock::time_point begun = Clock::now();
-  auto model = models->pick(fields.text("model"), task, patience(), keep, adapter);
+  auto model = models->pick(fields.text("model"), task, patience(), keep,
+                            adapter.empty() ? numbered_adapter(app, *models, fields) : adapter);
   record->model = model->id;
   load_ms += std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
   return model;

@@ -14,6 +14,7 @@ class Call {
 
   // The body as a JSON object. Throws Refusal.
   const Json& body();
+  const Json& any_body();  // or as another value
   Patience patience() const;
   // The one that the body's `model` names, or the only one for the task; with an adapter, as Models::pick.
   std::shared_ptr<ServedModel> model(const Fields& fields, Task task, const ModelSlot::Keep& keep = std::nullopt,
@@ -56,6 +57,10 @@ class Call {
   Json body_;
   mutable size_t longest_answer_ = 0;  // looked up once
 };
+
+// The name of the adapter that llama-server's `lora` field chooses by number, [{"id", "scale"}]; "": none. Throws
+// Refusal, also where the server has no --adapter-routes.
+std::string numbered_adapter(const App& app, const Models& models, const Fields& fields);
 
 // What a request's work cost, for the x-compute-* headers and TEI's metrics.
 struct Spent {

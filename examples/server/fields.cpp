@@ -49,7 +49,6 @@ Json parse_body(std::string_view body) {
     why.resize(std::min<size_t>(why.size(), 200));
     throw Refusal{Reason::malformed, "the request is not JSON: " + why};
   }
-  if (!json.is_object()) throw Refusal{Reason::wrong_type, "expected a JSON object, found " + describe(json)};
   return json;
 }
 

@@ -24,8 +24,7 @@ constexpr size_t kMostParts = size_t{1} << 18, kMostValues = size_t{1} << 22;
 // than there may be.
 size_t json_bytes(std::string_view body);
 
-// A body that has to be an object. Throws Reason::malformed, also for what is out of bounds, or wrong_type for other
-// JSON.
+// Throws Reason::malformed, also for what is out of bounds.
 Json parse_body(std::string_view body);
 
 // An object's fields. null counts as absent.

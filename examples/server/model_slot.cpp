@@ -109,6 +109,13 @@ std::shared_ptr<ServedModel> ModelRoom::load(ModelSlot& slot, const Patience& pa
   return made;
 }
 
+void ModelRoom::check_room(const std::string& what, uint64_t bytes) {
+  const uint64_t taken = resident(nullptr);
+  if (limits_.memory > 0 && taken + bytes > limits_.memory)
+    throw Refusal{Reason::memory, what + " needs " + mib_text(bytes) + "; of the " + mib_text(limits_.memory) +
+                                      " that models may take (--max-memory) " + mib_text(taken) + " are taken"};
+}
+
 void ModelRoom::look() {
   std::lock_guard lock(mutex_);
   looks_ = true;
@@ -142,11 +149,6 @@ void ModelRoom::watch() {
   }
 }
 
-bool ModelSlot::has_adapter(const std::string& name) const {
-  return name.empty() || std::any_of(adapters().begin(), adapters().end(),
-                                     [&](const AdapterSource& adapter) { return adapter.name == name; });
-}
-
 ModelSlot::ModelSlot(const ModelSource& source, const ModelLimits& limits, Metrics& metrics, ModelRoom& room,
                      bool one_of_many)
     : id(source.id),
@@ -164,7 +166,10 @@ std::shared_ptr<const ModelFacts> ModelSlot::facts() const {
 }
 
 std::shared_ptr<ServedModel> ModelSlot::make(const ModelLimits& limits) const {
-  return std::make_shared<ServedModel>(source_, limits, metrics_, one_of_many_);
+  std::unique_lock lock(mutex_);
+  const ModelSource source = source_;
+  lock.unlock();
+  return std::make_shared<ServedModel>(source, limits, metrics_, one_of_many_);
 }
 
 std::shared_ptr<ServedModel> ModelSlot::use(const Patience& patience, const Keep& keep) {
@@ -202,6 +207,7 @@ std::shared_ptr<ServedModel> ModelSlot::use(const Patience& patience, const Keep
   if (made) {
     facts_ = std::make_shared<const ModelFacts>(*made);
     loaded_ = std::move(made);
+    added_bytes_ = 0;
   }
   changed_.notify_all();
   if (failure) std::rethrow_exception(failure);
@@ -254,7 +260,7 @@ ModelSlot::State ModelSlot::state() const {
 
 uint64_t ModelSlot::resident() const {
   std::lock_guard lock(mutex_);
-  return loaded_ ? loaded_->memory() : 0;
+  return loaded_ ? loaded_->memory() + static_cast<uint64_t>(added_bytes_) : 0;
 }
 
 ModelSlot::Time ModelSlot::last_used() const {

@@ -31,6 +31,10 @@ class ModelRoom {
   // Loads a slot's model, one at a time; models that were used longest ago and that nobody uses make room for it.
   // Throws Refusal: memory, with figures, where that is not enough; deadline; internal for what cannot be loaded.
   std::shared_ptr<ServedModel> load(ModelSlot& slot, const Patience& patience);
+  // A turn at loading.
+  Gate::Pass loading(const Patience& patience) { return loading_.enter(patience); }
+  // Throws Refusal: memory, where a model that is loaded may not take so many bytes more.
+  void check_room(const std::string& what, uint64_t bytes);
   // Looks soon which models are to be given up.
   void look();
   // Told of what was loaded and given up while requests are answered; set before there are any.
@@ -59,8 +63,19 @@ class ModelSlot : public std::enable_shared_from_this<ModelSlot> {
   ModelSlot(const ModelSource& source, const ModelLimits& limits, Metrics& metrics, ModelRoom& room, bool one_of_many);
 
   const std::string id;
-  const std::vector<AdapterSource>& adapters() const { return source_.adapters; }
+  std::vector<AdapterSource> adapters() const;
   bool has_adapter(const std::string& name) const;  // "": always
+  // Whether a name behind the model's, or this one by itself, means an adapter: it has such ones, or had. Requests for
+  // one that is gone must not get the model by itself.
+  bool takes_adapters() const;
+  bool knows_adapter(const std::string& name) const;
+  // While it is served: until the models are loaded anew by their configuration. Throw Refusal: a name that there is
+  // already, or is not; an adapter that is none of this model's; no memory.
+  void add_adapter(const AdapterSource& adapter, const Patience& patience);
+  void remove_adapter(const std::string& name);
+  // What requests get that name no adapter; "": the model by itself. Throws Refusal: it has no such adapter.
+  std::string usual_adapter() const;
+  void set_usual_adapter(const std::string& name);
   // What is known of it: before it was loaded for the first time, its name and the size of its files.
   std::shared_ptr<const ModelFacts> facts() const;
   // The model, which stays loaded as long as the result is there. Several first uses load it once. Throws
@@ -89,7 +104,12 @@ class ModelSlot : public std::enable_shared_from_this<ModelSlot> {
   void release();
   std::optional<Time> due() const;  // with the lock
 
-  const ModelSource source_;
+  bool has_adapter_locked(const std::string& name) const;
+
+  ModelSource source_;         // its adapters change
+  std::string usual_adapter_;  // of them
+  std::vector<std::string> removed_adapters_;
+  int64_t added_bytes_ = 0;  // by adapters that came and went since it was loaded
   const ModelLimits limits_;
   Metrics& metrics_;
   ModelRoom& room_;

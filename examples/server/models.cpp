@@ -7,7 +7,7 @@ namespace server {
 Models::Models(const std::vector<ModelSource>& sources, const ModelLimits& limits, Metrics& metrics, ModelRoom& room,
                bool lazy) {
   for (const ModelSource& source : sources) {
-    if (named(source.id))
+    if (find_model(source.id).slot)
       throw QuernError{QUERN_BAD_ARGUMENT,
                        "two models are called \"" + source.id + "\": name one with -m NAME=" + source.path};
     all_.push_back(std::make_shared<ModelSlot>(source, limits, metrics, room, sources.size() > 1));
@@ -35,16 +35,28 @@ bool Models::can_classify(const Patience& patience) const {
   });
 }
 
-Models::Found Models::find(const std::string& name) const {
+Models::Found Models::find_model(const std::string& name) const {
   for (const auto& slot : all_)
     if (slot->id == name) return {slot, {}};
   constexpr std::string_view tag = ":latest";  // that Ollama's clients add
-  if (name.size() > tag.size() && name.ends_with(tag)) return find(name.substr(0, name.size() - tag.size()));
+  if (name.size() > tag.size() && name.ends_with(tag)) return find_model(name.substr(0, name.size() - tag.size()));
   const size_t colon = name.rfind(':');
-  if (colon == std::string::npos) return {};
-  for (const auto& slot : all_)
-    if (slot->id == name.substr(0, colon) && !slot->adapters().empty()) return {slot, name.substr(colon + 1)};
+  if (colon != std::string::npos) {
+    for (const auto& slot : all_)
+      if (slot->id == name.substr(0, colon) && slot->takes_adapters()) return {slot, name.substr(colon + 1)};
+  }
   return {};
+}
+
+Models::Found Models::find(const std::string& name) const {
+  if (const Found found = find_model(name); found.slot) return found;
+  Found by_adapter;  // as vLLM's clients name one, where no other model has one of that name
+  for (const auto& slot : all_) {
+    if (name.empty() || !slot->knows_adapter(name)) continue;
+    if (by_adapter.slot) return {};
+    by_adapter = {slot, name};
+  }
+  return by_adapter;
 }
 
 namespace {
@@ -52,8 +64,12 @@ namespace {
 // Of a model that is loaded, which stays so as long as the result is there.
 std::shared_ptr<ServedModel> with_adapter(std::shared_ptr<ServedModel> model, const std::string& name) {
   if (name.empty()) return model;
-  ServedModel* const made = model->with_adapter(name);
-  return {std::move(model), made};
+  using Both = std::pair<std::shared_ptr<ServedModel>, std::shared_ptr<ServedModel>>;
+  const auto both = std::make_shared<Both>(model->with_adapter(name), model);
+  if (!both->first)  // unloaded meanwhile
+    throw Refusal{Reason::unknown_model, "model \"" + model->id + "\" has no adapter \"" + name + "\" any more",
+                  "model"};
+  return {both, both->first.get()};
 }
 
 void check_adapter(const ModelSlot& slot, const std::string& name) {
@@ -71,7 +87,7 @@ void check_adapter(const ModelSlot& slot, const std::string& name) {
 std::shared_ptr<ServedModel> Models::pick(const std::string& name, Task task, const Patience& patience,
                                           const ModelSlot::Keep& keep, const std::string& adapter) const {
   if (const auto [slot, own] = find(name); slot) {
-    const std::string& wanted = adapter.empty() ? own : adapter;
+    const std::string wanted = !adapter.empty() ? adapter : !own.empty() ? own : slot->usual_adapter();
     check_adapter(*slot, wanted);
     const auto facts = known(slot, patience);
     if (facts->can(task)) return with_adapter(slot->use(patience, keep), wanted);
@@ -97,7 +113,7 @@ std::shared_ptr<ServedModel> Models::pick(const std::string& name, Task task, co
                   "model"};
   if (n > 1) throw Refusal{Reason::unknown_model, "several models do this: set `model` to one of " + names, "model"};
   check_adapter(*found, adapter);
-  return with_adapter(found->use(patience, keep), adapter);
+  return with_adapter(found->use(patience, keep), adapter.empty() ? found->usual_adapter() : adapter);
 }
 
 }  // namespace server

@@ -21,7 +21,8 @@ class Models {
   // out by loading it. Throws Refusal, QuernError.
   std::shared_ptr<ServedModel> pick(const std::string& name, Task task, const Patience& patience,
                                     const ModelSlot::Keep& keep = std::nullopt, const std::string& adapter = {}) const;
-  // By its name, also with an adapter's behind a colon, "model:adapter". Null: none.
+  // By its name, also with an adapter's behind a colon, "model:adapter", or by that alone where one model has it. Null:
+  // none.
   struct Found {
     Slot slot;
     std::string adapter;  // empty: the model by itself
@@ -33,6 +34,8 @@ class Models {
   const std::vector<Slot>& all() const { return all_; }
 
  private:
+  Found find_model(const std::string& name) const;  // not by an adapter's name alone
+
   std::vector<Slot> all_;
 };
 

@@ -22,7 +22,8 @@ std::span<const Route> anthropic_routes();  // messages
 std::span<const Route> responses_routes();  // OpenAI's responses
 std::span<const Route> ollama_routes();     // all of /api
 std::span<const Route> tgi_routes();
-std::span<const Route> about_routes();  // info, health, metrics, models, the page
+std::span<const Route> adapter_routes();  // LoRA adapters that come and go
+std::span<const Route> about_routes();    // info, health, metrics, models, the page
 
 bool answer_model(Call& call);  // GET /v1/models/NAME; false: it is not that
 

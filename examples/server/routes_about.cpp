@@ -17,7 +17,7 @@ void metrics(Call& call) {
     const auto model = slot->if_loaded();
     const std::string of = label("model", slot->id);
     m.gauge("quern_model_loaded", of, model ? 1 : 0);
-    m.gauge("quern_model_bytes", of, model ? static_cast<double>(model->memory()) : 0);
+    m.gauge("quern_model_bytes", of, static_cast<double>(slot->resident()));
     uint64_t waiting = 0, tokens = 0;
     if (model && model->texts) {
       const quern_text_scheduler_stats stats = model->texts->stats();
@@ -123,7 +123,7 @@ Json openai_adapter(const ModelSlot& slot, const std::string& name) {
   j["root"] = name;
   j["parent"] = slot.id;
   const auto model = slot.if_loaded();
-  const ServedModel* const made = model ? model->with_adapter(name) : nullptr;
+  const auto made = model ? model->with_adapter(name) : nullptr;
   if (made && !made->fingerprint.empty())
     j["fingerprint"] = made->fingerprint;
   else

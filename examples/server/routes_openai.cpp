@@ -266,7 +266,6 @@ constexpr Unsupported not_done[] = {
     {"post_sampling_probs", "false"},
     {"timings_per_token", "false"},
     {"response_fields", "[]"},
-    {"lora", "[]"},
     {"cache_prompt", "true"},
     {"thinking", ""},
 };

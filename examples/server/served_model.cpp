@@ -106,7 +106,11 @@ ServedModel::ServedModel(const ModelSource& source, const ModelLimits& limits, M
     check(quern_embed_width(session, nullptr, &width));
   }
   known = true;
-  load_adapters(source);
+  for (const AdapterSource& adapter : source.adapters) {
+    bytes += add_adapter(adapter);
+    const auto& made = with_adapter(adapter.name)->notes;
+    notes.insert(notes.end(), made.begin(), made.end());
+  }
 }
 
 ServedModel::ServedModel(const ServedModel& base, const AdapterSource& adapter)
@@ -122,20 +126,26 @@ ServedModel::ServedModel(const ServedModel& base, const AdapterSource& adapter)
   fingerprint = taken(hash);
 }
 
-void ServedModel::load_adapters(const ModelSource& source) {
-  uint64_t more = 0;
-  for (const AdapterSource& adapter : source.adapters) {
-    std::unique_ptr<ServedModel> made(new ServedModel(*this, adapter));
-    more += quern_adapter_bytes(made->adapter());
-    notes.insert(notes.end(), made->notes.begin(), made->notes.end());
-    with_adapters_.emplace(adapter.name, std::move(made));
-  }
-  bytes += more;
+uint64_t ServedModel::add_adapter(const AdapterSource& adapter) {
+  const std::shared_ptr<ServedModel> made(new ServedModel(*this, adapter));
+  std::lock_guard lock(mutex_);
+  with_adapters_[adapter.name] = made;
+  return quern_adapter_bytes(made->adapter());
 }
 
-ServedModel* ServedModel::with_adapter(const std::string& name) const {
+uint64_t ServedModel::remove_adapter(const std::string& name) {
+  std::lock_guard lock(mutex_);
   const auto found = with_adapters_.find(name);
-  return found == with_adapters_.end() ? nullptr : found->second.get();
+  if (found == with_adapters_.end()) return 0;
+  const uint64_t freed = quern_adapter_bytes(found->second->adapter());
+  with_adapters_.erase(found);
+  return freed;
+}
+
+std::shared_ptr<ServedModel> ServedModel::with_adapter(const std::string& name) const {
+  std::lock_guard lock(mutex_);
+  const auto found = with_adapters_.find(name);
+  return found == with_adapters_.end() ? nullptr : found->second;
 }
 
 bool ModelFacts::can(Task task) const {

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -61,8 +62,13 @@ class ServedModel : public ModelFacts {
   ServedModel(const ModelSource& source, const ModelLimits& limits, Metrics& metrics, bool one_of_many);
 
   const quern_model* get() const { return handle_.get(); }
-  // The model with one of its source's adapters: what it lacks is this one's. Null: it has none of that name.
-  ServedModel* with_adapter(const std::string& name) const;
+  // The model with one of its adapters: what it lacks is this one's. Null: it has none of that name. Thread-safe, as
+  // are the next two.
+  std::shared_ptr<ServedModel> with_adapter(const std::string& name) const;
+  // Reads an adapter, and makes the model with it one that with_adapter finds, in place of one of that name; its bytes.
+  // Throws QuernError.
+  uint64_t add_adapter(const AdapterSource& adapter);
+  uint64_t remove_adapter(const std::string& name);                // its bytes; who has it keeps it
   const quern_adapter* adapter() const { return adapter_.get(); }  // null: without
 
   // A job with the model's own sampling, and its adapter. Its seed is new.
@@ -78,11 +84,11 @@ class ServedModel : public ModelFacts {
 
  private:
   ServedModel(const ServedModel& base, const AdapterSource& adapter);
-  void load_adapters(const ModelSource& source);
 
   std::shared_ptr<quern_model> handle_;
   std::shared_ptr<quern_adapter> adapter_;
-  std::map<std::string, std::unique_ptr<ServedModel>> with_adapters_;
+  mutable std::mutex mutex_;
+  std::map<std::string, std::shared_ptr<ServedModel>> with_adapters_;
 };
 
 }  // namespace server

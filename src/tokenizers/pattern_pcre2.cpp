@@ -6,6 +6,7 @@
 #include "pattern.h"
 #include "pcre2_library.h"
 #include "regex_syntax.h"
+#include "spares.h"
 #include "utf8.h"
 
 namespace quern {
@@ -42,7 +43,7 @@ int count_step(pcre2_callout_block* block, void* data) {
   return 0;
 }
 
-// The buffers of one thread.
+// The buffers of one search.
 struct Matcher {
   Match match{pcre2().match_data_create(1, nullptr)};
   MatchContext context{pcre2().match_context_create(nullptr)};
@@ -58,9 +59,9 @@ struct Matcher {
   }
 };
 
-Matcher& thread_matcher() {
-  static thread_local Matcher matcher;
-  return matcher;
+Spares<Matcher>& matchers() {
+  static Spares<Matcher> all;
+  return all;
 }
 
 Code compile(const std::string& source, uint32_t options, std::string& error) {
@@ -143,7 +144,8 @@ class RegexPattern final : public Pattern {
       : plain_(std::move(plain)), counted_(std::move(counted)), where_(std::move(where)) {}
 
   void find(const Char* text, Span word, std::vector<Span>& matches) const override {
-    Matcher& m = thread_matcher();
+    const auto lease = matchers().take();
+    Matcher& m = *lease;
     m.bytes.clear();
     for (uint32_t i = word.begin; i < word.end; ++i) {
       char utf8[4];

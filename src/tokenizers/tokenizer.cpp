@@ -4,24 +4,34 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "spares.h"
 #include "tokenizer_pipeline.h"
 #include "truncation.h"
 
 namespace quern {
 namespace {
 
-constexpr size_t long_text =
-    size_t{16} << 10;  // bytes; the buffers of each thread take some 100 times as much at worst
+constexpr size_t long_text = size_t{16} << 10;  // bytes; what works on a text takes some 100 times as much at worst
 
-TokenizerScratch& thread_scratch() {
-  static thread_local TokenizerScratch scratch;
-  return scratch;
-}
+// What one encoding works with, kept for the next one: the memory of a long text is given back.
+class Scratch {
+ public:
+  explicit Scratch(size_t text_bytes) : lease_(spares().take()), long_(text_bytes > long_text) {}
+  Scratch(const Scratch&) = delete;
+  Scratch& operator=(const Scratch&) = delete;
+  ~Scratch() {
+    if (long_) *lease_ = TokenizerScratch();
+  }
+  TokenizerScratch& operator*() const { return *lease_; }
 
-// After a long text: gives the memory back.
-void trim(TokenizerScratch& scratch, size_t text_bytes) {
-  if (text_bytes > long_text) scratch = TokenizerScratch();
-}
+ private:
+  static Spares<TokenizerScratch>& spares() {
+    static Spares<TokenizerScratch> all;
+    return all;
+  }
+  Spares<TokenizerScratch>::Lease lease_;
+  bool long_;
+};
 
 // How many tokens may stay, beside the special ones.
 size_t token_budget(const EncodeOptions& options, size_t n_special) {
@@ -67,28 +77,29 @@ void Tokenizer::save(const TableSink& sink) const {
 }
 
 void Tokenizer::encode(std::string_view text, const EncodeOptions& options, Encoding& out) const {
-  TokenizerScratch& s = thread_scratch();
+  const Scratch scratch(text.size());
+  TokenizerScratch& s = *scratch;
   const size_t budget = token_budget(options, n_special(false));
   out.n_invalid = pipeline_->tokenize(text, options.plain, s, s.a);
   const size_t keep = keep_of_single(s.a.size(), budget, options.truncation);
   out.n_dropped = s.a.size() - keep;
   pipeline_->assemble(pipeline_->post.single, options, {text, cut(s.a, keep, options.truncate_left)}, {}, out);
-  trim(s, text.size());
 }
 
 void Tokenizer::encode_pair(std::string_view a, std::string_view b, const EncodeOptions& options, Encoding& out) const {
-  TokenizerScratch& s = thread_scratch();
+  const Scratch scratch(a.size() + b.size());
+  TokenizerScratch& s = *scratch;
   const size_t budget = token_budget(options, n_special(true));
   out.n_invalid = pipeline_->tokenize(a, options.plain, s, s.a) + pipeline_->tokenize(b, {}, s, s.b);
   const Kept keep = keep_of_pair(s.a.size(), s.b.size(), budget, options.truncation);
   out.n_dropped = s.a.size() + s.b.size() - keep.a - keep.b;
   pipeline_->assemble(pipeline_->post.pair, options, {a, cut(s.a, keep.a, options.truncate_left)},
                       {b, cut(s.b, keep.b, options.truncate_left)}, out);
-  trim(s, a.size() + b.size());
 }
 
 std::vector<Encoding> Tokenizer::encode_windows(std::string_view text, const EncodeOptions& options) const {
-  TokenizerScratch& s = thread_scratch();
+  const Scratch scratch(text.size());
+  TokenizerScratch& s = *scratch;
   const size_t budget = token_budget(options, n_special(false));
   const size_t n_invalid = pipeline_->tokenize(text, options.plain, s, s.a);
   const size_t keep = keep_of_single(s.a.size(), budget, options.truncation);
@@ -99,13 +110,13 @@ std::vector<Encoding> Tokenizer::encode_windows(std::string_view text, const Enc
     out.n_dropped = s.a.size() - (window.end - window.begin);
     pipeline_->assemble(pipeline_->post.single, options, {text, cut(s.a, window)}, {}, out);
   }
-  trim(s, text.size());
   return windows;
 }
 
 std::vector<Encoding> Tokenizer::encode_pair_windows(std::string_view a, std::string_view b,
                                                      const EncodeOptions& options) const {
-  TokenizerScratch& s = thread_scratch();
+  const Scratch scratch(a.size() + b.size());
+  TokenizerScratch& s = *scratch;
   const size_t budget = token_budget(options, n_special(true));
   const size_t n_invalid = pipeline_->tokenize(a, options.plain, s, s.a) + pipeline_->tokenize(b, {}, s, s.b);
   const Kept keep = keep_of_pair(s.a.size(), s.b.size(), budget, options.truncation);
@@ -118,7 +129,6 @@ std::vector<Encoding> Tokenizer::encode_pair_windows(std::string_view a, std::st
     out.n_dropped = s.a.size() + s.b.size() - (in_a.end - in_a.begin) - (in_b.end - in_b.begin);
     pipeline_->assemble(pipeline_->post.pair, options, {a, cut(s.a, in_a)}, {b, cut(s.b, in_b)}, out);
   }
-  trim(s, a.size() + b.size());
   return windows;
 }
 

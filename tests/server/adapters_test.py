@@ -6,7 +6,7 @@ import signal
 import unittest
 
 import models
-from server import Server, ServerCase
+from server import OwnServers, Server, ServerCase
 
 GOLDEN = os.path.join(os.environ["QUERN_TEST_DIR"], "golden")
 TEXT, PROMPT = "the quick fox", "the quick fox"
@@ -100,10 +100,139 @@ class Adapters(ServerCase):
         with concurrent.futures.ThreadPoolExecutor(12) as pool:
             list(pool.map(one, range(60)))
 
+    def test_by_the_name_alone(self):
+        """As vLLM's clients name one."""
+        for name in ("query", "ffn"):
+            answer = self.ok("/v1/embeddings", {"model": name, "input": TEXT})
+            self.assertEqual((answer.json["data"][0]["embedding"], answer.headers["x-model"]),
+                             (vector("--adapter", adapter("bert" if name == "query" else "bert_ffn")), "bert:" + name))
+        self.assertEqual(self.server.get("/v1/models/poet").json["id"], "llama:poet")
+
+    def test_routes_need_their_option(self):
+        for path, body in (("/v1/load_lora_adapter", {"lora_name": "bert:x", "lora_path": adapter("bert")}),
+                           ("/v1/unload_lora_adapter", {"lora_name": "bert:query"}), ("/lora-adapters", [{"id": 0}])):
+            self.refused(403, path, body, "--adapter-routes")
+        self.assertEqual(self.server.get("/lora-adapters").status, 403)
+        asked = {"model": "llama", "prompt": PROMPT, "max_tokens": 1}
+        self.refused(400, "/v1/completions", {**asked, "lora": [{"id": 2, "scale": 1}]}, ("--adapter-routes", "MODEL:NAME"))
+        self.ok("/v1/completions", {**asked, "lora": []})
+
     def test_unknown_ones(self):
         self.refused(404, "/v1/embeddings", {"model": "bert:none", "input": TEXT}, ("none", "query, ffn"))
         self.refused(404, "/v1/completions", {"model": "llama:query", "prompt": PROMPT}, ("query", "poet"))
         self.assertEqual(self.ok("/tokenize", {"model": "bert:query", "inputs": TEXT}).status, 200)
+
+
+class Routes(OwnServers):
+    """--adapter-routes: adapters come and go as vLLM's and llama-server's clients ask."""
+
+    def embedding(self, server, **more):
+        return self.ok("/v1/embeddings", {"input": TEXT, **more}, server=server).json["data"][0]["embedding"]
+
+    def test_load_and_unload(self):
+        plain, query, ffn = vector(), vector("--adapter", adapter("bert")), vector("--adapter", adapter("bert_ffn"))
+        for args in ([], ["--lazy"], ["--max-memory", "100M", "--lazy", "--idle-unload", "0.2"]):
+            with self.subTest(args):
+                server = self.own_server(base("bert"), args=["--adapter-routes", *args])
+                load = {"lora_name": "q", "lora_path": adapter("bert")}
+                answer = self.ok("/v1/load_lora_adapter", load, server=server)
+                self.assertEqual(answer.body.decode(), "Success: LoRA adapter 'q' added successfully.")
+                self.assertEqual([self.embedding(server, model=name) for name in ("bert", "bert:q", "q")], [plain, query, query])
+                self.refused(400, "/v1/load_lora_adapter", load, "already", server=server)
+                self.ok("/v1/load_lora_adapter", {**load, "lora_path": adapter("bert_ffn"), "load_inplace": True}, server=server)
+                if "--idle-unload" in args:  # it comes back with its model
+                    server.wait_for(lambda: server.get("/v1/models").json["data"][0]["status"] == "unloaded", "unloaded")
+                self.assertEqual(self.embedding(server, model="bert:q"), ffn)
+                self.assertEqual([m["id"] for m in server.get("/v1/models").json["data"]], ["bert", "bert:q"])
+                self.ok("/v1/unload_lora_adapter", {"lora_name": "q"}, server=server)
+                self.refused(404, "/v1/unload_lora_adapter", {"lora_name": "q"}, "no adapter", server=server)
+                for name in ("q", "bert:q"):  # never the model by itself in its place
+                    self.refused(404, "/v1/embeddings", {"model": name, "input": TEXT}, "no adapter", server=server)
+                self.assertEqual([m["id"] for m in server.get("/v1/models").json["data"]], ["bert"])
+                self.assertEqual(self.embedding(server, model="bert"), plain)
+
+    def test_memory_is_counted(self):
+        server = self.own_server(base("bert"), args=["--adapter-routes"])
+        before = server.metric("quern_model_bytes")
+        self.ok("/v1/load_lora_adapter", {"lora_name": "q", "lora_path": adapter("bert")}, server=server)
+        taken = server.metric("quern_model_bytes") - before
+        self.assertGreater(taken, 0)
+        self.ok("/v1/unload_lora_adapter", {"lora_name": "q"}, server=server)
+        self.assertEqual(server.metric("quern_model_bytes"), before)
+        most = max(int(before), os.path.getsize(os.path.join(base("bert"), "model.safetensors")))
+        server = self.own_server(base("bert"), args=["--adapter-routes", "--max-memory", most])
+        fit = int((most - before) // taken)
+        for i in range(fit):
+            self.ok("/v1/load_lora_adapter", {"lora_name": f"q{i}", "lora_path": adapter("bert")}, server=server)
+        self.refused(503, "/v1/load_lora_adapter", {"lora_name": "more", "lora_path": adapter("bert")}, "--max-memory", server=server)
+        self.assertEqual(len(server.get("/v1/models").json["data"]), 1 + fit)
+
+    def test_numbers_and_scales(self):
+        """llama-server's list, its scales for all requests, and its field of one."""
+        server = self.own_server(base("bert"), base("llama"), args=[
+            "--adapter-routes", "--adapter", "bert:q=" + adapter("bert"), "--adapter", "bert:f=" + adapter("bert_ffn"),
+            "--adapter", "llama:poet=" + adapter("llama")])
+        plain, query, ffn = vector(), vector("--adapter", adapter("bert")), vector("--adapter", adapter("bert_ffn"))
+        listed = server.get("/lora-adapters").json
+        self.assertEqual([(a["id"], a["path"], a["scale"], a["name"]) for a in listed],
+                         [(0, adapter("bert"), 0, "q"), (1, adapter("bert_ffn"), 0, "f"), (2, adapter("llama"), 0, "poet")])
+        self.assertEqual(self.embedding(server, model="bert", lora=[{"id": 1}, {"id": 0, "scale": 0}]), ffn)
+        self.assertEqual(self.embedding(server, model="bert"), plain)
+        self.assertEqual(self.ok("/lora-adapters", [{"id": 0, "scale": 1.0}, {"id": 2, "scale": 1}], server=server).json,
+                         {"success": True})
+        self.assertEqual([a["scale"] for a in server.get("/lora-adapters").json], [1, 0, 1])
+        self.assertEqual(self.embedding(server, model="bert"), query)
+        self.assertEqual(self.embedding(server), query)
+        self.assertEqual(self.embedding(server, model="bert:f"), ffn)
+        asked = {"model": "llama", "prompt": PROMPT, "temperature": 0, "max_tokens": 12}
+        self.assertEqual(self.ok("/v1/completions", asked, server=server).json["choices"][0]["text"], text("--adapter", adapter("llama")))
+        self.ok("/lora-adapters", [], server=server)
+        self.assertEqual(self.embedding(server, model="bert"), plain)
+        for body, says in (([{"id": 3}], "no adapter 3"), ([{"id": 0, "scale": 0.5}], "0.5"), ([{"id": 0}, {"id": 1}], "one adapter"),
+                           ({"id": 0}, "a list"), ([0], "the number 0"), ([{"scale": 1}], "id"), ([{"id": -1}], "id"),
+                           ([{"id": 0, "scale": "1"}], "scale")):
+            with self.subTest(body):
+                self.refused(400, "/lora-adapters", body, says, server=server)
+                self.refused(400, "/v1/embeddings", {"model": "bert", "input": TEXT, "lora": body}, says, server=server)
+        self.refused(404, "/v1/embeddings", {"model": "bert", "input": TEXT, "lora": [{"id": 2}]}, "poet", server=server)
+
+    def test_wrong_adapters(self):
+        server = self.own_server(base("bert"), base("llama"), args=["--adapter-routes"])
+        for body, says in (({"lora_name": "bert:x"}, "lora_path"), ({"lora_path": adapter("bert")}, "lora_name"),
+                           ({"lora_name": "x", "lora_path": adapter("bert")}, "MODEL:NAME"),
+                           ({"lora_name": "none:x", "lora_path": adapter("bert")}, "none"),
+                           ({"lora_name": "bert:", "lora_path": adapter("bert")}, "a name"),
+                           ({"lora_name": "bert:latest", "lora_path": adapter("bert")}, "latest"),
+                           ({"lora_name": "bert:x", "lora_path": "no/such/folder"}, "no/such/folder"),
+                           ({"lora_name": "bert:x", "lora_path": ""}, "lora_path"),
+                           ({"lora_name": "bert:x", "lora_path": adapter("bert_all")}, "convert BASE"),
+                           ({"lora_name": "bert:x", "lora_path": adapter("llama")}, "no layer"),
+                           ({"lora_name": 1, "lora_path": adapter("bert")}, "lora_name")):
+            with self.subTest(says):
+                self.refused(400, "/v1/load_lora_adapter", body, says, server=server)
+        self.assertEqual([m["id"] for m in server.get("/v1/models").json["data"]], ["bert", "llama"])
+
+    def test_unloaded_while_it_works(self):
+        """Who has it keeps it; whoever comes later is told."""
+        server = self.own_server(base("bert"), args=["--adapter-routes"])
+        query = vector("--adapter", adapter("bert"))
+        load = {"lora_name": "q", "lora_path": adapter("bert")}
+        self.ok("/v1/load_lora_adapter", load, server=server)
+
+        def ask(_):
+            answer = server.post("/v1/embeddings", {"model": "bert:q", "input": [TEXT] * 20})
+            if answer.status == 200:
+                self.assertEqual([row["embedding"] for row in answer.json["data"]], [query] * 20)
+            return answer.status
+
+        with concurrent.futures.ThreadPoolExecutor(6) as pool:
+            asked = pool.map(ask, range(80))
+            for _ in range(10):
+                self.ok("/v1/unload_lora_adapter", {"lora_name": "q"}, server=server)
+                self.ok("/v1/load_lora_adapter", load, server=server)
+            statuses = list(asked)
+        self.assertLessEqual(set(statuses), {200, 404})
+        self.assertIn(200, statuses)
 
 
 class OneModel(ServerCase):

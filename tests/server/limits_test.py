@@ -298,7 +298,11 @@ class LittleMemory(Connections):
     @unittest.skipIf(os.environ.get("QUERN_SLOW_BUILD"), "sanitizers need the address space themselves")
     def test_large_requests(self):
         """Get 429 or 503 where there is no memory; what is small is served, and nothing stays counted."""
-        server = self.limited(200 * MIB, models.embedder(), models.generator())
+        for room in (155, 163, 200):  # short in the middle of parsing, of answering, of working
+            with self.subTest(room):
+                self.large_requests(self.limited(room * MIB, models.embedder(), models.generator()))
+
+    def large_requests(self, server):
         bodies = [("/embed", {"model": "tiny", "inputs": ["the lazy user " * 1000] * 1500}),
                   ("/tokenize", {"model": "tiny", "inputs": "the quick brown fox " * 500_000}),
                   ("/v1/completions", {"model": "generator", "prompt": "fox " * 4_000_000})]
@@ -314,8 +318,12 @@ class LittleMemory(Connections):
                 t.join(GUARD)
             server.wait_for(lambda: server.post("/embed", EMBED).status == 200, "small requests are served")
         self.assertLessEqual(set(seen), {200, 400, 422, 429, 503})
-        server.wait_for(lambda: server.metric("quern_queue_requests") == 0, "none is counted")
-        self.assertLess(server.metric("quern_received_bytes"), MIB)
+        def nothing_counted():
+            try:
+                return server.metric("quern_queue_requests") == 0 and server.metric("quern_received_bytes") < MIB
+            except ValueError:  # 503: this thread found no room for the answer
+                return False
+        server.wait_for(nothing_counted, "nothing is counted")
 
     @unittest.skipIf(os.environ.get("QUERN_SLOW_BUILD"), "sanitizers need the address space themselves")
     def test_few_threads(self):

@@ -90,7 +90,7 @@ class Loading(OwnServers):
             self.assertEqual(listed["a"]["tasks"], ["embed"])  # what was found out stays known
             self.assertEqual(server.metric("quern_model_bytes"), 0)
             self.assertEqual(self.vectors(server), before)
-        self.assertEqual(self.loads(server, "a"), 3)
+        self.assertGreaterEqual(self.loads(server, "a"), 3)  # more where this process was held up between two requests
 
     def test_a_model_in_use_stays(self):
         server = self.own_server("slow=" + models.slow_generator(), args=["--idle-unload", 0.05])

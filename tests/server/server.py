@@ -118,8 +118,20 @@ class Server:
             connection.request(method, path, body, self.headers(body, headers))
             got = connection.getresponse()
             return Answer(got.status, got.headers, got.read())
+        except (ConnectionError, http.client.HTTPException) as e:
+            self._say_how_it_ended(e)
+            raise
         finally:
             connection.close()
+
+    def _say_how_it_ended(self, error):
+        """Where the server is gone, that is what to read, with its last words, not the connection's error."""
+        try:
+            code = self.process.wait(0.5)
+        except subprocess.TimeoutExpired:
+            return
+        self.reader.join(GUARD)
+        raise AssertionError(f"the server ended with {code}: " + "\n".join(self.lines[-20:])) from error
 
     def headers(self, body=None, more=None):
         headers = {} if body is None else {"Content-Type": "application/json"}

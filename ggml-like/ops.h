@@ -50,8 +50,8 @@ struct Sequence {
   int64_t past = 0;
   const int32_t* pages = nullptr;
   const LinearChanges* changes = nullptr;  // of its own to the model's linears; null: none
-  // So many tokens at its end are seen by none, themselves included: fewer than length. They see the others. Of attention
-  // within texts, on the host.
+  // So many tokens at its end are seen by none, themselves included: fewer than length. They see the others. Of
+  // attention within texts, on the host.
   int64_t unseen = 0;
 };
 

@@ -170,14 +170,17 @@ struct EncodeJob final : Session::Job {
         role(text_role(options.input_type)),
         late(late_of(model, wanted)) {
     if (!(options.pool_factor == 0 || (options.pool_factor >= 1 && options.pool_factor <= 1 << 20)))
-      throw Error(Status::bad_argument, "pool_factor: expected 1 to 1048576 tokens for each vector, or 0 for the "
-                                        "model's, found " + std::to_string(options.pool_factor));
+      throw Error(Status::bad_argument,
+                  "pool_factor: expected 1 to 1048576 tokens for each vector, or 0 for the "
+                  "model's, found " +
+                      std::to_string(options.pool_factor));
     if (options.pool_factor > 0) pooling = {.factor = options.pool_factor};
     if (expands() && options.long_texts > LongTexts::truncate)
       throw Error(Status::bad_argument, "long texts: a query that is expanded is cut or refused, not put in pieces");
     if (expands() && !late->expansion_is_seen && model.offload.device)
-      throw Error(Status::unsupported, model.path + ": queries are expanded by tokens that no other sees, which runs "
-                                                    "on the CPUs alone; load the model without a device");
+      throw Error(Status::unsupported, model.path +
+                                           ": queries are expanded by tokens that no other sees, which runs "
+                                           "on the CPUs alone; load the model without a device");
     if (wanted.dense) vectors = std::make_unique<Vectors>(model, options);
     if (wanted.sparse && !model.pipeline.sparse) refuse_task(model, "sparse weights");
     if (wanted.multi_vector && !model.pipeline.multi_vector) refuse_task(model, "vectors of tokens");

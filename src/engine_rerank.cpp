@@ -40,8 +40,8 @@ void Session::compare_tokens(std::span<const std::string_view> queries, std::spa
   if (options.long_texts > LongTexts::truncate)
     throw Error(Status::bad_argument, "long texts: a reranker cuts them or refuses them");
   if (documents.size() > out.size())
-    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(documents.size()) +
-                                          " scores, found " + std::to_string(out.size()));
+    throw Error(Status::bad_argument, "out: expected room for " + std::to_string(documents.size()) + " scores, found " +
+                                          std::to_string(out.size()));
   const Distinct distinct(queries, options.changes);
   EmbedOptions of_queries = options_of(options, "query"), of_documents = options_of(options, "document");
   of_queries.prompt = options.prompt;

@@ -56,8 +56,9 @@ void check_expansion(const LoadedModel& m) {
   const auto& late = m.pipeline.multi_vector->late;
   if (!late || late->expanded_length == 0 || late->expansion_is_seen || m.model->language_head().kv.layers == 0) return;
   throw Error(Status::unsupported,
-              m.path + ": queries are expanded by tokens that are not attended to, which quern does not run with a "
-                       "causal model; expansion tokens that are attended to run");
+              m.path +
+                  ": queries are expanded by tokens that are not attended to, which quern does not run with a "
+                  "causal model; expansion tokens that are attended to run");
 }
 
 }  // namespace

@@ -82,7 +82,8 @@ void rerank(const RerankArguments& a) {
 
 void add_rerank(CLI::App& app) {
   auto a = std::make_shared<RerankArguments>();
-  CLI::App* c = app.add_subcommand("rerank", "sort texts by how well they answer a query (rerankers, late interaction)");
+  CLI::App* c =
+      app.add_subcommand("rerank", "sort texts by how well they answer a query (rerankers, late interaction)");
   add_model_option(*c, a->model);
   add_adapter_option(*c, a->adapter);
   c->add_option("-q,--query", a->query, "the query")->required()->type_name("TEXT");

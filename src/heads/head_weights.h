@@ -12,7 +12,7 @@ struct HeadWeights {
   struct Module {
     Linear dense;     // of a Dense
     Linear residual;  // of one that adds its input in another width
-    Norm norm;     // of a LayerNorm
+    Norm norm;        // of a LayerNorm
   };
   struct Layers {  // see HeadLayers
     Linear dense, out;

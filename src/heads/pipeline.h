@@ -91,7 +91,7 @@ struct SparseConfig {
 };
 
 struct PipelineModule {
-  std::string type;  // Pooling Normalize Dense LayerNorm
+  std::string type;    // Pooling Normalize Dense LayerNorm
   std::string folder;  // relative to the model's folder; its model.safetensors holds linear.weight [out, in] or norm.*
   PoolingConfig pooling;
   DenseConfig dense;  // LayerNorm: in_features alone
@@ -112,10 +112,10 @@ struct TokenPooling {
 // How texts become vectors of their tokens where queries and documents differ (ColBERT; Khattab & Zaharia, 2020,
 // arXiv 2004.12832), as sentence-transformers' MultiVectorEncoder has it. What is no query counts as a document.
 struct LateInteraction {
-  std::vector<PipelineModule> modules;               // over tokens, none of them Pooling
-  std::vector<std::string> skipped;                  // pieces of the vocabulary whose tokens get no vector
+  std::vector<PipelineModule> modules;                 // over tokens, none of them Pooling
+  std::vector<std::string> skipped;                    // pieces of the vocabulary whose tokens get no vector
   bool skips_queries = false, skips_documents = true;  // which texts `skipped` is about
-  int64_t query_length = 0, document_length = 0;     // tokens, special ones included; 0: the model's
+  int64_t query_length = 0, document_length = 0;       // tokens, special ones included; 0: the model's
   // Queries of fewer tokens are filled up with copies of this one. expanded_length 0: they are not.
   std::string expansion;
   int64_t expanded_length = 0;

@@ -1,4 +1,5 @@
-// Ward's clusters by chains of nearest neighbours (Murtagh, 1983, The Computer Journal 26), as scipy's linkage has them.
+// Ward's clusters by chains of nearest neighbours (Murtagh, 1983, The Computer Journal 26), as scipy's linkage has
+// them.
 #include <algorithm>
 #include <cmath>
 #include <limits>
@@ -46,10 +47,9 @@ std::vector<Merge> ward(Distances& d, size_t n) {
   std::vector<size_t> size(n, 1), chain;
   std::vector<Merge> merges;
   while (merges.size() + 1 < n) {
-    if (chain.empty()) chain.push_back(static_cast<size_t>(std::find_if(size.begin(), size.end(), [](size_t s) {
-                                                             return s > 0;
-                                                           }) -
-                                                           size.begin()));
+    if (chain.empty())
+      chain.push_back(
+          static_cast<size_t>(std::find_if(size.begin(), size.end(), [](size_t s) { return s > 0; }) - size.begin()));
     size_t x = 0, y = 0;
     double nearest = 0;
     for (;;) {

@@ -89,8 +89,9 @@ void expand_queries(const HfFolder::ReadFile& read, const JsonFile& file, std::s
   for (const char* key : {"mask_token", "eos_token"})
     if (token.empty()) token = named_token(read, folder, key);
   if (token.empty())
-    throw Error(Status::unsupported, file.name() + ": queries are to be expanded, but the tokenizer names neither a "
-                                                   "mask_token nor an eos_token to do it with");
+    throw Error(Status::unsupported, file.name() +
+                                         ": queries are to be expanded, but the tokenizer names neither a "
+                                         "mask_token nor an eos_token to do it with");
   late.expansion = token;
   late.expanded_length = static_cast<int64_t>(length);
   late.expansion_is_seen = seen;

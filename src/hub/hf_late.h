@@ -14,8 +14,8 @@ bool is_late_interaction(const HfFolder::ReadFile& read, const HfFolder& folder)
 bool add_late_module(const HfFolder::ReadFile& read, const std::string& type, const std::string& path,
                      HfFolder& folder);
 
-// What is not in modules.json: lengths, expansion and prompts, and of older checkpoints, whose modules are a Dense alone
-// or none, the rest. After the tokenizer and the prompts.
+// What is not in modules.json: lengths, expansion and prompts, and of older checkpoints, whose modules are a Dense
+// alone or none, the rest. After the tokenizer and the prompts.
 void settle_late(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder);
 
 }  // namespace quern

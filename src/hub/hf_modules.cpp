@@ -60,8 +60,9 @@ void add_vector_module(const HfFolder::ReadFile& read, const VectorModule& row, 
   if (row.declare) module.folder = path;
   const std::string value = row.read(file ? &*file : nullptr, module);
   if (file && file->string("module_input_name").value_or("") == "token_embeddings")
-    throw Error(Status::unsupported, file->name() + ": this module works on token_embeddings, which is for models that "
-                                                    "config_sentence_transformers.json calls MultiVectorEncoder");
+    throw Error(Status::unsupported, file->name() +
+                                         ": this module works on token_embeddings, which is for models that "
+                                         "config_sentence_transformers.json calls MultiVectorEncoder");
   folder.decisions.push_back({row.decision, value, row.needs_config ? join_path(path, "config.json") : "modules.json"});
   folder.pipeline.modules.push_back(std::move(module));
 }

@@ -64,8 +64,9 @@ void Decoder::both_ways(ConfigMap& map) {
   double window = 0;
   if (map.hf_real("sliding_window", window, 0, 1e9) && !map.hf_is("use_sliding_window", "false"))
     throw Error(Status::unsupported,
-                map.source() + ": is_causal is false and sliding_window is set; quern runs attention in both directions "
-                               "over whole texts, or as Gemma 3's use_bidirectional_attention has it");
+                map.source() +
+                    ": is_causal is false and sliding_window is set; quern runs attention in both directions "
+                    "over whole texts, or as Gemma 3's use_bidirectional_attention has it");
   causal = false;
 }
 

@@ -62,8 +62,8 @@ std::vector<float> reranked(Embedder& embedder, const std::string& query, const 
   return scores;
 }
 
-const std::vector<std::string> late_names = {"pylate",        "pylate_seen", "pylate_plain", "min_expansion",
-                                             "token_pooling", "stanford"};
+const std::vector<std::string> late_names = {"pylate",        "pylate_seen",   "pylate_plain",
+                                             "min_expansion", "token_pooling", "stanford"};
 
 }  // namespace
 
@@ -80,8 +80,7 @@ TEST_CASE("late interaction: vectors and scores of the libraries that made them,
     const std::vector<Rows> asked = token_rows(embedder, queries, "query");
     const std::vector<Rows> found = token_rows(embedder, documents, "document");
     for (size_t i = 0; i < queries.size(); ++i) CHECK(difference(asked[i], of_queries[i]) < 2e-6);
-    for (size_t i = 0; i < documents.size(); ++i)
-      CHECK(difference(sorted(found[i]), sorted(of_documents[i])) < 2e-6);
+    for (size_t i = 0; i < documents.size(); ++i) CHECK(difference(sorted(found[i]), sorted(of_documents[i])) < 2e-6);
     for (size_t q = 0; q < queries.size(); ++q) {
       const std::vector<float> scores = reranked(embedder, queries[q], documents);
       for (size_t d = 0; d < documents.size(); ++d)
@@ -156,8 +155,8 @@ TEST_CASE("late interaction: token vectors as bytes and bits give nearly the sam
   const float bytes = max_similarity(
       {.data = codes.data(), .type = ValueType::int8, .n = rows.size(), .width = 8, .ranges = ranges.data()},
       {.queries = queries}, true);
-  const float of_bits = max_similarity(
-      {.data = bits.data(), .type = ValueType::ubinary, .n = rows.size(), .width = 8}, {.queries = queries}, true);
+  const float of_bits = max_similarity({.data = bits.data(), .type = ValueType::ubinary, .n = rows.size(), .width = 8},
+                                       {.queries = queries}, true);
   CHECK(std::abs(bytes - exact) < 0.02f);
   CHECK(of_bits > 0.2f);
   CHECK(of_bits <= 1);

@@ -156,7 +156,7 @@ void add_prefix_token(const std::string& prefix, json& whole) {
   if (std::all_of(word.begin(), word.end(), plain)) return;
   for (const std::string& piece : {prefix, word}) {
     for (json& token : whole["added_tokens"])
-      if (token.value("content", "") == piece) {
+      if (token.is_object() && token.contains("content") && token["content"] == piece) {
         token["normalized"] = false;
         token["special"] = true;
         return;

@@ -178,13 +178,19 @@ static quern::EncodeOptions encode_options(const quern_model* model, const quern
   return encode;
 }
 
+// This thread's, whose memory serves again. Not within an exported function: Windows exports no thread's variables.
+static quern::Encoding& own_encoding() {
+  thread_local quern::Encoding encoding;
+  return encoding;
+}
+
 quern_status quern_tokenize(const quern_model* model, const char* text, size_t length,
                             const quern_tokenize_options* options, int32_t* ids, size_t capacity, size_t* n_ids) {
   return guard([&] {
     require(model && (text || length == 0) && n_ids && (ids || capacity == 0),
             "quern_tokenize: model, text, ids and n_ids must not be NULL");
     const quern_tokenize_options o = merged(options, quern_tokenize_options_default());
-    thread_local quern::Encoding encoding;
+    quern::Encoding& encoding = own_encoding();
     model->rep->tokenizer->encode({text, length}, encode_options(model, o), encoding);
     *n_ids = encoding.ids.size();
     require(encoding.ids.size() <= capacity, "quern_tokenize: there are more ids than `capacity`");

@@ -19,6 +19,7 @@
 #include "fingerprint.h"
 #include "gguf/writer.h"
 #include "io/safe_path.h"
+#include "os/files.h"
 
 namespace quern {
 namespace {
@@ -248,7 +249,7 @@ const WrittenType* find_written(const std::string& name) {
 // llama.cpp's users write it ("bge-small-Q8_0.gguf"). Empty where that is no type's name, and none that one could be
 // taken for: a q or the like with a number.
 std::string type_in_name(const std::string& output) {
-  std::string name = ascii_lower(output.substr(output.rfind('/') + 1));
+  std::string name = ascii_lower(os::base_name(output));
   if (name.ends_with(".gguf")) name.resize(name.size() - 5);
   const size_t at = name.find_last_of(".-");
   if (at == std::string::npos) return "";
@@ -276,14 +277,16 @@ const WrittenType& choose_type(const std::string& wanted, const std::string& out
 
 std::string first_bytes(const std::string& file) {
   char bytes[4] = {};
-  std::ifstream(file, std::ios::binary).read(bytes, sizeof bytes);
+  std::ifstream(os::path_of(file), std::ios::binary).read(bytes, sizeof bytes);
   return {bytes, sizeof bytes};
 }
 
 // Of the folder's weights: to write over them would take the source away.
 void refuse_own_source(const LoadedModel& source, const MergedAdapters& adapters, const std::string& output) {
   std::error_code error;
-  const auto same = [&](const std::string& file) { return std::filesystem::equivalent(output, file, error); };
+  const auto same = [&](const std::string& file) {
+    return std::filesystem::equivalent(os::path_of(output), os::path_of(file), error);
+  };
   for (const std::string& file : adapters.files())
     if (same(file)) throw Error(Status::bad_argument, output + ": is a file of an adapter; write to another");
   for (const WeightSpec& spec : source.weights.specs)
@@ -291,9 +294,10 @@ void refuse_own_source(const LoadedModel& source, const MergedAdapters& adapters
       if (const std::optional<WeightTensors> t = source.source->weights().find(spec, i); t && same(*t->weight.file))
         throw Error(Status::bad_argument, output + ": is a file of the model that is converted; write to another");
   // Its other files, whatever they are for, are no model files of quern's.
-  const std::filesystem::path folder = std::filesystem::path(output).parent_path();
-  if (std::filesystem::is_regular_file(output, error) &&
-      std::filesystem::equivalent(folder.empty() ? "." : folder, source.path, error) && first_bytes(output) != "GGUF")
+  const std::filesystem::path folder = os::path_of(output).parent_path();
+  if (is_regular_file(output) &&
+      std::filesystem::equivalent(folder.empty() ? "." : folder, os::path_of(source.path), error) &&
+      first_bytes(output) != "GGUF")
     throw Error(Status::bad_argument, output + ": is a file of the folder that is converted; write to another");
 }
 

@@ -9,6 +9,7 @@
 #include "fingerprint.h"
 #include "gguf/weight_types.h"
 #include "heads/pooling.h"
+#include "os/files.h"
 #include "self_test.h"
 #include "sources/gguf_layout.h"
 
@@ -92,8 +93,8 @@ void write_metadata(GgufWriter& file, const LoadedModel& source, const WrittenTy
   if (in_groups) rounded_as += std::string("+") + in_groups->name;
   file.set_string("general.architecture", architecture);
   std::string name = source.repo.empty() ? source.path : source.repo;
-  while (name.ends_with('/')) name.pop_back();
-  file.set_string("general.name", name.substr(name.rfind('/') + 1));
+  while (!name.empty() && os::ends_folder(name.back())) name.pop_back();
+  file.set_string("general.name", os::base_name(name));
   file.set_u32("general.file_type", gguf_file_type_of(type));
   file.set_u32("general.quantization_version", 2);
   GgufConfigWriter config(file, architecture);

@@ -1,18 +1,16 @@
 #include "device_plugin.h"
 
-#include <dlfcn.h>
-
-#include <cstdlib>
 #include <filesystem>
 
 #include "cuda/cuda_device.h"
 #include "cuda/runtime.h"
 #include "error.h"
+#include "os/files.h"
+#include "os/library.h"
+#include "os/process.h"
 
 namespace quern {
 namespace {
-
-constexpr char kPlugin[] = "libquern-cuda.so";
 
 [[noreturn]] void refuse(const std::string& message) {
   throw Error(Status::unsupported, message + "; or run on the CPU (--device cpu)");
@@ -21,13 +19,13 @@ constexpr char kPlugin[] = "libquern-cuda.so";
 // In the folder of this library, or of the program that it is linked into; of a program in bin, in the lib beside that.
 std::filesystem::path default_place() {
   namespace fs = std::filesystem;
-  Dl_info here;
   std::error_code error;
-  if (dladdr(reinterpret_cast<const void*>(&open_cuda_device), &here) == 0 || !here.dli_fname) return kPlugin;
-  const fs::path file = fs::canonical(here.dli_fname, error);
-  if (error) return kPlugin;
-  const fs::path folder = file.parent_path(), beside = folder / kPlugin;
-  const fs::path in_lib = folder.parent_path() / "lib" / kPlugin;
+  const std::string name = std::string("libquern-cuda") + os::kPluginEnding;
+  const fs::path file =
+      fs::canonical(os::path_of(os::file_of(reinterpret_cast<const void*>(&open_cuda_device))), error);
+  if (error) return name;
+  const fs::path folder = file.parent_path(), beside = folder / name;
+  const fs::path in_lib = folder.parent_path() / "lib" / name;
   return folder.filename() == "bin" && !fs::exists(beside, error) ? in_lib : beside;
 }
 
@@ -39,22 +37,18 @@ struct Plugin {
 
 // It stays open as long as the process lives.
 Plugin find_plugin() {
-  const char* const named = std::getenv("QUERN_CUDA_LIBRARY");
-  Plugin plugin{
-      .path = named && *named ? std::string(named) : default_place().string(), .open = nullptr, .build_id = {}};
-  std::error_code error;
-  if (!std::filesystem::exists(plugin.path, error))
+  const std::string named = os::variable_or_empty("QUERN_CUDA_LIBRARY");
+  Plugin plugin{.path = named.empty() ? os::text_of(default_place()) : named, .open = nullptr, .build_id = {}};
+  if (!os::exists(plugin.path))
     refuse("CUDA: the plug-in " + plugin.path +
-           (named && *named ? ", which QUERN_CUDA_LIBRARY names, is not there: build it with make cuda"
-                            : " is not there: build it with make cuda, or name it in QUERN_CUDA_LIBRARY"));
-  void* const library = dlopen(plugin.path.c_str(), RTLD_NOW | RTLD_LOCAL);
-  if (!library) {
-    const char* const why = dlerror();
-    refuse("CUDA: " + plugin.path + " cannot be opened (" + (why ? why : "no reason given") +
-           "): expected the plug-in that make cuda builds");
-  }
-  plugin.open = reinterpret_cast<cuda::OpenRuntime>(dlsym(library, cuda::kEntry));
-  const auto build_id = reinterpret_cast<cuda::BuildId>(dlsym(library, cuda::kBuildIdEntry));
+           (!named.empty() ? ", which QUERN_CUDA_LIBRARY names, is not there: build it with make cuda"
+                           : " is not there: build it with make cuda, or name it in QUERN_CUDA_LIBRARY"));
+  std::string why;
+  void* const library = os::open_library(plugin.path, why);
+  if (!library)
+    refuse("CUDA: " + plugin.path + " cannot be opened (" + why + "): expected the plug-in that make cuda builds");
+  plugin.open = reinterpret_cast<cuda::OpenRuntime>(os::symbol_of(library, cuda::kEntry));
+  const auto build_id = reinterpret_cast<cuda::BuildId>(os::symbol_of(library, cuda::kBuildIdEntry));
   if (!plugin.open || !build_id)
     refuse("CUDA: " + plugin.path + " is no plug-in of quern: it has no " + cuda::kEntry +
            "; QUERN_CUDA_LIBRARY has to name the one that make cuda builds");

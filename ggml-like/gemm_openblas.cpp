@@ -8,8 +8,7 @@ namespace quern {
 namespace {
 
 struct OpenBlas {
-  SharedLibrary library{QUERN_LIBRARY("openblas", "0"), "the back end \"openblas\" needs", "libopenblas0-pthread",
-                        "the native one"};
+  SharedLibrary library{"openblas", "0", "the back end \"openblas\" needs", "libopenblas0-pthread", "the native one"};
   // As cblas.h has them, where blasint is an int; order 101: by rows, 111 and 112: as it is, transposed.
   void (*sgemm)(int order, int transpose_a, int transpose_b, int M, int N, int K, float alpha, const float* a, int lda,
                 const float* b, int ldb, float beta, float* c, int ldc) = library["cblas_sgemm"];
@@ -30,7 +29,11 @@ const OpenBlas* openblas() noexcept {
 }
 
 const char* lacks(const KernelTable&) noexcept {
-  return openblas() ? nullptr : QUERN_LIBRARY("openblas", "0") " (install libopenblas0-pthread)";
+  static const std::string lacking = [] {
+    const std::string file = os::library_files("openblas", "0")[0];
+    return file + " (" + os::how_to_get("libopenblas0-pthread", file) + ')';
+  }();
+  return openblas() ? nullptr : lacking.c_str();
 }
 
 void multiply(const KernelTable& kernels, const void* rows, size_t row_bytes, int64_t M, const Matrix& w, const void*,

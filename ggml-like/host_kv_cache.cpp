@@ -4,10 +4,7 @@
 #include <string>
 
 #include "error.h"
-
-#if defined(__linux__) || defined(__APPLE__)
-#include <sys/mman.h>
-#endif
+#include "os/memory.h"
 
 namespace quern {
 namespace {
@@ -19,7 +16,7 @@ const PagedKernel& kernel_of(const KernelTable& kernels, KvType type) {
 }  // namespace
 
 void HostKvCache::Unmap::operator()(char* p) const {
-  munmap(p, bytes);
+  os::free_pages(p, bytes);
 }
 
 size_t HostKvCache::page_bytes(const KernelTable& kernels, const KvShape& shape) {
@@ -29,13 +26,11 @@ size_t HostKvCache::page_bytes(const KernelTable& kernels, const KvShape& shape)
 HostKvCache::HostKvCache(const KernelTable& kernels, const KvShape& shape, int64_t pages)
     : KvCache(shape, pages), kernel_(kernel_of(kernels, shape.type)), head_bytes_(kernel_.page_bytes(shape.d)) {
   const size_t bytes = page_bytes(kernels, shape) * static_cast<size_t>(pages);
-  void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (p == MAP_FAILED)
+  void* const p = os::new_pages(bytes);
+  if (p == nullptr)
     throw Error(Status::out_of_memory,
                 "the KV cache needs " + std::to_string(bytes >> 20) + " MiB of memory, which the system does not give");
-#if defined(MADV_HUGEPAGE)
-  madvise(p, bytes, MADV_HUGEPAGE);
-#endif
+  os::prefer_huge_pages(p, bytes);
   memory_ = {static_cast<char*>(p), Unmap{bytes}};
 }
 

@@ -28,6 +28,15 @@ forbid "models and what they come from lie below generation" "src/loaded_model.h
 forbid "a loaded model does not ask which format it came from" "src/loaded_model.h src/loaded_model.cpp src/fingerprint.cpp \
   src/describe.cpp src/self_test.cpp src/engine.h" "gguf/|hub/|safetensors/|models/(gguf|hf)_|sources/(gguf|folder)"
 forbid "the converter reads any source" "convert" "hub/|safetensors/|models/(gguf|hf)_|gguf/reader|sources/(gguf_s|folder)"
+# What asks the operating system by itself: nothing but system/os, and what one system's files hold in ggml-like.
+found=$(grep -rnE "#include <(unistd|fcntl|poll|dlfcn|netdb|signal|pthread|windows|winsock2|sys/[a-z]+|netinet/[a-z]+|arpa/[a-z]+)\.h>" \
+  ggml-like src convert examples --include=*.h --include=*.cpp | grep -vE "^(ggml-like/(cpu_[a-z]+\.cpp|cuda/)|examples/(arrow/|cli/line_editor\.cpp))" || true)
+if [ -n "$found" ]; then
+  echo "only system/os asks the operating system:"
+  echo "$found"
+  failed=1
+fi
+forbid "system/os knows nothing of quern" "system" "models/|hub/|gguf/|io/|ops\.h|kernels\.h|error\.h|quern\.h"
 found=$(grep -rniE "gguf" ggml-like --include=*.h --include=*.cpp || true)
 if [ -n "$found" ]; then
   echo "ggml-like mentions a file format:"

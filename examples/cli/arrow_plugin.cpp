@@ -1,44 +1,39 @@
 #include "arrow_plugin.h"
 
-#include <dlfcn.h>
-#include <unistd.h>
-
-#include <cstdlib>
-
 #include "common.h"
+#include "os/files.h"
+#include "os/library.h"
+#include "os/process.h"
 
 namespace cli {
 namespace {
 
-constexpr const char* kArrowName = "libquern_arrow.so";
+std::string plugin_name() {
+  return std::string("libquern_arrow") + os::kPluginEnding;
+}
 
 // QUERN_ARROW alone, if it is set: a file or its folder. Else where scripts/setup arrow puts it, and beside the
 // program.
 std::vector<std::string> plugin_places() {
-  const auto variable = [](const char* name) {
-    const char* value = std::getenv(name);
-    return std::string(value ? value : "");
-  };
-  if (const std::string given = variable("QUERN_ARROW"); !given.empty())
-    return {given.ends_with(".so") ? given : given + '/' + kArrowName};
+  if (const std::string given = os::variable_or_empty("QUERN_ARROW"); !given.empty())
+    return {given.ends_with(os::kPluginEnding) ? given : given + '/' + plugin_name()};
   std::vector<std::string> places;
-  const std::string data = variable("XDG_DATA_HOME"), home = variable("HOME");
-  if (!data.empty() || !home.empty())
-    places.push_back((data.empty() ? home + "/.local/share" : data) + "/quern/arrow/" + kArrowName);
-  char program[4096];
-  const ssize_t n = readlink("/proc/self/exe", program, sizeof program);
-  const std::string self(program, n > 0 ? static_cast<size_t>(n) : 0);
-  if (n > 0) places.push_back(self.substr(0, self.rfind('/')) + "/../lib/quern/" + kArrowName);
+  std::string data = os::variable_or_empty("XDG_DATA_HOME");
+  if (data.empty()) data = os::user_data_folder();
+  if (!data.empty()) places.push_back(data + "/quern/arrow/" + plugin_name());
+  const std::string self = os::file_of_program();
+  if (!self.empty()) places.push_back(os::folder_of(self) + "/../lib/quern/" + plugin_name());
   return places;
 }
 
 const quern_arrow* open_plugin(std::string& why) {
   for (const std::string& path : plugin_places()) {
-    if (access(path.c_str(), F_OK) != 0) continue;
-    void* const library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
-    const auto entry = library ? reinterpret_cast<quern_arrow_entry>(dlsym(library, "quern_arrow_plugin")) : nullptr;
+    if (!os::exists(path)) continue;
+    void* const library = os::open_library(path, why);
+    if (!library) return nullptr;
+    const auto entry = reinterpret_cast<quern_arrow_entry>(os::symbol_of(library, "quern_arrow_plugin"));
     if (!entry) {
-      why = dlerror();
+      why = path + " has no quern_arrow_plugin";
       return nullptr;
     }
     const quern_arrow* const plugin = entry();

@@ -1,7 +1,5 @@
 #include "arrow_writer.h"
 
-#include <unistd.h>
-
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
@@ -11,6 +9,7 @@
 #include "arrow_export.h"
 #include "arrow_plugin.h"
 #include "common.h"
+#include "os/files.h"
 
 namespace cli {
 namespace {
@@ -68,8 +67,8 @@ const char* format_of(const ValueCoder& coder) {
 class StagedRows {
  public:
   StagedRows(int descriptor, size_t fields, size_t width) : fields_(fields), width_(width) {
-    file_.reset(fdopen(dup(descriptor), "rb"));
-    if (!file_ || fseeko(file_.get(), 0, SEEK_SET) != 0) fail();
+    file_.reset(os::copy_of(descriptor));
+    if (!file_ || !os::seek(file_.get(), 0)) fail();
   }
   void next(std::vector<std::string>& fields, float* row) {
     fields.resize(fields_);

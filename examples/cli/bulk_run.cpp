@@ -1,13 +1,13 @@
 #include "bulk_run.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
+
+#include "os/files.h"
 
 namespace cli {
 namespace {
@@ -122,13 +122,12 @@ void BulkRun::prepare(TextReader& source) {
 
 void BulkRun::go_on(TextReader& source, const Checkpoint& last) {
   const std::string& output = sink_.file().name();
-  struct stat info {};
-  if (stat(journal_.unfinished().c_str(), &info) != 0) {
+  os::FileInfo info;
+  if (!os::info_of(journal_.unfinished(), info)) {
     // Killed between giving the output its name and removing the journal.
-    whole_ = last.whole && stat(output.c_str(), &info) == 0 &&
-             (sink_.staged() || static_cast<uint64_t>(info.st_size) == last.chunk.end);
+    whole_ = last.whole && os::info_of(output, info) && (sink_.staged() || info.size == last.chunk.end);
     if (!whole_) throw Failure{1, journal_.unfinished() + ": the unfinished output is gone (--restart begins anew)"};
-  } else if (static_cast<uint64_t>(info.st_size) < last.chunk.end || !has_chunk(journal_.unfinished(), last.chunk)) {
+  } else if (info.size < last.chunk.end || !has_chunk(journal_.unfinished(), last.chunk)) {
     throw Failure{
         1, journal_.unfinished() + ": is not as " + journal_.path() + " says that it was left (--restart begins anew)"};
   }

@@ -1,19 +1,17 @@
 #include "byte_source.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 
 #include "common.h"
 #include "content.h"
+#include "os/files.h"
 
 namespace cli {
 namespace {
 
 constexpr size_t kBlock = 64 << 10;
+constexpr int kStdin = 0;
 
 }  // namespace
 
@@ -21,25 +19,22 @@ ByteSource::ByteSource(const std::string& path, const std::string& name)
     : name_(name.empty() ? path : name), raw_(kBlock), buffer_(kBlock) {
   if (path == "-") {
     name_ = "stdin";
-    descriptor_ = STDIN_FILENO;
+    descriptor_ = kStdin;
     return;
   }
-  descriptor_ = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  descriptor_ = os::open_file(path, os::kRead);
   if (descriptor_ < 0) throw Failure{1, name_ + ": " + std::strerror(errno)};
 }
 
 ByteSource::~ByteSource() {
-  if (descriptor_ >= 0 && descriptor_ != STDIN_FILENO) close(descriptor_);
+  if (descriptor_ >= 0 && descriptor_ != kStdin) os::close_file(descriptor_);
 }
 
 size_t ByteSource::read_raw(char* to, size_t size) {
-  for (;;) {
-    const ssize_t n = read(descriptor_, to, size);
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0) throw Failure{1, name_ + ": " + std::strerror(errno)};
-    consumed_ += static_cast<uint64_t>(n);
-    return static_cast<size_t>(n);
-  }
+  const int64_t n = os::read_some(descriptor_, to, size);
+  if (n < 0) throw Failure{1, name_ + ": " + std::strerror(errno)};
+  consumed_ += static_cast<uint64_t>(n);
+  return static_cast<size_t>(n);
 }
 
 // Some more bytes of what is in the input; none at its end.

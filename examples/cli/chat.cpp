@@ -1,6 +1,4 @@
 // quern chat: a conversation on the terminal.
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstdio>
 #include <iostream>
@@ -9,6 +7,7 @@
 
 #include "generation.h"
 #include "line_editor.h"
+#include "os/console.h"
 #include "texts.h"
 
 namespace cli {
@@ -66,8 +65,7 @@ bool read_message(std::string& message, LineEditor* editor) {
   message.clear();
   for (;;) {
     std::string line;
-    if (!(editor != nullptr ? editor->read(message.empty() ? "> " : "… ", line)
-                            : static_cast<bool>(std::getline(std::cin, line)))) {
+    if (!(editor != nullptr ? editor->read(message.empty() ? "> " : "… ", line) : os::read_line(line))) {
       if (!Interrupts::pressed() || std::cin.bad()) return !message.empty();
       std::cin.clear();  // Ctrl-C at the prompt: a new line
       std::clearerr(stdin);
@@ -116,7 +114,7 @@ void chat(ChatArguments& a) {
   const Generator generator = open_generator(model, a);
   const Interrupts interrupts;
   Conversation conversation(a);
-  const bool terminal = isatty(STDIN_FILENO) && isatty(STDOUT_FILENO);
+  const bool terminal = os::is_terminal(os::Stream::in) && os::is_terminal(os::Stream::out);
   if (terminal)
     std::printf("%s: %lld tokens of context, seed %llu. /help tells the commands.\n", a.model.c_str(),
                 static_cast<long long>(quern_generator_context(generator.get())),

@@ -1,11 +1,11 @@
 #include "common.h"
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdlib>
 
 #include "model_names.h"
+#include "os/console.h"
+#include "os/process.h"
 
 namespace cli {
 
@@ -76,9 +76,7 @@ void add_kv_type_option(CLI::App& command, std::string& kv_type, const std::stri
 }
 
 void add_machine_options(CLI::App& command) {
-  const auto set = [](const char* name) {
-    return [name](const std::string& value) { setenv(name, value.c_str(), 1); };
-  };
+  const auto set = [](const char* name) { return [name](const std::string& value) { os::set_variable(name, value); }; };
   command.add_option_function<std::string>("--isa", set("QUERN_ISA"), "force an instruction set (as QUERN_ISA does)")
       ->type_name("NAME");
   command
@@ -107,7 +105,7 @@ uint64_t bytes_of(const std::string& text, const std::string& option) {
 }
 
 bool stderr_is_terminal() {
-  return isatty(STDERR_FILENO) == 1;
+  return os::is_terminal(os::Stream::error);
 }
 
 std::vector<std::string> names_of(const char* (*name)(size_t i)) {

@@ -1,6 +1,4 @@
 // quern convert: a Hugging Face folder → a model file.
-#include <sys/stat.h>
-
 #include <CLI/CLI.hpp>
 #include <charconv>
 #include <chrono>
@@ -13,6 +11,7 @@
 #include "common.h"
 #include "interrupts.h"
 #include "model_names.h"
+#include "os/files.h"
 #include "progress.h"
 
 namespace cli {
@@ -33,7 +32,7 @@ struct Adapters {
       float weight = 1;
       const char* const end = one.data() + one.size();
       std::error_code error;
-      const bool weighted = at != std::string::npos && !std::filesystem::is_directory(one, error) &&
+      const bool weighted = at != std::string::npos && !std::filesystem::is_directory(os::path_of(one), error) &&
                             std::from_chars(one.data() + at + 1, end, weight).ptr == end && at + 1 < one.size();
       folders.push_back(weighted ? one.substr(0, at) : one);
       weights.push_back(weighted ? weight : 1);
@@ -71,10 +70,10 @@ void convert(const ConvertArguments& a) {
   if (status != QUERN_OK) Interrupts::check();
   check(status);
   if (a.quiet) return;
-  struct stat info {};
+  os::FileInfo info;
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - start;
-  if (stat(a.output.c_str(), &info) == 0)
-    std::fprintf(stderr, "%s: %.1f MB, %.1f s\n", a.output.c_str(), static_cast<double>(info.st_size) / 1e6,
+  if (os::info_of(a.output, info))
+    std::fprintf(stderr, "%s: %.1f MB, %.1f s\n", a.output.c_str(), static_cast<double>(info.size) / 1e6,
                  seconds.count());
 }
 

@@ -9,6 +9,7 @@
 #include <random>
 
 #include "content.h"
+#include "os/files.h"
 
 namespace cli {
 namespace {
@@ -144,7 +145,7 @@ std::vector<int32_t> chat_tokens(const Model& model, const std::string& conversa
 
 std::string read_whole_file(const std::string& path) {
   constexpr size_t kMost = size_t{1} << 30;
-  std::FILE* const file = path == "-" ? stdin : std::fopen(path.c_str(), "rb");
+  std::FILE* const file = path == "-" ? stdin : os::open_stream(path, "rb");
   if (!file) throw Failure{1, path + ": " + std::strerror(errno)};
   std::string text;
   char block[65536];

@@ -1,11 +1,6 @@
 #include "hub_dataset.h"
 
-#include <fcntl.h>
-#include <sys/statvfs.h>
-#include <unistd.h>
-
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <system_error>
@@ -13,46 +8,33 @@
 
 #include "content.h"
 #include "inputs.h"
+#include "os/files.h"
+#include "os/process.h"
 
 namespace cli {
 namespace {
 
-std::string temporary_folder() {
-  const char* named = std::getenv("TMPDIR");
-  return named && *named ? named : "/tmp";
-}
-
 void require_room(const std::string& folder, const std::string& name, double bytes) {
-  struct statvfs disk {};
-  if (statvfs(folder.c_str(), &disk) != 0) return;  // making the file says what is wrong
-  const double room = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
+  double room = 0;
+  if (!os::free_space(folder, room)) return;  // making the file says what is wrong
   if (bytes > room)
     throw Failure{1, name + ": needs " + megabytes(bytes) + ", and " + folder + " has room for " + megabytes(room) +
-                         "; make room, or set TMPDIR to a folder on another disk"};
+                         "; make room, or set " + os::kTemporaryVariable + " to a folder on another disk"};
 }
 
 }  // namespace
 
 PassingFile::PassingFile(const std::string& name, double bytes) {
-  const std::string folder = temporary_folder();
+  const std::string folder = os::temporary_folder();
   require_room(folder, name, bytes);
-  descriptor_ = open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-  if (descriptor_ < 0) {  // the file system has none without a name
-    std::string path = folder + "/quern.XXXXXX";
-    descriptor_ = mkostemp(path.data(), O_CLOEXEC);
-    if (descriptor_ >= 0) unlink(path.c_str());
-  }
+  descriptor_ = os::open_passing(folder, path_);
   if (descriptor_ < 0)
-    throw Failure{1, folder + ": no file for " + name + " can be made there: " + std::strerror(errno) +
-                         "; set TMPDIR to a folder that you may write to"};
+    throw Failure{1, folder + ": no file for " + name + " can be made there: " + std::strerror(errno) + "; set " +
+                         os::kTemporaryVariable + " to a folder that you may write to"};
 }
 
 PassingFile::~PassingFile() {
-  close(descriptor_);
-}
-
-std::string PassingFile::path() const {
-  return "/proc/self/fd/" + std::to_string(descriptor_);
+  os::close_passing(descriptor_, path_);
 }
 
 HubDataset::HubDataset(const std::string& address) : name_(address) {

@@ -22,10 +22,11 @@ class PassingFile {
   PassingFile(const PassingFile&) = delete;
   PassingFile& operator=(const PassingFile&) = delete;
   int descriptor() const { return descriptor_; }
-  std::string path() const;  // that opens it
+  const std::string& path() const { return path_; }  // that opens it
 
  private:
   int descriptor_ = -1;
+  std::string path_;
 };
 
 class HubDataset {

@@ -1,7 +1,5 @@
 #include "inputs.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
@@ -12,6 +10,7 @@
 #include "common.h"
 #include "content.h"
 #include "hub_dataset.h"
+#include "os/files.h"
 #include "texts.h"
 
 namespace cli {
@@ -20,9 +19,11 @@ namespace {
 std::vector<std::string> texts_of_folder(const std::string& folder) {
   std::vector<std::string> paths;
   std::error_code error;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-    const std::string name = at->path().filename();
-    if (!name.starts_with('.') && is_text_name(name) && at->is_regular_file(error)) paths.push_back(at->path());
+  for (std::filesystem::directory_iterator at(os::path_of(folder), error), end; !error && at != end;
+       at.increment(error)) {
+    const std::string name = os::text_of(at->path().filename());
+    if (!name.starts_with('.') && is_text_name(name) && at->is_regular_file(error))
+      paths.push_back(os::text_of(at->path()));
     error.clear();
   }
   if (error) throw Failure{1, folder + ": " + error.message()};
@@ -34,7 +35,7 @@ std::vector<std::string> texts_of_folder(const std::string& folder) {
 // Files of a folder that datasets' save_to_disk has made, in order; none for another folder. Throws Failure.
 std::vector<std::string> files_of_dataset(const std::string& folder) {
   const auto load = [&](const char* name) {
-    std::ifstream file(folder + '/' + name);
+    std::ifstream file(os::path_of(folder + '/' + name));
     return file ? nlohmann::json::parse(file, nullptr, false) : nlohmann::json();
   };
   if (const nlohmann::json parts = load("dataset_dict.json"); parts.is_object()) {
@@ -71,12 +72,10 @@ struct Found {
 };
 
 Found find(const std::string& path) {
-  struct stat info {};
-  if (stat(path.c_str(), &info) != 0) throw Failure{1, path + ": " + std::strerror(errno)};
-  return {{.name = path,
-           .bytes = S_ISREG(info.st_mode) ? static_cast<double>(info.st_size) : -1,
-           .changed = int64_t{info.st_mtim.tv_sec} * 1'000'000'000 + info.st_mtim.tv_nsec},
-          S_ISDIR(info.st_mode)};
+  os::FileInfo info;
+  if (!os::info_of(path, info)) throw Failure{1, path + ": " + std::strerror(errno)};
+  return {{.name = path, .bytes = info.regular ? static_cast<double>(info.size) : -1, .changed = info.changed},
+          info.folder};
 }
 
 void add(Input input, Inputs& inputs) {

@@ -1,9 +1,5 @@
 #include "journal.h"
 
-#include <fcntl.h>
-#include <sys/file.h>
-#include <sys/stat.h>
-#include <unistd.h>
 #include <zlib.h>
 
 #include <cerrno>
@@ -13,6 +9,7 @@
 #include <string_view>
 
 #include "common.h"
+#include "os/files.h"
 #include "texts.h"
 
 namespace cli {
@@ -40,7 +37,7 @@ std::string read_all(int descriptor, const std::string& path) {
   std::string data;
   for (;;) {
     char block[65536];
-    const ssize_t n = pread(descriptor, block, sizeof block, static_cast<off_t>(data.size()));
+    const int64_t n = os::read_at(descriptor, block, sizeof block, data.size());
     if (n < 0) throw Failure{1, path + ": cannot read: " + std::strerror(errno)};
     if (n == 0) return data;
     data.append(block, static_cast<size_t>(n));
@@ -107,31 +104,31 @@ std::string differences(const json& before, const RunIdentity& now) {
 }  // namespace
 
 Journal::~Journal() {
-  if (descriptor_ >= 0) close(descriptor_);
+  if (descriptor_ >= 0) os::close_file(descriptor_);
 }
 
 void Journal::fail(const char* action) const {
   throw Failure{1, path_ + ": cannot " + action + ": " + std::strerror(errno)};
 }
 
-void Journal::open_locked(int flags) {
-  descriptor_ = open(path_.c_str(), O_RDWR | O_CLOEXEC | O_APPEND | flags, 0666);
+void Journal::open_locked(bool create) {
+  descriptor_ = os::open_file(path_, os::kRead | os::kWrite | os::kAppend | (create ? os::kCreate : 0U));
   if (descriptor_ < 0) return;
   // Where the file system knows no locks there is none; every other failure says that somebody has it.
-  if (flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
-    close(descriptor_);
+  if (!os::lock(descriptor_) && errno == EWOULDBLOCK) {
+    os::close_file(descriptor_);
     descriptor_ = -1;
     throw Failure{1, path_ + ": another process is at work on this output"};
   }
 }
 
 bool Journal::read(const RunIdentity& identity, Checkpoint& last) {
-  open_locked(0);
+  open_locked(false);
   if (descriptor_ < 0 && errno != ENOENT) fail("open");
   if (descriptor_ < 0) return false;
   const Contents c = contents_of(read_all(descriptor_, path_), path_);
   if (c.records == 0) {
-    unlink(unfinished_.c_str());
+    os::remove_file(unfinished_);
     remove();
     return false;
   }
@@ -139,17 +136,17 @@ bool Journal::read(const RunIdentity& identity, Checkpoint& last) {
   if (!differs.empty())
     throw Failure{2, "--resume: " + path_ + " is of another run: " + differs +
                          " (--restart begins anew, and drops what it had done)"};
-  if (ftruncate(descriptor_, static_cast<off_t>(c.good)) != 0) fail("write");
+  if (!os::cut(descriptor_, c.good)) fail("write");
   last = c.last;
   return true;
 }
 
 void Journal::require_none() {
-  open_locked(0);
+  open_locked(false);
   if (descriptor_ < 0) return;
   const Contents c = contents_of(read_all(descriptor_, path_), path_);
   if (c.records == 0) {
-    unlink(unfinished_.c_str());
+    os::remove_file(unfinished_);
     return remove();
   }
   throw Failure{1, path_ + ": an earlier run was stopped when " + std::to_string(c.last.read.texts) +
@@ -157,14 +154,14 @@ void Journal::require_none() {
 }
 
 void Journal::remove_all() {
-  open_locked(0);  // not while another process has it
-  unlink(unfinished_.c_str());
+  open_locked(false);  // not while another process has it
+  os::remove_file(unfinished_);
   remove();
 }
 
 void Journal::begin(const RunIdentity& identity) {
-  open_locked(O_CREAT);
-  if (descriptor_ < 0 || ftruncate(descriptor_, 0) != 0) fail("write");
+  open_locked(true);
+  if (descriptor_ < 0 || !os::cut(descriptor_, 0)) fail("write");
   write_line({{"kind", kKind}, {"identity", identity}});
   sync_folder_of(path_);
 }
@@ -185,17 +182,16 @@ void Journal::write_line(const json& value) {
   const std::string text = value.dump(-1, ' ', false, json::error_handler_t::replace);
   const std::string line = crc_text(text) + ' ' + text + '\n';
   for (size_t done = 0; done < line.size();) {
-    const ssize_t n = write(descriptor_, line.data() + done, line.size() - done);
-    if (n < 0 && errno == EINTR) continue;
+    const int64_t n = os::write_some(descriptor_, line.data() + done, line.size() - done);
     if (n < 0) fail("write");
     done += static_cast<size_t>(n);
   }
-  if (fdatasync(descriptor_) != 0) fail("write");
+  if (!os::sync_data(descriptor_)) fail("write");
 }
 
 void Journal::remove() {
-  unlink(path_.c_str());
-  if (descriptor_ >= 0) close(descriptor_);
+  os::remove_file(path_);
+  if (descriptor_ >= 0) os::close_file(descriptor_);
   descriptor_ = -1;
 }
 

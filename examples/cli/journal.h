@@ -48,7 +48,7 @@ class Journal {
   void remove();
 
  private:
-  void open_locked(int flags);
+  void open_locked(bool create);
   void write_line(const nlohmann::json& value);
   [[noreturn]] void fail(const char* action) const;
 

@@ -1,7 +1,6 @@
 #include "line_editor.h"
 
 #ifdef QUERN_LIBEDIT
-#include <dlfcn.h>
 #include <histedit.h>
 #include <poll.h>
 #include <unistd.h>
@@ -17,6 +16,8 @@
 #include <utility>
 
 #include "interrupts.h"
+#include "os/console.h"
+#include "os/library.h"
 
 namespace cli {
 namespace {
@@ -25,7 +26,7 @@ namespace {
 bool read_plainly(const char* prompt, std::string& line) {
   std::fputs(prompt, stdout);
   std::fflush(stdout);
-  return static_cast<bool>(std::getline(std::cin, line));
+  return os::read_line(line);
 }
 
 }  // namespace
@@ -86,10 +87,11 @@ struct LineEditor::Library {
 #undef QUERN_POINTER
 
   bool open() {
-    handle = dlopen("libedit.so.2", RTLD_NOW | RTLD_LOCAL);
+    std::string why;
+    handle = os::open_library("libedit.so.2", why);
     if (handle == nullptr) return false;
-#define QUERN_FIND(name)                                                                  \
-  name##_ = reinterpret_cast<std::add_pointer_t<decltype(::name)>>(dlsym(handle, #name)); \
+#define QUERN_FIND(name)                                                                          \
+  name##_ = reinterpret_cast<std::add_pointer_t<decltype(::name)>>(os::symbol_of(handle, #name)); \
   if (name##_ == nullptr) return false;
     QUERN_LIBEDIT_NAMES(QUERN_FIND)
 #undef QUERN_FIND

@@ -1,8 +1,5 @@
 // quern: one program, a subcommand for each task. Called by the name of a subcommand (./embed) it is that subcommand.
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -12,21 +9,18 @@
 
 #include "common.h"
 #include "help.h"
+#include "os/console.h"
 #include "texts.h"
 
 namespace {
 
 // A model file that becomes shorter while it is mapped takes away memory in use; what can be had is an end that says
 // so.
-void on_bus_error(int) {
-  constexpr char text[] =
-      "quern: a file in use became shorter, or its disk failed: replace model files by renaming a new one over them, "
-      "never by writing into them\n";
-  if (write(STDERR_FILENO, text, sizeof text - 1) < 0) _exit(1);
-  _exit(1);
-}
+constexpr const char* kLostFile =
+    "quern: a file in use became shorter, or its disk failed: replace model files by renaming a new one over them, "
+    "never by writing into them\n";
 
-int run(int argc, char** argv) {
+int run(const std::vector<std::string>& given) {
   CLI::App app{"quern runs Hugging Face text models on ordinary CPUs.", "quern"};
   app.set_version_flag("--version", std::string("quern ") + quern_version());
   app.require_subcommand(1);
@@ -48,9 +42,8 @@ int run(int argc, char** argv) {
   cli::add_inspect(app);
   cli::add_bench(app);
   cli::add_help(app);
-  std::vector<std::string> arguments(argv + 1, argv + argc);
-  std::string name = argv[0];
-  name = name.substr(name.rfind('/') + 1);
+  std::vector<std::string> arguments(given.begin() + 1, given.end());
+  const std::string name = os::called_as(given.at(0));
   for (const CLI::App* command : app.get_subcommands([](CLI::App*) { return true; }))
     if (name == command->get_name()) arguments.insert(arguments.begin(), name);
   cli::rewrite_help_words(arguments);
@@ -74,9 +67,10 @@ int run(int argc, char** argv) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  std::signal(SIGBUS, on_bus_error);
+  os::begin_program();
+  os::end_on_lost_memory(kLostFile);
   try {
-    return run(argc, argv);
+    return run(os::arguments(argc, argv));
   } catch (const cli::Failure& e) {
     std::fprintf(stderr, "quern: %s\n", e.message.c_str());
     return e.code;

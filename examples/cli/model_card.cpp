@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "common.h"
+#include "os/files.h"
 
 namespace cli {
 namespace {
@@ -17,11 +18,12 @@ struct OnlyModel {
 };
 
 OnlyModel only_model(const std::string& folder) {
-  std::error_code error;
-  if (std::filesystem::exists(folder + "/config.json", error)) return {folder, ""};
+  if (os::exists(folder + "/config.json")) return {folder, ""};
   std::vector<std::string> found;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end; at.increment(error))
-    if (at->path().extension() == ".gguf") found.push_back(at->path().filename());
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(os::path_of(folder), error), end; !error && at != end;
+       at.increment(error))
+    if (at->path().extension() == ".gguf") found.push_back(os::text_of(at->path().filename()));
   if (found.size() != 1) return {};
   return {folder + '/' + found[0], ':' + found[0]};
 }

@@ -38,6 +38,7 @@ class OutputFile {
  private:
   void open_unnamed(unsigned mode);
   void link_as(const std::string& name);
+  std::string name_beside(unsigned i) const;
   [[noreturn]] void fail(const char* action) const;
 
   std::string path_, temporary_;  // temporary: the name that it has meanwhile, if any

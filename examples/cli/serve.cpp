@@ -9,6 +9,8 @@
 #include "../server/access.h"
 #include "common.h"
 #include "model_names.h"
+#include "os/files.h"
+#include "os/process.h"
 
 namespace cli {
 namespace {
@@ -22,7 +24,7 @@ std::string as_argument(const nlohmann::json& value, const std::string& where) {
 
 // A JSON object of long options' names; what the command line has goes before it.
 void read_config(CLI::App& command, const std::string& path) {
-  std::ifstream file(path);
+  std::ifstream file(os::path_of(path));
   if (!file) throw Failure{1, path + ": cannot open"};
   const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
   if (!config.is_object()) throw Failure{1, path + ": expected a JSON object of options"};
@@ -48,8 +50,7 @@ void read_config(CLI::App& command, const std::string& path) {
 // A model by name is called by the repository's, without revision and file.
 server::ModelSource source_of(const std::string& text) {
   server::ModelSource source = server::parse_source(text);
-  std::error_code error;
-  if (std::filesystem::exists(source.path, error) || text != source.path) return source;
+  if (os::exists(source.path) || text != source.path) return source;
   return {server::parse_source(text.substr(0, text.find_first_of("@:"))).id, text};
 }
 
@@ -77,7 +78,7 @@ void add_adapters(const std::vector<std::string>& adapters, std::vector<server::
 
 // The models that the file names now. adapters: of the command line, which go before the file's.
 std::vector<server::ModelSource> models_of_config(const std::string& path, std::vector<std::string> adapters) {
-  std::ifstream file(path);
+  std::ifstream file(os::path_of(path));
   if (!file) throw std::runtime_error(path + ": cannot open");
   const nlohmann::json config = nlohmann::json::parse(file, nullptr, false);
   if (!config.is_object()) throw std::runtime_error(path + ": expected a JSON object of options");
@@ -127,10 +128,10 @@ server::Level level_of(const std::string& name) {
 void read_keys(std::vector<std::string>& keys) {
   try {
     for (const std::string& key : keys) server::check_key_text(key, "--api-key");
-    const char* key = std::getenv("QUERN_API_KEY");
+    const auto key = os::variable("QUERN_API_KEY");
     if (!key) return;
-    server::check_key_text(key, "QUERN_API_KEY");
-    keys.push_back(key);
+    server::check_key_text(*key, "QUERN_API_KEY");
+    keys.push_back(*key);
   } catch (const std::invalid_argument& e) {
     throw Failure{2, std::string("serve: ") + e.what()};
   }

@@ -1,6 +1,5 @@
 #include "text_reader.h"
 
-#include <sys/stat.h>
 #include <zlib.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 #include "common.h"
 #include "content.h"
 #include "interrupts.h"
+#include "os/files.h"
 
 namespace cli {
 
@@ -19,10 +19,10 @@ namespace {
 
 // The first bytes of a file; none of what is no file, for they could not be read again.
 std::string head_of(const std::string& path) {
-  struct stat info {};
-  if (path == "-" || stat(path.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return {};
+  os::FileInfo info;
+  if (path == "-" || !os::info_of(path, info) || !info.regular) return {};
   const auto close = [](std::FILE* f) { std::fclose(f); };
-  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+  const std::unique_ptr<std::FILE, decltype(close)> file(os::open_stream(path, "rb"), close);
   std::string head(kHeadBytes, '\0');
   head.resize(file ? std::fread(head.data(), 1, head.size(), file.get()) : 0);
   return head;

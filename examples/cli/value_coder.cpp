@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "common.h"
+#include "os/files.h"
 
 namespace cli {
 namespace {
@@ -159,7 +160,7 @@ class Bytes final : public ValueCoder {
 // The header of a .npy: 6 bytes of magic, 2 of version, 2 or 4 of its length, a dictionary.
 std::vector<float> read_ranges(const std::string& path, int64_t width) {
   const auto close = [](std::FILE* f) { std::fclose(f); };
-  const std::unique_ptr<std::FILE, decltype(close)> file(std::fopen(path.c_str(), "rb"), close);
+  const std::unique_ptr<std::FILE, decltype(close)> file(os::open_stream(path, "rb"), close);
   if (!file) throw Failure{1, "--ranges " + path + ": " + std::strerror(errno)};
   std::string data(static_cast<size_t>(width) * 2 * sizeof(float) + 66000, '\0');
   data.resize(std::fread(data.data(), 1, data.size(), file.get()));

@@ -1,10 +1,5 @@
 #include "vector_file.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <charconv>
@@ -13,6 +8,8 @@
 
 #include "common.h"
 #include "line_source.h"
+#include "os/files.h"
+#include "os/memory.h"
 #include "records.h"
 #include "value_coder.h"
 
@@ -58,14 +55,14 @@ bool read_shape(const std::string& text, size_t& rows, size_t& width) {
 
 VectorFile::VectorFile(const std::string& path, const std::string& precision, const std::string& ranges, size_t width)
     : path_(path) {
-  const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  struct stat info {};
-  if (descriptor < 0 || fstat(descriptor, &info) != 0) fail(std::strerror(errno));
+  const int descriptor = os::open_file(path, os::kRead);
+  os::FileInfo info;
+  if (descriptor < 0 || !os::info_of(descriptor, info)) fail(std::strerror(errno));
   char magic[6] = {};
-  const bool npy = S_ISREG(info.st_mode) && pread(descriptor, magic, sizeof magic, 0) == sizeof magic &&
+  const bool npy = info.regular && os::read_at(descriptor, magic, sizeof magic, 0) == sizeof magic &&
                    std::memcmp(magic, "\x93NUMPY", sizeof magic) == 0;
-  if (npy) map(descriptor, static_cast<size_t>(info.st_size));
-  close(descriptor);
+  if (npy) map(descriptor, static_cast<size_t>(info.size));
+  os::close_file(descriptor);
   if (npy)
     read_header(precision, width);
   else if (text_format(path, "") == TextFormat::jsonl)
@@ -80,7 +77,7 @@ VectorFile::VectorFile(const std::string& path, const std::string& precision, co
 }
 
 VectorFile::~VectorFile() {
-  if (mapped_) munmap(mapped_, mapped_bytes_);
+  if (mapped_) os::unmap_file(mapped_, mapped_bytes_);
 }
 
 void VectorFile::fail(const std::string& what) const {
@@ -88,11 +85,8 @@ void VectorFile::fail(const std::string& what) const {
 }
 
 void VectorFile::map(int descriptor, size_t size) {
-  mapped_ = mmap(nullptr, size, PROT_READ, MAP_SHARED, descriptor, 0);
-  if (mapped_ == MAP_FAILED) {
-    mapped_ = nullptr;
-    fail(std::string("cannot map: ") + std::strerror(errno));
-  }
+  mapped_ = os::map_file(descriptor, size);
+  if (!mapped_) fail(std::string("cannot map: ") + std::strerror(errno));
   mapped_bytes_ = size;
 }
 
@@ -171,10 +165,10 @@ size_t VectorFile::part_rows() const {
 
 void VectorFile::expect(size_t first, size_t n) const {
   if (!mapped_ || first >= rows_) return;
-  const size_t page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t begin = static_cast<size_t>(row(first) - static_cast<char*>(mapped_)) / page * page;
-  const size_t end = static_cast<size_t>(row(std::min(rows_, first + n)) - static_cast<char*>(mapped_));
-  madvise(static_cast<char*>(mapped_) + begin, end - begin, MADV_WILLNEED);
+  const auto* const all = static_cast<const char*>(mapped_);
+  const size_t page = os::page_bytes(), begin = static_cast<size_t>(row(first) - all) / page * page;
+  const size_t end = static_cast<size_t>(row(std::min(rows_, first + n)) - all);
+  os::will_need(all + begin, end - begin);
 }
 
 void VectorFile::floats(size_t first, size_t n, float* out) const {

@@ -41,7 +41,7 @@ class VectorFile {
   int type_ = QUERN_VALUES_F32;
   size_t rows_ = 0, width_ = 0, row_bytes_ = 0;
   const char* data_ = nullptr;
-  void* mapped_ = nullptr;
+  const void* mapped_ = nullptr;
   size_t mapped_bytes_ = 0;
   std::vector<float> read_, ranges_;
 };

@@ -1,10 +1,10 @@
 #include "access.h"
 
-#include <arpa/inet.h>
-
 #include <algorithm>
 #include <cctype>
 #include <stdexcept>
+
+#include "os/sockets.h"
 
 namespace server {
 namespace {
@@ -37,11 +37,6 @@ std::string host_name(const std::string& host) {
   return lower(host.substr(0, host.find(':')));
 }
 
-bool is_address(const std::string& name) {
-  char bytes[16];
-  return inet_pton(AF_INET, name.c_str(), bytes) == 1 || inet_pton(AF_INET6, name.c_str(), bytes) == 1;
-}
-
 bool contains(const std::vector<std::string>& all, const std::string& one) {
   return std::any_of(all.begin(), all.end(), [&](const std::string& a) { return lower(a) == one; });
 }
@@ -50,7 +45,7 @@ bool contains(const std::vector<std::string>& all, const std::string& one) {
 void check_host(const Options& options, const httplib::Request& request) {
   if (!options.keys.empty() || contains(options.hosts, "*")) return;
   const std::string name = host_name(request.get_header_value("Host"));
-  if (name.empty() || name == "localhost" || name == lower(options.host) || is_address(name) ||
+  if (name.empty() || name == "localhost" || name == lower(options.host) || os::is_ip_address(name) ||
       contains(options.hosts, name))
     return;
   throw Refusal{Reason::forbidden, "the Host \"" + name.substr(0, 100) + "\" is not known here: --allow-host adds one"};

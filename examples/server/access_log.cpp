@@ -1,8 +1,5 @@
 #include "access_log.h"
 
-#include <poll.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -10,11 +7,14 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "os/console.h"
+#include "os/files.h"
 #include "wording.h"
 
 namespace server {
 namespace {
 
+constexpr int kStdout = 1;
 constexpr size_t kMostWaiting = size_t{4} << 20;  // bytes of lines that wait
 constexpr int kPollMs = 200,
               kLastMs = 1000;  // how often an end is looked for; how long a stalled reader is waited for then
@@ -75,15 +75,14 @@ void AccessLog::write(std::string line) noexcept {
 bool AccessLog::send(std::string_view line) {
   int waited = 0;
   while (!line.empty()) {
-    pollfd out{STDOUT_FILENO, POLLOUT, 0};
-    if (poll(&out, 1, kPollMs) <= 0) {
+    if (!os::wait_for_output(kPollMs)) {
       std::lock_guard lock(mutex_);
       if (ending_ && (waited += kPollMs) >= kLastMs) return false;
       continue;
     }
     // What a pipe that takes something takes at once.
-    const ssize_t n = ::write(STDOUT_FILENO, line.data(), std::min<size_t>(line.size(), 4096));
-    if (n < 0 && errno != EINTR && errno != EAGAIN) return false;
+    const int64_t n = os::write_some(kStdout, line.data(), std::min<size_t>(line.size(), 4096));
+    if (n < 0 && errno != EAGAIN) return false;
     if (n > 0) line.remove_prefix(static_cast<size_t>(n));
   }
   return true;

@@ -1,9 +1,6 @@
 #include "app.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
-#include <csignal>
 #include <thread>
 #include <unordered_map>
 #ifdef __GLIBC__
@@ -11,8 +8,9 @@
 #endif
 
 #include "access.h"
+#include "os/process.h"
+#include "os/signals.h"
 #include "routes.h"
-#include "signals.h"
 
 namespace server {
 namespace {
@@ -195,20 +193,8 @@ void share_arenas(int threads) {
 #endif
 }
 
-// Files, models, epoll: what is open besides connections.
+// Files, models, what waits for sockets: what is open besides connections.
 constexpr size_t kOtherDescriptors = 64;
-
-// As many as the system lets this process have, up to `wanted`; how many it may have then.
-size_t raise_descriptors(size_t wanted) {
-  rlimit limit{};
-  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
-  if (limit.rlim_cur < wanted) {
-    limit.rlim_cur = std::min<rlim_t>(wanted, limit.rlim_max);
-    setrlimit(RLIMIT_NOFILE, &limit);
-    getrlimit(RLIMIT_NOFILE, &limit);
-  }
-  return std::min<size_t>(limit.rlim_cur, wanted);
-}
 
 // "minilm (embed), chat (generate)"
 std::string names_of(const Models& models) {
@@ -296,10 +282,11 @@ void App::reload() {
 void serve(const Options& given, const Say& say) {
   for (const std::string& key : given.keys) check_key_text(key, "keys");
   Options options = given;
-  const size_t descriptors = raise_descriptors(options.http.connections + kOtherDescriptors);
+  const size_t wanted = options.http.connections + kOtherDescriptors;
+  const size_t descriptors = std::min(os::allow_open_files(wanted), wanted);
   options.http.connections = std::min(options.http.connections, std::max<size_t>(descriptors, 128) - kOtherDescriptors);
   share_arenas(options.limits.texts.n_threads);
-  Signals signals;  // a reload that is asked for while models are loaded comes after it
+  os::Signals signals;  // a reload that is asked for while models are loaded comes after it
   auto http = std::make_unique<HttpServer>(options.http);  // before the models, whose threads may be all there are
   App app(options);
   Front front(app);
@@ -319,7 +306,7 @@ void serve(const Options& given, const Say& say) {
                        (options.host.find(':') != std::string::npos ? "[" + options.host + "]" : options.host) + ":" +
                        std::to_string(port));
   signals.start([&](int signal) {
-    if (signal != SIGHUP) return http->stop();
+    if (!os::Signals::asks_to_reload(signal)) return http->stop();
     try {
       app.reload();
       say(Level::info, "reloaded");

@@ -1,7 +1,5 @@
 #include "connection.h"
 
-#include <netdb.h>
-
 #include <algorithm>
 #include <charconv>
 #include <cstring>
@@ -79,19 +77,15 @@ void Outlet::end() {
   ended_ = true;
 }
 
-Connection::Connection(int fd, const FramingLimits& limits, const sockaddr_storage& address, socklen_t length,
-                       std::shared_ptr<Peer> peer, Budget& all_received, Budget& all_unsent)
+Connection::Connection(int fd, const FramingLimits& limits, const os::Remote& remote, std::shared_ptr<Peer> peer,
+                       Budget& all_received, Budget& all_unsent)
     : fd(fd),
       framer(limits),
+      address(remote.address),
+      port(remote.port),
       peer(std::move(peer)),
       received(all_received, this->peer->received),
-      waits(all_unsent, this->peer->unsent) {
-  char host[NI_MAXHOST] = "", service[NI_MAXSERV] = "0";
-  getnameinfo(reinterpret_cast<const sockaddr*>(&address), length, host, sizeof host, service, sizeof service,
-              NI_NUMERICHOST | NI_NUMERICSERV);
-  this->address = host;
-  port = std::atoi(service);
-}
+      waits(all_unsent, this->peer->unsent) {}
 
 void Connection::begin_answer() {
   arrived = std::chrono::steady_clock::now();

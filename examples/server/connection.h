@@ -1,7 +1,6 @@
 // One client's connection: what httplib reads and writes of it, and the answer on its way out.
 #pragma once
 #include <httplib.h>
-#include <sys/socket.h>
 
 #include <atomic>
 #include <chrono>
@@ -12,6 +11,7 @@
 
 #include "budget.h"
 #include "framing.h"
+#include "os/sockets.h"
 
 namespace server {
 
@@ -58,8 +58,8 @@ struct Connection : std::enable_shared_from_this<Connection> {
   // on; else the waiting thread's.
   enum class State : uint8_t { waiting, answering, sending, lingering, broken };
 
-  Connection(int fd, const FramingLimits& limits, const sockaddr_storage& address, socklen_t length,
-             std::shared_ptr<Peer> peer, Budget& all_received, Budget& all_unsent);
+  Connection(int fd, const FramingLimits& limits, const os::Remote& remote, std::shared_ptr<Peer> peer,
+             Budget& all_received, Budget& all_unsent);
 
   void begin_answer();
 
@@ -111,7 +111,7 @@ class ConnectionStream final : public httplib::Stream {
   ssize_t write(const char* from, size_t size) override;
   void get_remote_ip_and_port(std::string& ip, int& port) const override;
   void get_local_ip_and_port(std::string&, int&) const override {}
-  socket_t socket() const override { return c_.fd; }
+  socket_t socket() const override { return static_cast<socket_t>(c_.fd); }
 
  private:
   Connection& c_;

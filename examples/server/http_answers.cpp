@@ -1,6 +1,4 @@
 // Answers on their way out: made by workers, sent by whoever can, the rest by the waiting thread.
-#include <sys/epoll.h>
-#include <sys/socket.h>
 
 #include <algorithm>
 #include <utility>
@@ -51,9 +49,8 @@ bool Exchange::produces() const {
   return connection_.offered != nullptr;
 }
 
-void HttpServer::watch(const Connection& c, uint32_t events) {
-  epoll_event event{.events = events, .data = {.fd = c.fd}};
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, c.fd, &event);
+void HttpServer::watch(const Connection& c, unsigned events) {
+  poller_->change(c.fd, events);
 }
 
 // A whole request is there: by the waiting thread, or by whoever has sent the answer before it.
@@ -63,7 +60,7 @@ void HttpServer::dispatch(const Shared& c) {
     if (c->closed) return;
     c->state = Connection::State::answering;
     c->armed = false;
-    watch(*c, EPOLLRDHUP | EPOLLET);
+    watch(*c, os::kEnded | os::kOnce);
   }
   const std::string& head = c->framer.head();
   const bool quick = (head.starts_with("GET ") || head.starts_with("HEAD ")) && c->framer.buffered() <= kSmall &&
@@ -76,11 +73,6 @@ void HttpServer::dispatch(const Shared& c) {
   }
 }
 
-bool is_unread(int fd) {
-  char byte;
-  return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
-}
-
 // On a worker.
 void HttpServer::answer(const Shared& c) {
   try {
@@ -88,7 +80,7 @@ void HttpServer::answer(const Shared& c) {
     ConnectionStream stream(*c);
     Connection::current = c.get();
     // What a client has sent behind it is answered too: until then the connection stays open.
-    const bool last = stopping_ && !c->framer.begun() && !is_unread(c->fd);
+    const bool last = stopping_ && !c->framer.begun() && !os::has_unread(c->fd);
     bool closes = false;
     const bool keep = parser_->answer(stream, last, closes) && !closes && !last;
     Connection::current = nullptr;
@@ -172,7 +164,7 @@ void HttpServer::hand_over(const Shared& c, bool keep) {
 // `sending` is held, and it is open.
 bool HttpServer::flush(Connection& c) {
   while (c.sent < c.unsent.size()) {
-    const ssize_t n = send(c.fd, c.unsent.data() + c.sent, c.unsent.size() - c.sent, MSG_NOSIGNAL);
+    const int64_t n = os::send_some(c.fd, c.unsent.data() + c.sent, c.unsent.size() - c.sent);
     if (n > 0) {
       c.sent += static_cast<size_t>(n);
       c.taken += static_cast<size_t>(n);
@@ -181,7 +173,10 @@ bool HttpServer::flush(Connection& c) {
       c.taken_at = now_ms();
       c.taken = 0;
     } else if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) {
-      if (!std::exchange(c.armed, true)) watch(c, EPOLLOUT | EPOLLRDHUP | EPOLLET);
+      if (!std::exchange(c.armed, true))
+        watch(c, os::kWritable | os::kEnded | os::kOnce);
+      else
+        poller_->again(c.fd);
       break;
     } else if (n == 0 || errno != EINTR) {
       return false;
@@ -199,15 +194,15 @@ bool HttpServer::flush(Connection& c) {
 }
 
 // By the waiting thread: whether the event was about an answer.
-bool HttpServer::go_on_sending(const Shared& c, uint32_t events) {
+bool HttpServer::go_on_sending(const Shared& c, unsigned events) {
   bool drop = false, all = false, more = false;
   {
     std::lock_guard lock(c->sending);
     const Connection::State state = c->state.load(std::memory_order_acquire);
     if (state == Connection::State::broken) return true;
     if (state != Connection::State::answering && state != Connection::State::sending) return false;
-    const bool hung_up = events & (EPOLLHUP | EPOLLERR);
-    if (hung_up || (events & EPOLLRDHUP)) c->gone = true;
+    const bool hung_up = events & os::kGone;
+    if (hung_up || (events & os::kEnded)) c->gone = true;
     if (state == Connection::State::answering) return true;
     // A client that has closed its end still gets what is there, but nobody makes more for it.
     drop = hung_up || (c->gone && c->producer) || !flush(*c);
@@ -329,7 +324,7 @@ void HttpServer::give_back(const Shared& c) {
   c->deadline = in_seconds(c->framer.begun() ? limits_.head_seconds : limits_.idle_seconds);
   std::lock_guard lock(c->sending);
   c->armed = false;
-  watch(*c, EPOLLIN | EPOLLRDHUP);
+  watch(*c, os::kReadable | os::kEnded);
   c->state.store(Connection::State::waiting, std::memory_order_release);
 }
 

@@ -6,8 +6,7 @@
 
 namespace server {
 
-int64_t now_ms();        // steady
-bool is_unread(int fd);  // bytes wait in the socket
+int64_t now_ms();  // steady
 
 class HttpServer::Parser : public httplib::Server {
  public:

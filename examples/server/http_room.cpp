@@ -1,9 +1,4 @@
 // Who gets what there is of connections and memory: new ones come in, and what stalls gives way to what moves.
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <cerrno>
 #include <utility>
@@ -25,76 +20,62 @@ constexpr int kKernelBytes =
 // A client that has not taken 64 KiB for so long, while there were as many, may be dropped where others need the room.
 constexpr int64_t kSlowMs = 2000;
 
-// What a client is counted by.
-std::string address_of(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET6) {
-    const auto& ip = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-    const char* bytes = reinterpret_cast<const char*>(ip.s6_addr);
-    return IN6_IS_ADDR_V4MAPPED(&ip) ? std::string(bytes + 12, 4) : std::string(bytes, 8);
-  }
-  const auto& ip = reinterpret_cast<const sockaddr_in&>(address).sin_addr;
-  return std::string(reinterpret_cast<const char*>(&ip.s_addr), sizeof ip.s_addr);
-}
-
 }  // namespace
 
 // How many came.
 size_t HttpServer::accept_new() {
   size_t n = 0;
   for (; n < kMostAtOnce; ++n) {
-    sockaddr_storage address{};
-    socklen_t length = sizeof address;
-    const int fd = accept4(listener_, reinterpret_cast<sockaddr*>(&address), &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) {
-      if (errno == EINTR || errno == ECONNABORTED || errno == EPROTO) continue;
-      if (errno != EAGAIN && errno != EWOULDBLOCK) pause_accepting();
-      break;
-    }
+    os::Remote remote;
+    int fd = -1;
     try {
-      add(fd, address, length);
+      fd = os::accept_from(listener_, remote);
+      if (fd >= 0) {
+        add(fd, remote);
+        continue;
+      }
     } catch (const std::exception&) {  // no memory for it
-      if (!connections_.contains(fd)) ::close(fd);
+      if (fd >= 0 && !connections_.contains(fd)) os::close_socket(fd);
+      continue;
     }
+    if (os::is_passing(errno)) continue;
+    if (errno != EAGAIN && errno != EWOULDBLOCK) pause_accepting();
+    break;
   }
   return n;
 }
 
-void HttpServer::add(int fd, const sockaddr_storage& address, socklen_t length) {
+void HttpServer::add(int fd, const os::Remote& remote) {
   if (connections_.size() >= limits_.connections) make_place();
-  std::shared_ptr<Peer>& peer = peers_[address_of(address)];
-  if (!peer) peer = std::make_shared<Peer>(address_of(address));
+  std::shared_ptr<Peer>& peer = peers_[remote.counted];
+  if (!peer) peer = std::make_shared<Peer>(remote.counted);
   if (connections_.size() >= limits_.connections || peer->connections >= limits_.connections * 3 / 4) {
-    ::close(fd);
-    if (peer->connections == 0) peers_.erase(address_of(address));
+    os::close_socket(fd);
+    if (peer->connections == 0) peers_.erase(remote.counted);
     return;
   }
-  const int on = 1, kept = kKernelBytes;
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &kept, sizeof kept);
-  const auto c = std::make_shared<Connection>(fd, limits_.framing, address, length, peer, received_, unsent_);
+  os::set_up_for_answers(fd, kKernelBytes);
+  const auto c = std::make_shared<Connection>(fd, limits_.framing, remote, peer, received_, unsent_);
   c->late = stopping_;
   c->begun = now_ms();
   c->deadline = in_seconds(limits_.head_seconds);
   connections_[fd] = c;
   ++peer->connections;
   open_ = connections_.size();
-  epoll_event event{.events = EPOLLIN | EPOLLRDHUP, .data = {.fd = fd}};
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, fd, &event) != 0) close(c);
+  if (!poller_->add(fd, os::kReadable | os::kEnded)) close(c);
 }
 
 // There is no descriptor, or no memory, for another connection: until there is, the listener would wake this thread
 // again and again.
 void HttpServer::pause_accepting() {
-  epoll_event event{.events = 0, .data = {.fd = listener_}};
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, listener_, &event);
+  poller_->change(listener_, 0);
   accepts_at_ = now_ms() + kPauseMs;
   make_place();
 }
 
 void HttpServer::listen_again() {
   accepts_at_ = 0;
-  epoll_event event{.events = EPOLLIN, .data = {.fd = listener_}};
-  epoll_ctl(epoll_, EPOLL_CTL_MOD, listener_, &event);
+  poller_->change(listener_, os::kReadable);
 }
 
 // Closes those connections that have been idle for longest.
@@ -109,7 +90,7 @@ void HttpServer::make_place() {
   std::partial_sort(idle.begin(), idle.begin() + static_cast<ptrdiff_t>(n), idle.end(),
                     [](const auto& a, const auto& b) { return a.first < b.first; });
   for (size_t i = 0; i < n; ++i)
-    if (!is_unread(idle[i].second->fd)) close(idle[i].second);
+    if (!os::has_unread(idle[i].second->fd)) close(idle[i].second);
 }
 
 // Whether there is room for what has come of a request. Bodies that have stopped coming give way.

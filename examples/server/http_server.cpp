@@ -1,15 +1,7 @@
 #include "http_server.h"
 
-#include <fcntl.h>
-#include <netdb.h>
-#include <netinet/tcp.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
+#include <cerrno>
 #include <optional>
 #include <stdexcept>
 #include <utility>
@@ -19,10 +11,6 @@
 
 namespace server {
 namespace {
-
-[[noreturn]] void throw_errno(const std::string& what) {
-  throw std::runtime_error(what + ": " + std::strerror(errno));
-}
 
 // For a client to read why it was refused, before the connection is reset: without a byte of it, and in all.
 constexpr int kLingerSeconds = 2, kMostLingerSeconds = 10;
@@ -35,7 +23,7 @@ constexpr std::string_view kNoMemoryAnswer =
     "memory\",\"type\":\"unavailable_error\",\"param\":null,\"code\":\"out_of_memory\"},"
     "\"error_type\":\"Unhealthy\"}";
 constexpr size_t kReadBytes = 64 << 10;
-constexpr int kEvents = 256;
+constexpr size_t kEvents = 256;
 constexpr int kTickMs = 250;
 
 // What a head asks for, before httplib reads it with its body. Framing has checked its form.
@@ -62,6 +50,7 @@ httplib::Request request_of(const std::string& head) {
 HttpServer::HttpServer(const HttpLimits& limits)
     : limits_(limits),
       parser_(std::make_unique<Parser>()),
+      poller_(os::new_poller()),
       received_(limits.small_buffered, limits.buffered),
       unsent_(limits.small_unsent, limits.all_unsent) {
   parser_->keep_alive_seconds(limits.idle_seconds);
@@ -82,11 +71,6 @@ HttpServer::HttpServer(const HttpLimits& limits)
     response.status = made.status;
     response.set_content(made.body, "application/json");
   });
-  epoll_ = epoll_create1(EPOLL_CLOEXEC);
-  wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-  if (epoll_ < 0 || wakeup_ < 0) throw_errno("cannot wait for connections");
-  epoll_event event{.events = EPOLLIN, .data = {.fd = wakeup_}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &event);
   workers_ = std::make_unique<WorkerPool>(limits.workers);
   quick_ = std::make_unique<WorkerPool>(2, 2);
   producers_ = std::make_unique<WorkerPool>(limits.producers);
@@ -97,28 +81,12 @@ HttpServer::~HttpServer() {
   for (const auto& [fd, c] : connections_) open.push_back(c);
   for (const Shared& c : open) close(c);  // its producer ends without an answer
   for (const auto& pool : {&workers_, &quick_, &producers_}) (*pool)->stop();
-  for (const int fd : {listener_, epoll_, wakeup_})
-    if (fd >= 0) ::close(fd);
+  if (listener_ >= 0) os::close_socket(listener_);
 }
 
 int HttpServer::bind(const std::string& host, int port) {
-  addrinfo hints{}, *found = nullptr;
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  if (const int error = getaddrinfo(host.c_str(), std::to_string(port).c_str(), &hints, &found))
-    throw std::runtime_error("--host " + host + ": " + gai_strerror(error));
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, freeaddrinfo);
-  listener_ = socket(found->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  if (listener_ < 0) throw_errno("cannot make a socket");
-  const int on = 1;
-  setsockopt(listener_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-  if (::bind(listener_, found->ai_addr, found->ai_addrlen) < 0 || listen(listener_, 4096) < 0)
-    throw_errno("cannot listen on " + host + ":" + std::to_string(port));
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &length);
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
-                                             : reinterpret_cast<sockaddr_in&>(address).sin_port);
+  listener_ = os::listen_on(host, port);
+  return port;
 }
 
 void HttpServer::stop() {
@@ -127,8 +95,7 @@ void HttpServer::stop() {
 }
 
 void HttpServer::wake() {
-  const uint64_t one = 1;
-  [[maybe_unused]] const ssize_t n = write(wakeup_, &one, sizeof one);
+  poller_->wake();
 }
 
 int64_t HttpServer::in_seconds(int seconds) const {
@@ -137,24 +104,18 @@ int64_t HttpServer::in_seconds(int seconds) const {
 
 void HttpServer::run(Application& application, int drain_seconds) {
   application_ = &application;
-  epoll_event event{.events = EPOLLIN, .data = {.fd = listener_}};
-  epoll_ctl(epoll_, EPOLL_CTL_ADD, listener_, &event);
-  epoll_event events[kEvents];
+  poller_->add(listener_, os::kReadable);
+  os::Ready ready[kEvents];
   int64_t next_sweep = 0, drained_by = INT64_MAX;
   bool drains = false;
   while (true) {
-    const int n = epoll_wait(epoll_, events, kEvents, kTickMs);
+    const size_t n = poller_->wait(ready, kEvents, kTickMs);
     bool accepts = false;
-    for (int i = 0; i < n; ++i) {
-      const int fd = events[i].data.fd;
-      if (fd == listener_) {
+    for (size_t i = 0; i < n; ++i) {
+      if (ready[i].socket == listener_)
         accepts = true;
-      } else if (fd == wakeup_) {
-        uint64_t count;
-        [[maybe_unused]] const ssize_t got = read(wakeup_, &count, sizeof count);
-      } else if (const auto at = connections_.find(fd); at != connections_.end()) {
-        on_event(Shared(at->second), events[i].events);
-      }
+      else if (const auto at = connections_.find(ready[i].socket); at != connections_.end())
+        on_event(Shared(at->second), ready[i].events);
     }
     take_finished();
     if (stopping_ && !std::exchange(drains, true)) {
@@ -173,7 +134,7 @@ void HttpServer::run(Application& application, int drain_seconds) {
 }
 
 // What is thrown here concerns one connection: there is no memory for it.
-void HttpServer::on_event(const Shared& c, uint32_t events) {
+void HttpServer::on_event(const Shared& c, unsigned events) {
   try {
     if (!go_on_sending(c, events)) on_readable(c);
   } catch (const std::exception&) {
@@ -183,7 +144,7 @@ void HttpServer::on_event(const Shared& c, uint32_t events) {
 
 void HttpServer::on_readable(const Shared& c) {
   char bytes[kReadBytes];
-  const ssize_t n = recv(c->fd, bytes, sizeof bytes, 0);
+  const int64_t n = os::receive(c->fd, bytes, sizeof bytes);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return;
   if (n <= 0) return close(c);
   if (c->state == Connection::State::lingering) {  // thrown away
@@ -204,7 +165,7 @@ void HttpServer::on_readable(const Shared& c) {
   if (c->framer.in_body()) on_body(*c);
   if (c->framer.complete()) return dispatch(c);
   constexpr std::string_view go_on = "HTTP/1.1 100 Continue\r\n\r\n";
-  if (c->framer.in_body() && c->framer.take_expectation()) send(c->fd, go_on.data(), go_on.size(), MSG_NOSIGNAL);
+  if (c->framer.in_body() && c->framer.take_expectation()) os::send_some(c->fd, go_on.data(), go_on.size());
 }
 
 // A request whose head is here and whose body is to come: what is said instead of waiting for that.
@@ -244,19 +205,19 @@ void HttpServer::fail(const Shared& c) {
 // Says why, and closes once the client had time to read it: closing at once, with bytes of the request unread, would
 // reset the connection and lose the answer.
 void HttpServer::send_and_linger(const Shared& c, std::string_view text) {
-  send(c->fd, text.data(), text.size(), MSG_NOSIGNAL);
-  shutdown(c->fd, SHUT_WR);
+  os::send_some(c->fd, text.data(), text.size());
+  os::end_sending(c->fd);
   c->state = Connection::State::lingering;
   c->received.set(0);
   c->framer = RequestFramer(limits_.framing);
   c->begun = now_ms();
   c->deadline = in_seconds(kLingerSeconds);
-  watch(*c, EPOLLIN | EPOLLRDHUP);
+  watch(*c, os::kReadable | os::kEnded);
 }
 
 // After the last answer: likewise, where the client has sent what nobody reads.
 void HttpServer::finish(const Shared& c) {
-  if (c->gone || !is_unread(c->fd)) return close(c);
+  if (c->gone || !os::has_unread(c->fd)) return close(c);
   send_and_linger(c, {});
 }
 
@@ -300,13 +261,14 @@ void HttpServer::close_idle() {
     if (c->state.load(std::memory_order_acquire) == Connection::State::waiting && !c->framer.begun() && !c->late)
       idle.push_back(c);
   for (const Shared& c : idle)
-    if (!is_unread(c->fd)) close(c);
+    if (!os::has_unread(c->fd)) close(c);
 }
 
 // Whether a request has come or begun, or is being answered or refused.
 bool HttpServer::busy() const {
   for (const auto& [fd, c] : connections_)
-    if (c->state.load(std::memory_order_acquire) != Connection::State::waiting || c->framer.begun() || is_unread(fd))
+    if (c->state.load(std::memory_order_acquire) != Connection::State::waiting || c->framer.begun() ||
+        os::has_unread(fd))
       return true;
   return false;
 }
@@ -325,7 +287,8 @@ void HttpServer::close(const Shared& c) {
     c->received.set(0);
     connections_.erase(c->fd);
     open_ = connections_.size();
-    ::close(c->fd);  // which takes it out of epoll
+    poller_->remove(c->fd);
+    os::close_socket(c->fd);
   }
   if (--c->peer->connections == 0) peers_.erase(c->peer->address);
   if (accepts_at_ != 0 && !stopping_) accepts_at_ = std::min(accepts_at_, now_ms());

@@ -18,6 +18,8 @@
 
 #include "budget.h"
 #include "framing.h"
+#include "os/poller.h"
+#include "os/sockets.h"
 #include "worker_pool.h"
 
 namespace server {
@@ -117,7 +119,7 @@ class HttpServer {
   void wake();
   // http_room.cpp: who gets connections and memory.
   size_t accept_new();
-  void add(int fd, const sockaddr_storage& address, socklen_t length);
+  void add(int fd, const os::Remote& remote);
   void pause_accepting();
   void listen_again();
   void make_place();
@@ -129,7 +131,7 @@ class HttpServer {
   std::optional<httplib::Response> admit(Connection& c);
   void on_body(Connection& c);
   void dispatch(const Shared& c);
-  void on_event(const Shared& c, uint32_t events);
+  void on_event(const Shared& c, unsigned events);
   // http_answers.cpp: answers on their way out.
   void answer(const Shared& c);
   void hand_over(const Shared& c, bool keep);
@@ -138,14 +140,14 @@ class HttpServer {
   void call_producer(const Shared& c);
   bool has_room(const Connection& c, size_t bytes) const;
   bool flush(Connection& c);
-  bool go_on_sending(const Shared& c, uint32_t events);
+  bool go_on_sending(const Shared& c, unsigned events);
   void next(const Shared& c);
   void give_back(const Shared& c);
   void close_later(const Shared& c) noexcept;
   void refuse_later(const Shared& c, const Refusal& refusal) noexcept;
   void finish_later(Finished finished) noexcept;
   void discard(std::shared_ptr<Producer> producer);
-  void watch(const Connection& c, uint32_t events);
+  void watch(const Connection& c, unsigned events);
   void take_finished();
   void refuse(const Shared& c, const Refusal& refusal);
   void send_and_close(const Shared& c, const httplib::Response& response);
@@ -161,7 +163,8 @@ class HttpServer {
   const HttpLimits limits_;
   Application* application_ = nullptr;
   std::unique_ptr<Parser> parser_;
-  int listener_ = -1, epoll_ = -1, wakeup_ = -1;
+  int listener_ = -1;
+  const std::unique_ptr<os::Poller> poller_;
   std::atomic<bool> stopping_{false}, crowded_{false};  // crowded: answers wait for slow readers
   std::atomic<size_t> open_{0};
   Budget received_, unsent_;

@@ -55,7 +55,4 @@ class Metrics {
   Family<double> gauges_;
 };
 
-double resident_bytes();  // of this process
-double cpu_seconds();
-
 }  // namespace server

@@ -1,4 +1,5 @@
 // What is served here, how it fares, and the page.
+#include "os/process.h"
 #include "page.h"
 #include "routes.h"
 
@@ -45,8 +46,8 @@ void metrics(Call& call) {
   m.gauge("quern_connections", "", static_cast<double>(call.app.http->connections()));
   m.gauge("quern_received_bytes", "", static_cast<double>(call.app.http->received()));
   m.gauge("quern_unsent_bytes", "", static_cast<double>(call.app.http->unsent()));
-  m.gauge("process_resident_memory_bytes", "", resident_bytes());
-  m.gauge("process_cpu_seconds_total", "", cpu_seconds());
+  m.gauge("process_resident_memory_bytes", "", os::resident_bytes());
+  m.gauge("process_cpu_seconds_total", "", os::cpu_seconds());
   call.http.response.status = 200;
   call.http.response.set_content(m.text(), "text/plain; version=0.0.4");
 }

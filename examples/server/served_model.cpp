@@ -1,10 +1,10 @@
 #include "served_model.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 #include <random>
+
+#include "os/files.h"
 
 namespace server {
 namespace {
@@ -32,8 +32,8 @@ bool declares_pooling(const Json& description) {
 
 // Unix seconds; 0: no such file.
 int64_t age_of(const std::string& path) {
-  struct stat file {};
-  return stat(path.c_str(), &file) == 0 ? file.st_mtime : 0;
+  os::FileInfo file;
+  return os::info_of(path, file) ? file.changed / 1'000'000'000 : 0;
 }
 
 }  // namespace
@@ -45,12 +45,12 @@ const char* name_of(Task task) {
 }
 
 ModelSource parse_source(const std::string& text) {
-  const size_t equals = text.find('='), slash = text.find('/');
-  if (equals != std::string::npos && equals > 0 && equals < slash)
+  const size_t equals = text.find('=');
+  if (equals != std::string::npos && equals > 0 && os::last_part(text.substr(0, equals)) == 0)
     return {text.substr(0, equals), text.substr(equals + 1)};
   std::string path = text;
-  while (path.size() > 1 && path.back() == '/') path.pop_back();
-  std::string id = path.substr(path.rfind('/') + 1);
+  while (path.size() > 1 && os::ends_folder(path.back())) path.pop_back();
+  std::string id = os::base_name(path);
   const size_t dot = id.rfind('.');
   if (dot != std::string::npos && dot > 0 && id.find_first_of("0123456789", dot) != dot + 1) id.resize(dot);
   return {id, path};
@@ -58,7 +58,7 @@ ModelSource parse_source(const std::string& text) {
 
 ModelFacts::ModelFacts(const ModelSource& source) : id(source.id), path(source.path) {
   std::error_code error;
-  const std::filesystem::path file(path);
+  const std::filesystem::path file = os::path_of(path);
   if (std::filesystem::is_directory(file, error)) {
     for (const auto& entry : std::filesystem::directory_iterator(file, error))
       if (entry.path().extension() == ".safetensors") bytes += entry.file_size(error);

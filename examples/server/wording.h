@@ -6,14 +6,15 @@
 #include <ctime>
 #include <string>
 
+#include "os/process.h"
+
 namespace server {
 
 // RFC 3339, UTC, with so many digits of the second's fraction: 0 to 9.
 inline std::string time_text(std::chrono::system_clock::time_point time, int digits) {
   const int64_t ns = std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count();
   const std::time_t seconds = static_cast<std::time_t>(ns / 1000000000);
-  std::tm parts{};
-  gmtime_r(&seconds, &parts);
+  const std::tm parts = os::utc_time(seconds);
   char whole[32], fraction[16];
   std::strftime(whole, sizeof whole, "%Y-%m-%dT%H:%M:%S", &parts);
   std::snprintf(fraction, sizeof fraction, "%09d", static_cast<int>(ns % 1000000000));

@@ -3,6 +3,7 @@
 #include "error.h"
 #include "io/json.h"
 #include "loaded_model.h"
+#include "os/files.h"
 
 namespace quern {
 namespace {
@@ -49,8 +50,8 @@ bool is_among(const std::string& module, const std::set<std::string>& modules, c
 }
 
 std::string last_part(std::string path) {
-  while (path.ends_with('/')) path.pop_back();
-  return path.substr(path.rfind('/') + 1);
+  while (!path.empty() && os::ends_folder(path.back())) path.pop_back();
+  return os::base_name(path);
 }
 
 std::vector<std::string> notes_of(const PeftFolder& folder, const std::set<std::string>& used,

@@ -7,6 +7,7 @@
 #include "chat/evaluator.h"
 #include "chat/python_text.h"
 #include "io/json.h"
+#include "os/process.h"
 
 namespace quern::chat {
 namespace {
@@ -179,9 +180,7 @@ Value strftime_now(Call& c) {
   if (format.size() > 256) c.e.fail("strftime_now() has a format above 256 bytes");
   if (format.find('\0') != std::string::npos) c.e.fail("strftime_now() has a format with a NUL byte");
   if (format.empty()) return c.e.string("");
-  const std::time_t now = std::time(nullptr);
-  std::tm local{};
-  localtime_r(&now, &local);
+  const std::tm local = os::local_time(std::time(nullptr));
   char out[4096];
   return c.e.string(std::string_view(out, std::strftime(out, sizeof out, format.c_str(), &local)),
                     c.text(0).any_from_user());

@@ -2,14 +2,11 @@
 
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
 #include <cstring>
 #include <memory>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "os/memory.h"
 
 namespace quern {
 namespace {
@@ -51,13 +48,11 @@ uint64_t weight_bytes(const LoadedModel& model) {
 double read_bandwidth(Pool& pool, double seconds) {
   using Clock = std::chrono::steady_clock;
   struct Free {
-    void operator()(void* p) const { std::free(p); }
+    void operator()(void* p) const { os::free_aligned(p); }
   };
-  const std::unique_ptr<void, Free> buffer(std::aligned_alloc(kBlock * 2, kBuffer));
+  const std::unique_ptr<void, Free> buffer(os::aligned_memory(kBlock * 2, kBuffer));
   if (!buffer) throw std::bad_alloc();
-#if defined(__linux__)
-  madvise(buffer.get(), kBuffer, MADV_HUGEPAGE);
-#endif
+  os::prefer_huge_pages(buffer.get(), kBuffer);
   std::memset(buffer.get(), 1, kBuffer);
   std::atomic<uint64_t> sink{0};
   const auto start = Clock::now();

@@ -1,7 +1,6 @@
 #include "hub/environment.h"
 
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <algorithm>
 
@@ -9,6 +8,8 @@
 #include "error.h"
 #include "io/json.h"
 #include "io/mapped_file.h"
+#include "os/files.h"
+#include "os/process.h"
 #include "version.h"
 
 namespace quern {
@@ -17,8 +18,7 @@ namespace {
 constexpr size_t max_token_bytes = 4096;
 
 std::string variable(const char* name) {
-  const char* value = ::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
+  return os::variable_or_empty(name);
 }
 
 bool is_name_part(char c) {
@@ -29,8 +29,8 @@ bool is_name_part(char c) {
 std::string expand(const std::string& path) {
   std::string out;
   size_t i = 0;
-  if (path == "~" || path.starts_with("~/")) {
-    out = variable("HOME");
+  if (path == "~" || (path.starts_with('~') && os::ends_folder(path[1]))) {
+    out = os::home_folder();
     i = 1;
   }
   while (i < path.size()) {
@@ -44,8 +44,8 @@ std::string expand(const std::string& path) {
     while (end < path.size() && is_name_part(path[end])) ++end;
     const bool complete = end > begin && (!braces || (end < path.size() && path[end] == '}'));
     const size_t next = complete ? end + (braces ? 1 : 0) : i + 1;
-    const char* value = complete ? ::getenv(path.substr(begin, end - begin).c_str()) : nullptr;
-    out += value != nullptr ? std::string(value) : path.substr(i, next - i);
+    const auto value = complete ? os::variable(path.substr(begin, end - begin).c_str()) : std::nullopt;
+    out += value ? *value : path.substr(i, next - i);
     i = next;
   }
   return out;
@@ -69,7 +69,7 @@ long number_of(const char* name, long most, long absent) {
 std::string hf_home() {
   if (const std::string home = variable("HF_HOME"); !home.empty()) return expand(home);
   if (const std::string xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return expand(xdg) + "/huggingface";
-  if (const std::string home = variable("HOME"); !home.empty()) return home + "/.cache/huggingface";
+  if (const std::string home = os::home_folder(); !home.empty()) return home + "/.cache/huggingface";
   return {};
 }
 
@@ -84,7 +84,7 @@ void read_token(HubSettings& settings) {
     std::string path = expand(variable("HF_TOKEN_PATH"));
     if (path.empty() && !hf_home().empty()) path = hf_home() + "/token";
     settings.token_source = path;
-    if (path.empty() || !is_regular_file(path) || ::access(path.c_str(), R_OK) != 0) return;  // it may be another's
+    if (path.empty() || !is_regular_file(path) || !os::may_read(path)) return;  // it may be another's
     settings.token = trimmed(read_text_file(path, max_token_bytes));
   }
   const bool plain =
@@ -118,7 +118,7 @@ std::string hub_cache_dir() {
 std::string quern_cache_dir() {
   if (const std::string own = variable("QUERN_CACHE"); !own.empty()) return expand(own);
   if (const std::string xdg = variable("XDG_CACHE_HOME"); !xdg.empty()) return expand(xdg) + "/quern";
-  if (const std::string home = variable("HOME"); !home.empty()) return home + "/.cache/quern";
+  if (const std::string folder = os::user_cache_folder(); !folder.empty()) return folder + "/quern";
   return {};
 }
 

@@ -16,6 +16,7 @@
 #include "hub/repo_name.h"
 #include "hub/tokenizer_settings.h"
 #include "io/mapped_file.h"
+#include "os/files.h"
 
 namespace quern {
 namespace {
@@ -134,9 +135,9 @@ void read_prompts(const HfFolder::ReadFile& read, HfFolder& folder) {
 // folder: it often names the model that this one was trained from.
 void identify(const HfFolder::ReadFile& read, const JsonFile& config, HfFolder& folder) {
   std::error_code error;
-  const std::filesystem::path path = std::filesystem::weakly_canonical(folder.dir, error);
-  const std::string last = path.filename().string();
-  std::string owner = path.parent_path().parent_path().filename().string();
+  const std::filesystem::path path = std::filesystem::weakly_canonical(os::path_of(folder.dir), error);
+  const std::string last = os::text_of(path.filename());
+  std::string owner = os::text_of(path.parent_path().parent_path().filename());
   if (!error && is_commit(last) && path.parent_path().filename() == "snapshots" && owner.starts_with("models--")) {
     owner = owner.substr(8);
     if (const size_t dashes = owner.find("--"); dashes != std::string::npos) owner.replace(dashes, 2, "/");
@@ -236,8 +237,7 @@ HfFolder HfFolder::open(const std::string& dir) {
   }
   return read(dir, [&](const std::string& path, size_t max_bytes) -> std::optional<std::string> {
     const std::string file = dir + "/" + path;
-    std::error_code error;
-    if (!std::filesystem::exists(file, error) || is_folder(file)) return std::nullopt;
+    if (!os::exists(file) || is_folder(file)) return std::nullopt;
     return read_model_text(file, max_bytes);
   });
 }

@@ -7,6 +7,7 @@
 #include "chat/pair_template.h"
 #include "hub/hf_heads.h"
 #include "hub/known_rerankers.h"
+#include "os/files.h"
 
 namespace quern {
 namespace {
@@ -82,7 +83,7 @@ void add_next_token(const NextTokenScore& score, const std::string& source, HfFo
 std::vector<std::string> names_of(const HfFolder::ReadFile& read, const JsonFile& config, const HfFolder& folder) {
   std::vector<std::string> names = {folder.repo, config.string("_name_or_path").value_or("")};
   std::error_code error;
-  names.push_back(std::filesystem::weakly_canonical(folder.dir, error).filename().string());
+  names.push_back(os::text_of(std::filesystem::weakly_canonical(os::path_of(folder.dir), error).filename()));
   const std::string card = read("README.md", max_config_bytes).value_or("");
   for (size_t begin = 0; begin < card.size();) {  // its title
     const size_t end = std::min(card.find('\n', begin), card.size());

@@ -1,10 +1,9 @@
 // hf://datasets/org/name[@revision]/path, as huggingface_hub's file system reads it.
-#include <fnmatch.h>
-
 #include <algorithm>
 
 #include "error.h"
 #include "hub/repo_name.h"
+#include "hub/wildcard.h"
 #include "io/json.h"
 #include "io/safe_path.h"
 
@@ -60,7 +59,7 @@ bool matches_parts(std::string_view path, std::string_view pattern) {
   }
   if (path.empty()) return false;
   const std::string_view name = parts_of(path, 1);
-  if (::fnmatch(std::string(part).c_str(), std::string(name).c_str(), FNM_NOESCAPE) != 0) return false;
+  if (!matches_wildcard(part, name)) return false;
   return matches_parts(path.substr(std::min(name.size() + 1, path.size())), rest);
 }
 

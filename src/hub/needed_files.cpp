@@ -1,7 +1,5 @@
 #include "hub/needed_files.h"
 
-#include <fnmatch.h>
-
 #include <algorithm>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -10,6 +8,7 @@
 #include "error.h"
 #include "hub/hf_json.h"
 #include "hub/hf_modules.h"
+#include "hub/wildcard.h"
 #include "io/json.h"
 #include "io/safe_path.h"
 
@@ -194,7 +193,7 @@ class Chooser {
     if (paths.size() > 1)
       throw Error(Status::not_found,
                   name_.text() + ": has several GGUF files: say which one as " + name_.repo + ":FILE" + listed(paths));
-    if (fnmatch("*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].gguf", paths[0].c_str(), 0) == 0)
+    if (matches_wildcard("*-[0-9][0-9][0-9][0-9][0-9]-of-[0-9][0-9][0-9][0-9][0-9].gguf", paths[0]))
       throw Error(Status::unsupported, name_.text() + ": " + printable(paths[0]) +
                                            " is one of several parts, which quern does not read; take a file that is "
                                            "whole" +
@@ -217,7 +216,7 @@ NeededFiles needed_files(const RepoTree& tree, const RepoName& name,
 
 bool matches_pattern(const std::string& path, const std::string& pattern) {
   const std::string whole = pattern.ends_with('/') ? pattern + '*' : pattern;
-  return ::fnmatch(whole.c_str(), path.c_str(), FNM_NOESCAPE) == 0;
+  return matches_wildcard(whole, path);
 }
 
 }  // namespace quern

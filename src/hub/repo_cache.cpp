@@ -1,7 +1,5 @@
 #include "hub/repo_cache.h"
 
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <filesystem>
 
@@ -9,6 +7,7 @@
 #include "error.h"
 #include "hub/hf_json.h"
 #include "io/mapped_file.h"
+#include "os/files.h"
 
 namespace quern {
 namespace {
@@ -36,31 +35,31 @@ std::optional<std::string> RepoCache::commit_of(const std::string& revision) con
 
 bool RepoCache::has_file(const std::string& commit, const std::string& path, uint64_t size) const {
   const std::string file = snapshot(commit) + '/' + path;
-  struct stat info {};
-  if (::stat(file.c_str(), &info) != 0 || !S_ISREG(info.st_mode)) return false;
+  os::FileInfo info;
+  if (!os::info_of(file, info) || !info.regular) return false;
   std::error_code error;
-  const fs::path real = fs::canonical(file, error);
+  const fs::path real = fs::canonical(os::path_of(file), error);
   // The cache, the repository in it or its blobs may each be a link to another disk.
   const std::string roots[] = {folder_ + "/blobs", cache_ + "/blobs", folder_, cache_};
   const bool inside = std::any_of(std::begin(roots), std::end(roots), [&](const std::string& root) {
     std::error_code missing;
-    const fs::path real_root = fs::canonical(root, missing);
+    const fs::path real_root = fs::canonical(os::path_of(root), missing);
     return !missing && is_below(real, real_root);
   });
   if (error || !inside)
-    throw Error(Status::bad_file, file + ": leads out of the Hub cache, to " + printable(real.string()) +
+    throw Error(Status::bad_file, file + ": leads out of the Hub cache, to " + printable(os::text_of(real)) +
                                       "; remove it, and let quern pull get the file anew");
-  return size == TreeFile::unknown_size || static_cast<uint64_t>(info.st_size) == size;
+  return size == TreeFile::unknown_size || info.size == size;
 }
 
 RepoTree RepoCache::tree_of_snapshot(const std::string& commit) const {
   RepoTree tree;
   std::error_code error;
-  const fs::path root = snapshot(commit);
+  const fs::path root = os::path_of(snapshot(commit));
   for (fs::recursive_directory_iterator at(root, error), end; !error && at != end && tree.size() < max_tree_files;
        at.increment(error)) {
     std::error_code gone;
-    if (at->is_regular_file(gone)) tree[at->path().lexically_relative(root).string()] = {};
+    if (at->is_regular_file(gone)) tree[os::text_of(at->path().lexically_relative(root))] = {};
   }
   return tree;
 }

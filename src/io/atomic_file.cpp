@@ -1,19 +1,17 @@
-// POSIX write, fsync and rename. Short writes are continued; every error becomes one Error with the final path.
+// Write, sync and rename. Short writes are continued; every error becomes one Error with the final path.
 #include "io/atomic_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
+#include <chrono>
 #include <random>
 #include <utility>
 
 #include "ascii.h"
 #include "error.h"
+#include "os/files.h"
+#include "os/process.h"
 
 namespace quern {
 namespace {
@@ -21,25 +19,10 @@ namespace {
 constexpr size_t buffer_bytes = 1 << 20;
 constexpr size_t max_write = 1 << 30;  // some systems refuse or cut longer writes
 
-std::string folder_of(const std::string& path) {
-  const size_t slash = path.rfind('/');
-  if (slash == std::string::npos) return ".";
-  return slash == 0 ? "/" : path.substr(0, slash);
-}
-
-// Makes the rename durable. Some file systems cannot sync a folder; the file itself is safe by then.
-void sync_folder(const std::string& folder) noexcept {
-  const int fd = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (fd < 0) return;
-  ::fsync(fd);
-  ::close(fd);
-}
-
 // A name beside the path that nobody else takes: a container's processes all have the same number.
 std::string name_beside(const std::string& path) {
-  timespec now = {};
-  ::clock_gettime(CLOCK_REALTIME, &now);
-  uint64_t mixed = static_cast<uint64_t>(now.tv_nsec ^ (int64_t{::getpid()} << 32) ^ now.tv_sec);
+  const auto now = std::chrono::system_clock::now().time_since_epoch().count();
+  uint64_t mixed = static_cast<uint64_t>(now) ^ os::process_id() << 32;
   try {
     std::random_device random;
     mixed ^= uint64_t{random()} << 32 | random();
@@ -49,15 +32,7 @@ std::string name_beside(const std::string& path) {
   memcpy(bytes, &mixed, sizeof mixed);
   return path + '.' + hex_digits(bytes) + ".tmp";
 }
-std::string link_to(int descriptor) {
-  return "/proc/self/fd/" + std::to_string(descriptor);
-}
 constexpr int max_names = 16;  // tried before it is an error that they are taken
-
-// /dev/stdout and its kind may lead to a regular file, but no other file can take their place.
-bool is_descriptor(const std::string& path) {
-  return path.starts_with("/dev/") || path.starts_with("/proc/");
-}
 
 }  // namespace
 
@@ -65,28 +40,24 @@ AtomicFile::AtomicFile(const std::string& path) : path_(path) {
   if (path.empty() || path.find('\0') != std::string::npos) {
     throw Error(Status::bad_argument, "an output path is empty or has a NUL byte");
   }
-  struct stat status = {};
-  const bool exists = ::stat(path.c_str(), &status) == 0;
-  if (exists && S_ISDIR(status.st_mode)) throw Error(Status::bad_argument, path + ": a folder, not a file to write");
-  if (exists && (!S_ISREG(status.st_mode) || is_descriptor(path))) {
-    descriptor_ = ::open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
+  os::FileInfo info;
+  const bool exists = os::info_of(path, info);
+  if (exists && info.folder) throw Error(Status::bad_argument, path + ": a folder, not a file to write");
+  if (exists && (!info.regular || os::is_special(path))) {
+    descriptor_ = os::open_file(path, os::kWrite | os::kAppend);
     if (descriptor_ < 0) fail("cannot open for writing", errno);
     direct_ = true;
     return;
   }
-  open_temporary(exists ? status.st_mode & 0777 : 0);
+  open_temporary(exists ? info.mode : 0);
 }
 
 // mode: of the file that is replaced; 0: as new files have it.
 void AtomicFile::open_temporary(unsigned mode) {
-#ifdef O_TMPFILE
-  descriptor_ = ::open(folder_of(path_).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
-  if (descriptor_ >= 0 && ::access(link_to(descriptor_).c_str(), F_OK) != 0)  // /proc is not there
-    ::close(std::exchange(descriptor_, -1));
-#endif
+  descriptor_ = os::open_unnamed(os::folder_of(path_), 0666);
   for (int i = 0; i < max_names && descriptor_ < 0; ++i) {
     temporary_ = name_beside(path_);
-    descriptor_ = ::open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    descriptor_ = os::open_file(temporary_, os::kRead | os::kWrite | os::kCreate | os::kNew);
     if (descriptor_ < 0 && errno != EEXIST) break;
   }
   if (descriptor_ < 0) {
@@ -94,15 +65,14 @@ void AtomicFile::open_temporary(unsigned mode) {
     temporary_.clear();
     fail("cannot create a temporary file beside it", error);
   }
-  if (mode != 0) ::fchmod(descriptor_, mode);
+  if (mode != 0) os::set_mode(descriptor_, mode);
 }
 
 // A file without a name cannot take the place of one that is there: it gets another name first.
 void AtomicFile::give_name() {
-  const std::string here = link_to(descriptor_);
   for (int i = 0; i < max_names; ++i) {
     const std::string name = name_beside(path_);
-    if (::linkat(AT_FDCWD, here.c_str(), AT_FDCWD, name.c_str(), AT_SYMLINK_FOLLOW) == 0) {
+    if (os::give_name(descriptor_, name)) {
       temporary_ = name;
       return;
     }
@@ -124,9 +94,9 @@ AtomicFile::~AtomicFile() {
 }
 
 void AtomicFile::discard() noexcept {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ >= 0) os::close_file(descriptor_);
   descriptor_ = -1;
-  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+  if (!temporary_.empty()) os::remove_file(temporary_);
   temporary_.clear();
 }
 
@@ -138,8 +108,7 @@ void AtomicFile::fail(const char* action, int error) const {
 void AtomicFile::write_out(const void* data, size_t size) {
   const char* bytes = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t n = ::write(descriptor_, bytes, size < max_write ? size : max_write);
-    if (n < 0 && errno == EINTR) continue;
+    const int64_t n = os::write_some(descriptor_, bytes, size < max_write ? size : max_write);
     if (n <= 0) fail("cannot write", n < 0 ? errno : EIO);
     bytes += n;
     size -= static_cast<size_t>(n);
@@ -172,8 +141,7 @@ void AtomicFile::pwrite_at(uint64_t offset, const void* data, size_t size) {
   flush();
   const char* bytes = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t n = ::pwrite(descriptor_, bytes, size < max_write ? size : max_write, static_cast<off_t>(offset));
-    if (n < 0 && errno == EINTR) continue;
+    const int64_t n = os::write_at(descriptor_, bytes, size < max_write ? size : max_write, offset);
     if (n <= 0) fail("cannot write", n < 0 ? errno : EIO);
     bytes += n;
     offset += static_cast<uint64_t>(n);
@@ -184,14 +152,13 @@ void AtomicFile::pwrite_at(uint64_t offset, const void* data, size_t size) {
 void AtomicFile::commit() {
   if (descriptor_ < 0) throw Error(Status::internal, path_ + ": committed twice");
   flush();
-  if (::fsync(descriptor_) != 0 && !direct_) fail("cannot write", errno);  // devices and pipes cannot sync
+  if (!os::sync(descriptor_) && !direct_) fail("cannot write", errno);  // devices and pipes cannot sync
   if (!direct_ && temporary_.empty()) give_name();
-  const int closed = ::close(std::exchange(descriptor_, -1));
-  if (closed != 0 && errno != EINTR) fail("cannot write", errno);
+  if (!os::close_file(std::exchange(descriptor_, -1))) fail("cannot write", errno);
   if (direct_) return;
-  if (::rename(temporary_.c_str(), path_.c_str()) != 0) fail("cannot move the finished file into place", errno);
+  if (!os::rename_file(temporary_, path_)) fail("cannot move the finished file into place", errno);
   temporary_.clear();
-  sync_folder(folder_of(path_));
+  os::sync_folder(os::folder_of(path_));
 }
 
 }  // namespace quern

@@ -6,6 +6,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "os/memory.h"
+
 namespace quern {
 namespace {
 
@@ -75,6 +77,7 @@ uint64_t left_in(const std::string& top, std::string group, const char* limit, c
 uint64_t available_memory(const std::string& root) {
   const auto machine = field(text_of(root + "/proc/meminfo"), "MemAvailable:");
   uint64_t least = machine ? *machine << 10 : kUnlimited;
+  if (const uint64_t told = os::free_memory(); told > 0) least = std::min(least, told);
   const std::string groups = text_of(root + "/proc/self/cgroup"), top = root + "/sys/fs/cgroup";
   if (const auto group = group_of(groups, ""))
     least = std::min(least, left_in(top, *group, "memory.max", "memory.current", "inactive_file "));

@@ -1,18 +1,16 @@
-// Read-only mmap and bounded reads. POSIX only.
+// Read-only mapping and bounded reads.
 #include "io/mapped_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <string_view>
 #include <utility>
 
 #include "error.h"
+#include "os/files.h"
+#include "os/memory.h"
 
 namespace quern {
 namespace {
@@ -23,7 +21,7 @@ class Descriptor {
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
   ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
+    if (fd_ >= 0) os::close_file(fd_);
   }
   int get() const { return fd_; }
 
@@ -36,9 +34,9 @@ class Descriptor {
   throw Error(missing ? Status::not_found : Status::io, path + ": " + action + ": " + strerror(error));
 }
 
-int open_for_reading(const std::string& path, int flags) {
+int open_for_reading(const std::string& path, unsigned how) {
   if (path.find('\0') != std::string::npos) throw Error(Status::bad_argument, "a path with a NUL byte");
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | flags);
+  const int fd = os::open_file(path, os::kRead | how);
   if (fd < 0) fail(path, "cannot open", errno);
   return fd;
 }
@@ -55,18 +53,18 @@ void refuse_pointer(const std::string& path, std::string_view bytes) {
 }  // namespace
 
 MappedFile MappedFile::open(const std::string& path) {
-  const Descriptor file(open_for_reading(path, O_NONBLOCK));  // a FIFO would wait for a writer otherwise
-  struct stat status = {};
-  if (::fstat(file.get(), &status) != 0) fail(path, "cannot stat", errno);
-  if (S_ISDIR(status.st_mode)) throw Error(Status::bad_argument, path + ": a file was expected, this is a folder");
-  if (!S_ISREG(status.st_mode)) throw Error(Status::bad_argument, path + ": a regular file was expected");
+  const Descriptor file(open_for_reading(path, os::kWithoutWait));  // a FIFO would wait for a writer otherwise
+  os::FileInfo info;
+  if (!os::info_of(file.get(), info)) fail(path, "cannot stat", errno);
+  if (info.folder) throw Error(Status::bad_argument, path + ": a file was expected, this is a folder");
+  if (!info.regular) throw Error(Status::bad_argument, path + ": a regular file was expected");
   MappedFile mapped;
   mapped.path_ = path;
-  if (status.st_size == 0) return mapped;
-  void* data = ::mmap(nullptr, static_cast<size_t>(status.st_size), PROT_READ, MAP_SHARED, file.get(), 0);
-  if (data == MAP_FAILED) fail(path, "cannot map", errno);
+  if (info.size == 0) return mapped;
+  const void* const data = os::map_file(file.get(), static_cast<size_t>(info.size));
+  if (data == nullptr) fail(path, "cannot map", errno);
   mapped.data_ = static_cast<const std::byte*>(data);
-  mapped.size_ = static_cast<size_t>(status.st_size);
+  mapped.size_ = static_cast<size_t>(info.size);
   refuse_pointer(path, {reinterpret_cast<const char*>(mapped.data_), mapped.size_});
   return mapped;
 }
@@ -88,49 +86,48 @@ MappedFile::~MappedFile() {
 }
 
 void MappedFile::close() noexcept {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ != nullptr) os::unmap_file(data_, size_);
   data_ = nullptr;
   size_ = 0;
 }
 
 void MappedFile::will_need(size_t offset, size_t length) const noexcept {
-  advise(offset, length, MADV_WILLNEED);
+  advise(offset, length, false);
 }
 
 void MappedFile::dont_need(size_t offset, size_t length) const noexcept {
-  advise(offset, length, MADV_DONTNEED);
+  advise(offset, length, true);
 }
 
-void MappedFile::advise(size_t offset, size_t length, int advice) const noexcept {
+void MappedFile::advise(size_t offset, size_t length, bool gives_back) const noexcept {
   if (offset >= size_ || length == 0) return;
-  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t page = os::page_bytes();
   size_t end = offset + std::min(length, size_ - offset);
   size_t begin = offset / page * page;
-  if (advice == MADV_DONTNEED) {  // whole pages only: the neighbours may still be in use
+  if (gives_back) {  // whole pages only: the neighbours may still be in use
     begin = (offset + page - 1) / page * page;
     if (end != size_) end = end / page * page;
     if (begin >= end) return;
   }
-  ::madvise(const_cast<std::byte*>(data_) + begin, end - begin, advice);  // a hint: failure changes nothing
+  (gives_back ? os::dont_need : os::will_need)(data_ + begin, end - begin);
 }
 
 std::string read_text_file(const std::string& path, size_t max_bytes) {
   const Descriptor file(open_for_reading(path, 0));
-  struct stat status = {};
-  if (::fstat(file.get(), &status) != 0) fail(path, "cannot stat", errno);
-  if (S_ISDIR(status.st_mode)) throw Error(Status::bad_argument, path + ": a file was expected, this is a folder");
+  os::FileInfo info;
+  if (!os::info_of(file.get(), info)) fail(path, "cannot stat", errno);
+  if (info.folder) throw Error(Status::bad_argument, path + ": a file was expected, this is a folder");
   const auto check = [&](size_t size) {
     if (size <= max_bytes) return;
     throw Error(Status::bad_file, path + ": longer than the " + std::to_string(max_bytes) + " bytes allowed");
   };
-  const size_t known = S_ISREG(status.st_mode) ? static_cast<size_t>(status.st_size) : 0;  // 0 for pipes and /proc
+  const size_t known = info.regular ? static_cast<size_t>(info.size) : 0;  // 0 for pipes and /proc
   check(known);
   std::string text(known + 1, '\0');  // one more, so that the read that finds the end needs no growth
   size_t used = 0;
   for (;;) {
     if (used == text.size()) text.resize(std::max<size_t>(4096, used * 2));
-    const ssize_t n = ::read(file.get(), text.data() + used, text.size() - used);
-    if (n < 0 && errno == EINTR) continue;
+    const int64_t n = os::read_some(file.get(), text.data() + used, text.size() - used);
     if (n < 0) fail(path, "cannot read", errno);
     if (n == 0) break;
     used += static_cast<size_t>(n);
@@ -142,20 +139,20 @@ std::string read_text_file(const std::string& path, size_t max_bytes) {
 }
 
 std::string read_model_text(const std::string& path, size_t max_bytes) {
-  struct stat status = {};
-  if (::stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
+  os::FileInfo info;
+  if (os::info_of(path, info) && !info.regular && !info.folder)
     throw Error(Status::bad_argument, path + ": a regular file was expected, this is a pipe or a device");
   return read_text_file(path, max_bytes);
 }
 
 bool is_regular_file(const std::string& path) noexcept {
-  struct stat status = {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  os::FileInfo info;
+  return os::info_of(path, info) && info.regular;
 }
 
 bool is_folder(const std::string& path) noexcept {
-  struct stat status = {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+  os::FileInfo info;
+  return os::info_of(path, info) && info.folder;
 }
 
 }  // namespace quern

@@ -32,7 +32,7 @@ class MappedFile {
   void dont_need(size_t offset, size_t length) const noexcept;
 
  private:
-  void advise(size_t offset, size_t length, int advice) const noexcept;
+  void advise(size_t offset, size_t length, bool gives_back) const noexcept;
   void close() noexcept;
 
   std::string path_;

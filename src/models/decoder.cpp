@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numbers>
 
 #include "error.h"
 #include "exact_math.h"
@@ -45,7 +46,7 @@ namespace {
 std::vector<float> llama3_divisors(int64_t n, double base, double factor, double low, double high, double original) {
   std::vector<float> divisors;
   for (int64_t i = 0; i < n; ++i) {
-    const double wave = 2 * M_PI * power(base, static_cast<double>(i) / static_cast<double>(n));
+    const double wave = 2 * std::numbers::pi * power(base, static_cast<double>(i) / static_cast<double>(n));
     const double ramp = std::clamp((original / wave - low) / (high - low), 0.0, 1.0);
     divisors.push_back(static_cast<float>(1 / ((1 - ramp) / factor + ramp)));
   }

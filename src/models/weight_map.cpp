@@ -1,12 +1,9 @@
 #include "models/weight_map.h"
 
 #include <algorithm>
-#include <cstdlib>
 #include <new>
 
-#if defined(__linux__)
-#include <sys/mman.h>
-#endif
+#include "os/memory.h"
 
 namespace quern {
 
@@ -72,7 +69,7 @@ void WeightMap::end_layer() {
 }
 
 void WeightStore::Free::operator()(void* p) const {
-  std::free(p);
+  os::free_aligned(p);
 }
 
 std::vector<Linear*> WeightMap::linears() const {
@@ -88,12 +85,10 @@ void* WeightStore::aligned(size_t bytes) {
   bytes_ += bytes;
   if (bytes > left_) {
     const size_t size = std::max(kChunk, (bytes + kPage - 1) & ~(kPage - 1));
-    void* p = std::aligned_alloc(kPage, size);
+    void* p = os::aligned_memory(kPage, size);
     if (!p) throw std::bad_alloc();
     chunks_.emplace_back(p);
-#if defined(__linux__)
-    madvise(p, size, MADV_HUGEPAGE);
-#endif
+    os::prefer_huge_pages(p, size);
     free_ = static_cast<char*>(p);
     left_ = size;
   }

@@ -14,7 +14,7 @@ namespace quern {
 namespace {
 
 struct CryptoLibrary {
-  SharedLibrary library{QUERN_LIBRARY("crypto", QUERN_NUMBER(OPENSSL_VERSION_MAJOR)), "models of the Hub need",
+  SharedLibrary library{"crypto", QUERN_NUMBER(OPENSSL_VERSION_MAJOR), "models of the Hub need",
                         "libssl" QUERN_NUMBER(OPENSSL_VERSION_MAJOR), kWithoutHub};
   decltype(EVP_MD_CTX_new)* make = library["EVP_MD_CTX_new"];
   decltype(EVP_MD_CTX_free)* free = library["EVP_MD_CTX_free"];

@@ -1,9 +1,6 @@
 // HTTP by libcurl, which is opened at the first request.
 #include <curl/curl.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include <algorithm>
 #include <exception>
@@ -12,6 +9,8 @@
 
 #include "ascii.h"
 #include "net/http.h"
+#include "os/process.h"
+#include "os/signals.h"
 #include "shared_library.h"
 
 namespace quern {
@@ -21,7 +20,7 @@ constexpr size_t max_head_bytes = 64 << 10, max_error_body = 64 << 10;
 constexpr long connect_seconds = 10, receive_buffer = 512 << 10;
 
 struct CurlLibrary {
-  SharedLibrary library{QUERN_LIBRARY("curl", "4"), "models of the Hub need", "libcurl4", kWithoutHub};
+  SharedLibrary library{"curl", "4", "models of the Hub need", "libcurl4", kWithoutHub};
   decltype(curl_global_init)* global_init = library["curl_global_init"];
   decltype(curl_easy_init)* init = library["curl_easy_init"];
   std::add_pointer_t<CURLcode(CURL*, CURLoption, ...)> setopt = library["curl_easy_setopt"];
@@ -167,41 +166,7 @@ HttpProblem problem_of(CURLcode code) {
   }
 }
 
-// TLS writes to connections that are gone raise SIGPIPE, which would end the process: held back in this thread while
-// one of these lives, and taken away.
-class NoSigpipe {
- public:
-  NoSigpipe() {
-    sigemptyset(&pipe_);
-    sigaddset(&pipe_, SIGPIPE);
-    sigset_t pending;
-    sigpending(&pending);
-    was_pending_ = sigismember(&pending, SIGPIPE) == 1;
-    pthread_sigmask(SIG_BLOCK, &pipe_, &before_);
-  }
-  ~NoSigpipe() {
-    sigset_t pending;
-    sigpending(&pending);
-    if (!was_pending_ && sigismember(&pending, SIGPIPE) == 1) take();
-    pthread_sigmask(SIG_SETMASK, &before_, nullptr);
-  }
-  NoSigpipe(const NoSigpipe&) = delete;
-  NoSigpipe& operator=(const NoSigpipe&) = delete;
-
- private:
-  void take() {
-#if defined(__APPLE__)
-    int taken;
-    sigwait(&pipe_, &taken);
-#else
-    const timespec at_once{0, 0};
-    sigtimedwait(&pipe_, nullptr, &at_once);
-#endif
-  }
-  sigset_t pipe_, before_;
-  bool was_pending_;
-};
-
+// TLS writes to connections that are gone raise SIGPIPE, which would end the process: NoPipeSignal.
 class CurlHttp final : public Http {
  public:
   explicit CurlHttp(std::string user_agent)
@@ -211,7 +176,7 @@ class CurlHttp final : public Http {
   CurlHttp(const CurlHttp&) = delete;
   CurlHttp& operator=(const CurlHttp&) = delete;
   ~CurlHttp() override {
-    const NoSigpipe held;  // ends what TLS connections are open
+    const os::NoPipeSignal held;  // ends what TLS connections are open
     curl_.cleanup(handle_);
   }
 
@@ -240,12 +205,12 @@ class CurlHttp final : public Http {
     set(CURLOPT_NOPROGRESS, 0L);
     // As other clients of the Hub take them; libcurl's own default is the system's.
     for (const char* name : {"REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"})
-      if (const char* file = ::getenv(name); file != nullptr && *file != '\0') {
-        set(CURLOPT_CAINFO, file);
+      if (const std::string file = os::variable_or_empty(name); !file.empty()) {
+        set(CURLOPT_CAINFO, file.c_str());
         break;
       }
     const CURLcode code = [&] {
-      const NoSigpipe held;
+      const os::NoPipeSignal held;
       return curl_.perform(handle_);
     }();
     if (exchange.thrown) std::rethrow_exception(exchange.thrown);

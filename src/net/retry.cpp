@@ -1,9 +1,11 @@
 #include "net/retry.h"
 
+#include <stdio.h>
 #include <stdlib.h>
-#include <time.h>
+#include <string.h>
 
 #include <algorithm>
+#include <chrono>
 
 namespace quern {
 namespace {
@@ -19,15 +21,32 @@ std::optional<long> parameter(const std::string& header, const std::string& name
   return value;
 }
 
+// "Sun, 06 Nov 1994 08:49:37 GMT" in seconds since 1970; nothing where it is no such date.
+std::optional<int64_t> seconds_of_date(const std::string& date) {
+  constexpr char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  char month[4] = "";
+  int day = 0, year = 0, hour = 0, minute = 0, second = 0, end = 0;
+  if (::sscanf(date.c_str(), "%*3[A-Za-z], %2d %3[A-Za-z] %4d %2d:%2d:%2d GMT%n", &day, month, &year, &hour, &minute,
+               &second, &end) != 6 ||
+      end == 0)
+    return std::nullopt;
+  const char* const found = ::strstr(months, month);
+  if (found == nullptr || (found - months) % 3 != 0 || hour > 23 || minute > 59 || second > 60) return std::nullopt;
+  const std::chrono::year_month_day when{std::chrono::year(year),
+                                         std::chrono::month(static_cast<unsigned>(found - months) / 3 + 1),
+                                         std::chrono::day(static_cast<unsigned>(day))};
+  if (!when.ok()) return std::nullopt;
+  return int64_t{std::chrono::sys_days(when).time_since_epoch().count()} * 86400 + hour * 3600 + minute * 60 + second;
+}
+
 std::optional<long> retry_after(const std::string& header, long now) {
   if (header.empty()) return std::nullopt;
   char* end = nullptr;
   const long seconds = ::strtol(header.c_str(), &end, 10);
   if (end != header.c_str() && *end == '\0') return std::max(seconds, 0L);
-  tm date = {};
-  const char* rest = ::strptime(header.c_str(), "%a, %d %b %Y %H:%M:%S GMT", &date);
-  if (rest == nullptr) return std::nullopt;
-  return std::max(static_cast<long>(::timegm(&date)) - now, 0L);
+  const std::optional<int64_t> date = seconds_of_date(header);
+  if (!date) return std::nullopt;
+  return static_cast<long>(std::clamp<int64_t>(*date - now, 0, 1L << 30));
 }
 
 }  // namespace

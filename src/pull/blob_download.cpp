@@ -1,15 +1,13 @@
 #include "pull/blob_download.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <random>
 
 #include "error.h"
+#include "os/files.h"
 #include "pull/checked_file.h"
 
 namespace quern {
@@ -19,10 +17,10 @@ namespace {
 class OpenFile {
  public:
   explicit OpenFile(const std::string& path)
-      : descriptor_(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666)) {
+      : descriptor_(os::open_file(path, os::kRead | os::kWrite | os::kCreate | os::kNoLink)) {
     if (descriptor_ < 0) throw Error(Status::io, path + ": cannot be opened: " + ::strerror(errno));
   }
-  ~OpenFile() { ::close(descriptor_); }
+  ~OpenFile() { os::close_file(descriptor_); }
   OpenFile(const OpenFile&) = delete;
   OpenFile& operator=(const OpenFile&) = delete;
   int get() const { return descriptor_; }
@@ -49,11 +47,11 @@ class PartialBlob final : OpenFile, public CheckedFile {
     }
   }
 
-  void discard() noexcept { ::unlink(path_.c_str()); }
+  void discard() noexcept { os::remove_file(path_); }
 
   void finish(const std::string& name) {
     sync();
-    if (::rename(path_.c_str(), name.c_str()) != 0) fail("cannot be renamed to its blob", errno);
+    if (!os::rename_file(path_, name)) fail("cannot be renamed to its blob", errno);
     finished_ = true;
   }
 
@@ -73,8 +71,8 @@ std::string own_ending() {
 }
 
 bool is_whole_blob(const std::string& path, uint64_t size) {
-  struct stat info {};
-  return ::stat(path.c_str(), &info) == 0 && S_ISREG(info.st_mode) && static_cast<uint64_t>(info.st_size) == size;
+  os::FileInfo info;
+  return os::info_of(path, info) && info.regular && info.size == size;
 }
 
 }  // namespace

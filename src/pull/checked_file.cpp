@@ -1,39 +1,19 @@
 #include "pull/checked_file.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <vector>
 
 #include "error.h"
+#include "os/files.h"
 
 namespace quern {
 namespace {
 
 constexpr size_t read_bytes = 1 << 20, gathered_bytes = 256 << 10;
 constexpr uint64_t flush_bytes = 32 << 20;  // begun to be written to the disk at a time, so that the end waits less
-
-bool is_full(int error) {
-  return error == ENOSPC || error == EDQUOT;
-}
-
-#if defined(__APPLE__)
-int sync_data(int descriptor) {
-  return ::fsync(descriptor);
-}
-void begin_writing(int, uint64_t, uint64_t) {}
-#else
-int sync_data(int descriptor) {
-  return ::fdatasync(descriptor);
-}
-void begin_writing(int descriptor, uint64_t from, uint64_t bytes) {
-  ::sync_file_range(descriptor, static_cast<off_t>(from), static_cast<off_t>(bytes), SYNC_FILE_RANGE_WRITE);
-}
-#endif
 
 }  // namespace
 
@@ -43,15 +23,14 @@ CheckedFile::CheckedFile(int descriptor, std::string name, std::string room, con
 }
 
 bool CheckedFile::resume(const std::function<bool(uint64_t)>& go_on) {
-  struct stat info {};
-  if (::fstat(descriptor_, &info) != 0 || static_cast<uint64_t>(info.st_size) > file_.size) {
+  os::FileInfo info;
+  if (!os::info_of(descriptor_, info) || info.size > file_.size) {
     restart();
     return true;
   }
-  const auto size = static_cast<uint64_t>(info.st_size);
   std::vector<char> buffer(read_bytes);
-  while (position_ < size) {
-    const ssize_t n = ::pread(descriptor_, buffer.data(), buffer.size(), static_cast<off_t>(position_));
+  while (position_ < info.size) {
+    const int64_t n = os::read_at(descriptor_, buffer.data(), buffer.size(), position_);
     if (n < 0) fail("cannot be read", errno);
     if (n == 0) break;
     digest_->update(buffer.data(), static_cast<size_t>(n));
@@ -63,7 +42,7 @@ bool CheckedFile::resume(const std::function<bool(uint64_t)>& go_on) {
 }
 
 void CheckedFile::restart() {
-  if (::ftruncate(descriptor_, 0) != 0) fail("cannot be emptied", errno);
+  if (!os::cut(descriptor_, 0)) fail("cannot be emptied", errno);
   gathered_.clear();
   position_ = flushed_ = 0;
   resumed_ = false;
@@ -88,7 +67,7 @@ std::string CheckedFile::digest() {
 }
 
 void CheckedFile::sync() {
-  if (sync_data(descriptor_) != 0 && errno != EINVAL && errno != ENOSYS) fail("cannot be written", errno);
+  if (!os::sync_data(descriptor_) && errno != EINVAL && errno != ENOSYS) fail("cannot be written", errno);
 }
 
 void CheckedFile::write_out() {
@@ -97,12 +76,11 @@ void CheckedFile::write_out() {
   uint64_t at = position_ - size;
   digest_->update(data, size);
   while (size > 0) {
-    const ssize_t n = ::pwrite(descriptor_, data, size, static_cast<off_t>(at));
-    if (n < 0 && errno == EINTR) continue;
+    const int64_t n = os::write_at(descriptor_, data, size, at);
     if (n <= 0) {
       const int error = n < 0 ? errno : ENOSPC;
       gathered_.clear();
-      if (is_full(error)) on_full();
+      if (os::is_full(error)) on_full();
       fail("cannot be written", error);
     }
     data += n;
@@ -111,7 +89,7 @@ void CheckedFile::write_out() {
   }
   gathered_.clear();
   if (position_ - flushed_ < flush_bytes) return;
-  begin_writing(descriptor_, flushed_, position_ - flushed_);
+  os::begin_writing(descriptor_, flushed_, position_ - flushed_);
   flushed_ = position_;
 }
 
@@ -124,7 +102,7 @@ void CheckedFile::begin_digest() {
 
 void CheckedFile::fail(const char* action, int error) const {
   throw Error(Status::io, name_ + ": " + action + ": " + ::strerror(error) +
-                              (is_full(error) || error == EFBIG ? "; " + room_ : ""));
+                              (os::is_full(error) || error == EFBIG ? "; " + room_ : ""));
 }
 
 void download_checked(HubClient& hub, const std::string& commit, const std::string& path, const TreeFile& file,

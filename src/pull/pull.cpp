@@ -1,7 +1,5 @@
 #include "pull/pull.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -9,6 +7,8 @@
 #include "hub/needed_files.h"
 #include "hub/repo_cache.h"
 #include "io/mapped_file.h"
+#include "os/files.h"
+#include "os/process.h"
 #include "pull/blob_download.h"
 #include "pull/cache_writer.h"
 
@@ -115,10 +115,8 @@ class Puller {
   // Before the first byte is asked for, rather than hours later.
   void require_room() {
     prepare();
-    struct statvfs disk {};
-    if (::statvfs((repo_.folder() + "/blobs").c_str(), &disk) != 0) return;
-    const double room = static_cast<double>(disk.f_bavail) * static_cast<double>(disk.f_frsize);
-    if (total_ <= room) return;
+    double room = 0;
+    if (!os::free_space(repo_.folder() + "/blobs", room) || total_ <= room) return;
     throw Error(Status::io, name_.text() + ": needs " + std::to_string(static_cast<uint64_t>(total_ / 1e6) + 1) +
                                 " MB in the Hub cache, and " + repo_.cache() + " has room for " +
                                 std::to_string(static_cast<uint64_t>(room / 1e6)) +
@@ -142,7 +140,8 @@ class Puller {
 
 Pulled pull(const RepoName& name, const HubSettings& settings, const PullOptions& options) {
   if (settings.cache.empty())
-    throw Error(Status::bad_argument, "there is no place for the Hub cache: set HF_HUB_CACHE, HF_HOME or HOME");
+    throw Error(Status::bad_argument,
+                std::string("there is no place for the Hub cache: set HF_HUB_CACHE, HF_HOME or ") + os::kHomeVariable);
   return Puller(name, settings, options).run();
 }
 

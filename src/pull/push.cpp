@@ -10,6 +10,7 @@
 #include "io/json.h"
 #include "io/safe_path.h"
 #include "net/url.h"
+#include "os/files.h"
 #include "pull/pushed_file.h"
 
 namespace quern {
@@ -68,14 +69,15 @@ class Pusher {
                          [&](const std::string& p) { return matches_pattern(path, p); });
     };
     std::map<std::string, std::string> found;  // by its path in the repository
+    const fs::path root = os::path_of(folder);
     std::error_code error;
-    for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end; at.increment(error)) {
-      const std::string path = at->path().lexically_relative(folder).generic_string();
+    for (fs::recursive_directory_iterator at(root, error), end; !error && at != end; at.increment(error)) {
+      const std::string path = os::text_of(at->path().lexically_relative(root));
       if (is_left_out(path) || !at->is_regular_file(error)) continue;
       if ((!options_.include.empty() && !any(options_.include, path)) || any(options_.exclude, path)) continue;
       if (!is_safe_relative_path(path))
-        throw Error(Status::bad_argument, printable(at->path().string()) + ": the Hub takes no file of this name");
-      found[path] = at->path();
+        throw Error(Status::bad_argument, printable(os::text_of(at->path())) + ": the Hub takes no file of this name");
+      found[path] = os::text_of(at->path());
       if (found.size() > max_files)
         throw Error(Status::unsupported, folder + ": has more than " + std::to_string(max_files) +
                                              " files, which the Hub takes in one commit; choose some (--include)");

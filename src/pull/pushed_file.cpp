@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <map>
@@ -14,6 +13,7 @@
 #include "error.h"
 #include "io/json.h"
 #include "net/digest.h"
+#include "os/files.h"
 
 namespace quern {
 namespace {
@@ -81,12 +81,12 @@ void send_parts(HubClient& hub, const PushedFile& file, const std::string& href,
 }  // namespace
 
 PushedFile PushedFile::on_disk(const std::string& path, const std::string& where) {
-  struct stat info {};
-  if (::stat(where.c_str(), &info) != 0) fail_read(where, ::strerror(errno));
+  os::FileInfo info;
+  if (!os::info_of(where, info)) fail_read(where, ::strerror(errno));
   PushedFile file;
   file.path = path;
   file.where_ = where;
-  file.size_ = static_cast<uint64_t>(info.st_size);
+  file.size_ = info.size;
   return file;
 }
 
@@ -100,8 +100,8 @@ PushedFile PushedFile::of_text(const std::string& path, const std::string& text)
 
 size_t PushedFile::read(uint64_t at, char* to, size_t most) const {
   if (where_.empty()) return text_.copy(to, most, static_cast<size_t>(at));
-  const std::unique_ptr<std::FILE, CloseFile> file(std::fopen(where_.c_str(), "rb"));
-  if (!file || ::fseeko(file.get(), static_cast<off_t>(at), SEEK_SET) != 0) fail_read(where_, ::strerror(errno));
+  const std::unique_ptr<std::FILE, CloseFile> file(os::open_stream(where_, "rb"));
+  if (!file || !os::seek(file.get(), at)) fail_read(where_, ::strerror(errno));
   const size_t n = std::fread(to, 1, most, file.get());
   if (n == 0 && most > 0) fail_read(where_, std::ferror(file.get()) ? ::strerror(errno) : "it has become shorter");
   return n;

@@ -7,6 +7,7 @@
 #include "error.h"
 #include "io/json.h"
 #include "io/safe_path.h"
+#include "os/files.h"
 #include "safetensors/safetensors.h"
 
 namespace quern {
@@ -25,8 +26,8 @@ void refuse_pickle(const std::string& path) {
   }
   std::string found;
   std::error_code error;
-  for (std::filesystem::directory_iterator i(path, error), end; !error && i != end; i.increment(error)) {
-    const std::string name = i->path().filename().string();
+  for (std::filesystem::directory_iterator i(os::path_of(path), error), end; !error && i != end; i.increment(error)) {
+    const std::string name = os::text_of(i->path().filename());
     if (name == "training_args.bin") continue;  // settings, no weights
     if (is_pickle_name(name) && (found.empty() || name < found)) found = name;
   }

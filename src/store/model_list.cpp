@@ -9,6 +9,7 @@
 #include "hub/environment.h"
 #include "hub/repo_cache.h"
 #include "io/json.h"
+#include "os/files.h"
 #include "pull/cache_writer.h"
 #include "sources/gguf_layout.h"
 #include "store/model_store.h"
@@ -26,7 +27,7 @@ std::vector<std::string> names_in(const fs::path& folder) {
   std::error_code error;
   for (fs::directory_iterator at(folder, error), end; !error && at != end && names.size() < max_entries;
        at.increment(error))
-    names.push_back(at->path().filename().string());
+    names.push_back(os::text_of(at->path().filename()));
   std::sort(names.begin(), names.end());
   return names;
 }
@@ -69,9 +70,9 @@ StoredModel& entry(ByCommit& models, const std::string& repo, const std::string&
 // f(path, revision, commit) for each ref that holds a commit.
 template <class F>
 void each_ref(const RepoCache& repo, const F& f) {
-  const fs::path root = repo.folder() + "/refs";
+  const fs::path root = os::path_of(repo.folder() + "/refs");
   each_file(root, [&](const fs::path& path) {
-    const std::string revision = path.lexically_relative(root).string();
+    const std::string revision = os::text_of(path.lexically_relative(root));
     try {
       const auto commit = is_revision(revision) ? repo.commit_of(revision) : std::nullopt;
       if (commit) f(path, revision, *commit);
@@ -81,10 +82,10 @@ void each_ref(const RepoCache& repo, const F& f) {
 }
 
 void add_snapshots(const std::string& cache, ByCommit& models) {
-  for (const std::string& folder : names_in(cache)) {
+  for (const std::string& folder : names_in(os::path_of(cache))) {
     const std::string repo = repo_of(folder);
     if (repo.empty()) continue;
-    const fs::path root = fs::path(cache) / folder;
+    const fs::path root = os::path_of(cache) / folder;
     for (const std::string& commit : names_in(root / "snapshots")) {
       if (!is_commit(commit)) continue;
       StoredModel& model = entry(models, repo, commit);
@@ -105,17 +106,17 @@ void add_snapshots(const std::string& cache, ByCommit& models) {
 // Files of this layout; others are of no use to this quern.
 void add_converted(const std::string& cache, ByCommit& models) {
   const std::string ending = converted_name("");
-  for (const std::string& folder : names_in(cache + "/models")) {
+  for (const std::string& folder : names_in(os::path_of(cache + "/models"))) {
     const std::string repo = repo_of(folder);
     if (repo.empty()) continue;
-    for (const std::string& commit : names_in(cache + "/models/" + folder)) {
+    for (const std::string& commit : names_in(os::path_of(cache + "/models/" + folder))) {
       if (!is_commit(commit)) continue;
       const std::string place = cache + "/models/" + folder + '/' + commit;
-      for (const std::string& file : names_in(place))
+      for (const std::string& file : names_in(os::path_of(place)))
         if (file.ends_with(ending))
           entry(models, repo, commit)
-              .converted.push_back(
-                  {file.substr(0, file.size() - ending.size()), place + '/' + file, size_of(place + '/' + file)});
+              .converted.push_back({file.substr(0, file.size() - ending.size()), place + '/' + file,
+                                    size_of(os::path_of(place + '/' + file))});
     }
   }
 }
@@ -143,7 +144,7 @@ class Remover {
  private:
   void refuse_in_use() const {
     const std::string locks = repo_.locks();
-    for (const std::string& lock : names_in(locks))
+    for (const std::string& lock : names_in(os::path_of(locks)))
       if (!FileLock::is_free(locks + '/' + lock))
         throw Error(Status::overloaded,
                     name_.text() + ": another process downloads it; wait for its end, then remove it");
@@ -162,14 +163,15 @@ class Remover {
     });
     for (const fs::path& ref : refs) remove(ref);
     std::set<std::string> used;
-    each_file(repo_.folder() + "/snapshots", [&](const fs::path& file) {
+    each_file(os::path_of(repo_.folder() + "/snapshots"), [&](const fs::path& file) {
       std::error_code error;
-      used.insert(fs::read_symlink(file, error).filename().string());
+      used.insert(os::text_of(fs::read_symlink(file, error).filename()));
     });
-    for (const std::string& blob : names_in(repo_.folder() + "/blobs"))
+    for (const std::string& blob : names_in(os::path_of(repo_.folder() + "/blobs")))
       if (used.count(blob) == 0) remove(repo_.blob(blob));
   }
 
+  void remove(const std::string& path) { remove(os::path_of(path)); }
   // What a link leads to stays.
   void remove(const fs::path& path) {
     std::error_code error;
@@ -183,8 +185,8 @@ class Remover {
     else if (!fs::is_symlink(fs::symlink_status(path, error)))
       bytes = size_of(path);
     fs::remove_all(path, error);
-    if (error) throw Error(Status::io, path.string() + ": cannot be removed: " + error.message());
-    removed_.paths.push_back(path.string());
+    if (error) throw Error(Status::io, os::text_of(path) + ": cannot be removed: " + error.message());
+    removed_.paths.push_back(os::text_of(path));
     removed_.bytes += bytes;
   }
 

@@ -9,7 +9,7 @@ namespace quern {
 
 // PCRE2, opened when a regular expression first needs it, which few do.
 struct Pcre2 {
-  SharedLibrary library{QUERN_LIBRARY("pcre2-8", "0"), "this regular expression needs", "libpcre2-8-0",
+  SharedLibrary library{"pcre2-8", "0", "this regular expression needs", "libpcre2-8-0",
                         "take a model without such expressions"};
   decltype(::pcre2_code_free)* code_free = library["pcre2_code_free_8"];
   decltype(::pcre2_compile)* compile = library["pcre2_compile_8"];

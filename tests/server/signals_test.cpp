@@ -1,5 +1,5 @@
 // Signals as events: kept until somebody hears them, each once.
-#include "signals.h"
+#include "os/signals.h"
 
 #include <unistd.h>
 
@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-using namespace server;
+using namespace os;
 
 namespace {
 

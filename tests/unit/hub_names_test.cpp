@@ -103,6 +103,12 @@ TEST_CASE("hub: patterns of files") {
   CHECK(matches_pattern("onnx/model.onnx", "*.onnx"));
   CHECK(matches_pattern("onnx/a/model.onnx", "onnx/"));
   CHECK(matches_pattern("a1", "a[0-9]"));
+  CHECK(matches_pattern("a-b", "a[!0-9]b"));
+  CHECK(!matches_pattern("a1b", "a[!0-9]b"));
+  CHECK(matches_pattern("a]b", "a[]]b"));
+  CHECK(matches_pattern("a[b", "a[b"));
+  CHECK(matches_pattern("aaab", "*a*b"));
+  CHECK(!matches_pattern("aaac", "*a*b"));
   CHECK_FALSE(matches_pattern("A1", "a[0-9]"));
   CHECK(matches_pattern("ab", "a[!0-9]"));
   CHECK_FALSE(matches_pattern("onnx2/x", "onnx/"));

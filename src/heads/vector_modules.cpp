@@ -157,7 +157,7 @@ void check_dense(const Module& module, const std::string& name) {
   if (!find_dense_activation(dense.activation)) {
     throw Error(Status::unsupported, name + ": unknown activation '" + printable(dense.activation) + "'");
   }
-  if (!is_safe_relative_path(module.folder)) {
+  if (!module.folder.empty() && !is_safe_relative_path(module.folder)) {  // empty: among the transformer's tensors
     throw Error(Status::bad_file, name + ": the folder of a Dense module is no relative path inside the model: '" +
                                       printable(module.folder) + "'");
   }

@@ -29,7 +29,7 @@ TEST_CASE("decoders that are not causal by config.json: states of transformers, 
       const std::string text = golden.at("texts")[i];
       const std::vector<float> found = states_of(folder.path(), text);
       CHECK(difference({found}, {states[i].get<std::vector<float>>()}) < 2e-5);
-      CHECK(states_of(converted, text) == found);
+      CHECK(difference({states_of(converted, text)}, {found}) < 2e-5);  // heads' rows lie otherwise there
     }
     CHECK(load_model(folder.path())->model->language_head().linear == nullptr);
   }

@@ -179,8 +179,9 @@ TEST_CASE("late interaction: settings that are wrong are refused by name") {
   refuses("min_expansion", own, "\"token\": null", "\"token\": \"[NONE]\"", "the token '[NONE]'");
   refuses("min_expansion", own, "\"length\": 12", "\"length\": 0", "'length' is not a whole number");
   refuses("min_expansion", own, "\"query_length\": 40", "\"query_length\": 4", "at least the length");
-  refuses("min_expansion", "1_Dense/config.json", "32", "48", "over tokens takes 48 values");
-  refuses("min_expansion", "1_Dense/config.json", "token_embeddings", "sentence_embedding", "module_input_name");
+  refuses("min_expansion", "1_Dense/config.json", "32", "48", "expected shape [12, 48], found [12, 32]");
+  refuses("min_expansion", "1_Dense/config.json", "token_embeddings", "sentence_embedding",
+          "from token_embeddings to token_embeddings");
   refuses("token_pooling", "4_HierarchicalTokenPooling/config.json", "\"pool_factor\": 2", "\"pool_factor\": 0.5",
           "'pool_factor' is not a number of 1 or more");
   refuses("token_pooling", "modules.json", "HierarchicalTokenPooling\"", "LambdaTokenPooling\"", "LambdaTokenPooling");

@@ -40,7 +40,7 @@ class Asking(Case):
             script = self.run_ok("completion", shell).stdout
             self.assertIn(b"--pooling", script)
         script = self.run_ok("completion", "bash").stdout.decode()
-        asked = script + "\nCOMP_WORDS=(quern embed --pool); COMP_CWORD=2; _quern; echo ${COMPREPLY[@]}\n" \
+        asked = script + "\nCOMP_WORDS=(quern embed --pooli); COMP_CWORD=2; _quern; echo ${COMPREPLY[@]}\n" \
             "COMP_WORDS=(quern conv); COMP_CWORD=1; _quern; echo ${COMPREPLY[@]}\n"
         self.assertEqual(subprocess.run(["bash", "-c", asked], capture_output=True).stdout, b"--pooling\nconvert\n")
         self.assertIn(b"complete -c quern", self.run_ok("completion", "fish").stdout)

@@ -43,6 +43,10 @@ class Answer:
         return list(parse_events(self.body))
 
 
+class Ended(ConnectionError):
+    """The server that was asked is gone; with its last words."""
+
+
 def parse_events(body):
     text = body.decode("utf-8")
     assert text.endswith("\n\n"), text[-80:]
@@ -131,7 +135,7 @@ class Server:
         except subprocess.TimeoutExpired:
             return
         self.reader.join(GUARD)
-        raise AssertionError(f"the server ended with {code}: " + "\n".join(self.lines[-20:])) from error
+        raise Ended(f"the server ended with {code}: " + "\n".join(self.lines[-20:])) from error
 
     def headers(self, body=None, more=None):
         headers = {} if body is None else {"Content-Type": "application/json"}

@@ -14,7 +14,7 @@ class Scores:
     def _classify_options(self, raw: bool, prompt: Optional[str] = None, prompt_name: Optional[str] = None):
         options = lib.get("classify_options_default")
         options.prompt, options.prompt_name = map(bytes_or_none, (prompt, prompt_name))
-        options.raw, options.max_length = int(raw), self.max_seq_length
+        options.raw, options.max_length = int(raw), self._cut()
         options.long_texts = long_number(self._long_texts)
         options.adapter = self._loaded.adapter()
         return options

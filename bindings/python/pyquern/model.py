@@ -42,7 +42,8 @@ class Model(Scores):
                  max_length: Optional[int] = None, truncate_dim: Optional[int] = None, long_texts: str = "truncate",
                  adapter: Union[str, os.PathLike, None] = None) -> None:
         self._loaded = Loaded(find(os.fspath(path), type, offline, threads), threads, adapter)
-        self.max_seq_length = int(max_length or lib.get("model_max_length", self._loaded.model.get()))
+        self._own_length = int(lib.get("model_max_length", self._loaded.model.get()))
+        self.max_seq_length = int(max_length or self._own_length)
         self.truncate_dim = truncate_dim
         self._long_texts = long_texts
         long_number(long_texts)
@@ -87,12 +88,16 @@ class Model(Scores):
 
     # ---- vectors ----
 
+    def _cut(self) -> int:
+        """Tokens of a text; 0: as the model does, which may depend on what the text is (queries, documents)."""
+        return 0 if self.max_seq_length == self._own_length else self.max_seq_length
+
     def _options(self, prompt=None, prompt_name=None, input_type=None, normalize=False, dimensions=None):
         options = lib.get("embed_options_default")
         options.prompt, options.prompt_name, options.input_type = map(bytes_or_none, (prompt, prompt_name, input_type))
         options.normalize = 1 if normalize else -1
         options.dimensions = dimensions or self.truncate_dim or 0
-        options.max_length = self.max_seq_length
+        options.max_length = self._cut()
         options.long_texts = long_number(self._long_texts)
         options.adapter = self._loaded.adapter()
         return options

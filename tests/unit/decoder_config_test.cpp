@@ -2,6 +2,7 @@
 #include <catch2/catch.hpp>
 
 #include "../golden/tiny_decoders.h"
+#include "gguf/reader.h"
 #include "gguf/writer.h"
 #include "models/registry.h"
 

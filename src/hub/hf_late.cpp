@@ -152,7 +152,9 @@ void add_prefix_token(const std::string& prefix, json& whole) {
   if (begin == std::string::npos) return;
   const std::string word = prefix.substr(begin, prefix.find(' ', begin) - begin);
   // A plain word is one token wherever it stands; as an added one it would cut other words.
-  const auto plain = [](char c) { return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || c < 0; };
+  const auto plain = [](char c) {
+    return (c >= '0' && c <= '9') || ((c | 32) >= 'a' && (c | 32) <= 'z') || (c & 0x80) != 0;
+  };
   if (std::all_of(word.begin(), word.end(), plain)) return;
   for (const std::string& piece : {prefix, word}) {
     for (json& token : whole["added_tokens"])

@@ -74,6 +74,7 @@ void refusable(Read read) {
 void read_fields(std::string_view body) {
   refusable([&] {
     const auto json = parse_body(body);
+    if (!json.is_object()) return;  // refused by Call::body
     const Fields fields(json);
     refusable([&] { fields.flag("truncate", true); });
     refusable([&] {

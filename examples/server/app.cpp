@@ -8,6 +8,7 @@
 #endif
 
 #include "access.h"
+#include "os/memory.h"
 #include "os/process.h"
 #include "os/signals.h"
 #include "routes.h"
@@ -183,11 +184,12 @@ class Front final : public Application {
 
 // glibc gives each thread an arena of its own, up to eight for each CPU, and each keeps what its largest request took:
 // with dozens of workers resident memory climbs for minutes. Fewer arenas that all share: the same speed, memory that
-// is flat once every thread has worked.
+// is flat once every thread has worked. Each but the first reserves 64 MiB of addresses, which are not given back:
+// where those are what is limited, one arena.
 void share_arenas(int threads) {
 #ifdef __GLIBC__
   const int running = threads > 0 ? threads : static_cast<int>(std::thread::hardware_concurrency());
-  mallopt(M_ARENA_MAX, std::max(4, 2 * running));
+  mallopt(M_ARENA_MAX, os::address_space_is_limited() ? 1 : std::max(4, 2 * running));
 #else
   (void)threads;
 #endif

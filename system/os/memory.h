@@ -25,6 +25,7 @@ void prefer_huge_pages(void* memory, size_t size) noexcept;  // a hint
 
 // Bytes that this machine's programs can still have; 0: not known, or told by /proc.
 uint64_t free_memory() noexcept;
-void return_free_memory() noexcept;  // what the C library keeps of freed memory goes back, where it can
+bool address_space_is_limited() noexcept;  // by RLIMIT_AS (ulimit -v)
+void return_free_memory() noexcept;        // what the C library keeps of freed memory goes back, where it can
 
 }  // namespace os

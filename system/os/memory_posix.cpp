@@ -1,5 +1,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -55,6 +56,11 @@ void prefer_huge_pages([[maybe_unused]] void* memory, [[maybe_unused]] size_t si
 
 uint64_t free_memory() noexcept {
   return 0;
+}
+
+bool address_space_is_limited() noexcept {
+  rlimit limit{};
+  return ::getrlimit(RLIMIT_AS, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY;
 }
 
 void return_free_memory() noexcept {

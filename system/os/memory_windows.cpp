@@ -60,6 +60,10 @@ uint64_t free_memory() noexcept {
   return GlobalMemoryStatusEx(&status) ? status.ullAvailPhys : 0;
 }
 
+bool address_space_is_limited() noexcept {
+  return false;
+}
+
 void return_free_memory() noexcept {
   _heapmin();
 }

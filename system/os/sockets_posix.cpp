@@ -12,6 +12,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "os/socket_address.h"
 #include "os/sockets.h"
 
 namespace os {
@@ -39,16 +40,6 @@ constexpr int kNoSignal = MSG_NOSIGNAL;
   return socket;
 }
 
-std::string counted_of(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET6) {
-    const auto& ip = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-    const char* bytes = reinterpret_cast<const char*>(ip.s6_addr);
-    return IN6_IS_ADDR_V4MAPPED(&ip) ? std::string(bytes + 12, 4) : std::string(bytes, 8);
-  }
-  const auto& ip = reinterpret_cast<const sockaddr_in&>(address).sin_addr;
-  return std::string(reinterpret_cast<const char*>(&ip.s_addr), sizeof ip.s_addr);
-}
-
 }  // namespace
 
 int listen_on(const std::string& host, int& port) {
@@ -71,8 +62,7 @@ int listen_on(const std::string& host, int& port) {
   sockaddr_storage address{};
   socklen_t length = sizeof address;
   ::getsockname(listener, reinterpret_cast<sockaddr*>(&address), &length);
-  port = ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
-                                             : reinterpret_cast<sockaddr_in&>(address).sin_port);
+  port = port_in(address);
   return listener;
 }
 

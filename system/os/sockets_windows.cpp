@@ -11,6 +11,7 @@
 #include <memory>
 #include <stdexcept>
 
+#include "os/socket_address.h"
 #include "os/wide_windows.h"
 
 namespace os {
@@ -74,22 +75,11 @@ void set(int socket, int level, int option, T value) noexcept {
   setsockopt(of(socket), level, option, reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-std::string counted_of(const sockaddr_storage& address) {
-  if (address.ss_family == AF_INET6) {
-    const auto& ip = reinterpret_cast<const sockaddr_in6&>(address).sin6_addr;
-    const char* bytes = reinterpret_cast<const char*>(ip.s6_addr);
-    return IN6_IS_ADDR_V4MAPPED(&ip) ? std::string(bytes + 12, 4) : std::string(bytes, 8);
-  }
-  const auto& ip = reinterpret_cast<const sockaddr_in&>(address).sin_addr;
-  return std::string(reinterpret_cast<const char*>(&ip.s_addr), sizeof ip.s_addr);
-}
-
 int port_of(int socket) noexcept {
   sockaddr_storage address{};
   int length = sizeof address;
   getsockname(of(socket), reinterpret_cast<sockaddr*>(&address), &length);
-  return ntohs(address.ss_family == AF_INET6 ? reinterpret_cast<sockaddr_in6&>(address).sin6_port
-                                             : reinterpret_cast<sockaddr_in&>(address).sin_port);
+  return port_in(address);
 }
 
 }  // namespace

@@ -292,20 +292,6 @@ std::vector<size_t> cut(const PromptedTexts& texts, const TextOptions& options, 
   return first;
 }
 
-// Sparse weights of a whole text: of each token the largest, or all together where the head sums.
-void merge_sparse(std::vector<SparseWeight>& all, bool sum) {
-  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
-  std::vector<SparseWeight> merged;
-  for (const SparseWeight& w : all) {
-    if (merged.empty() || merged.back().id != w.id)
-      merged.push_back(w);
-    else
-      merged.back().weight = sum ? merged.back().weight + w.weight : std::max(merged.back().weight, w.weight);
-  }
-  sort_by_weight(merged);
-  all = std::move(merged);
-}
-
 std::vector<float> normalized(Ops& op, const std::vector<float>& vector) {
   Ops::Scope scope(op);
   const Tensor row = op.tensor(1, static_cast<int64_t>(vector.size()));

@@ -26,8 +26,7 @@ struct Distinct {
 
 EmbedOptions options_of(const TextOptions& given, const char* input_type) {
   EmbedOptions options;
-  options.long_texts = given.long_texts;
-  options.first_text = given.first_text;
+  static_cast<TextOptions&>(options) = given;
   options.input_type = input_type;
   return options;
 }
@@ -44,12 +43,11 @@ void Session::compare_tokens(std::span<const std::string_view> queries, std::spa
                                           std::to_string(out.size()));
   const Distinct distinct(queries, options.changes);
   EmbedOptions of_queries = options_of(options, "query"), of_documents = options_of(options, "document");
-  of_queries.prompt = options.prompt;
-  of_queries.prompt_name = options.prompt_name;
   of_queries.changes = distinct.changes;
-  of_documents.changes = options.changes;
-  of_documents.max_length = options.max_length;
-  of_documents.info = options.info;
+  of_queries.max_length = 0;
+  of_queries.info = {};
+  of_documents.prompt.reset();  // it is about the query
+  of_documents.prompt_name.clear();
   EmbedStats of_distinct;
   const Wanted tokens{.multi_vector = true};
   const std::vector<Encoded> asked = encode(distinct.texts, of_queries, tokens, of_distinct);

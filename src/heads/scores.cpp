@@ -66,6 +66,19 @@ void sort_by_weight(std::vector<SparseWeight>& weights) {
   });
 }
 
+void merge_sparse(std::vector<SparseWeight>& all, bool sum) {
+  std::sort(all.begin(), all.end(), [](const auto& a, const auto& b) { return a.id < b.id; });
+  std::vector<SparseWeight> merged;
+  for (const SparseWeight& w : all) {
+    if (merged.empty() || merged.back().id != w.id)
+      merged.push_back(w);
+    else
+      merged.back().weight = sum ? merged.back().weight + w.weight : std::max(merged.back().weight, w.weight);
+  }
+  sort_by_weight(merged);
+  all = std::move(merged);
+}
+
 std::vector<float> score_texts(Ops& op, const ClassifierConfig& config, const HeadWeights::Layers& weights,
                                const Tensor& states, std::span<const Sequence> texts, bool raw) {
   Ops::Scope scope(op);

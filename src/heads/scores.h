@@ -28,5 +28,7 @@ void sort_by_weight(std::vector<SparseWeight>& weights);
 std::vector<SparseWeight> sparse_weights(Ops& op, const SparseConfig& config, const HeadWeights::Layers& weights,
                                          const Tensor& states, std::span<const int32_t> ids,
                                          const std::unordered_set<int32_t>& unused);
+// Weights of a text's pieces → the text's: of each token the largest, or all together where the head sums.
+void merge_sparse(std::vector<SparseWeight>& all, bool sum);
 
 }  // namespace quern

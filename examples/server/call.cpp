@@ -49,8 +49,8 @@ Patience Call::patience() const {
 std::shared_ptr<ServedModel> Call::model(const Fields& fields, Task task, const ModelSlot::Keep& keep,
                                          const std::string& adapter) {
   const Clock::time_point begun = Clock::now();
-  auto model = models->pick(fields.text("model"), task, patience(), keep,
-                            adapter.empty() ? numbered_adapter(app, *models, fields) : adapter);
+  const std::string numbered = adapter.empty() ? numbered_adapter(app, *models, fields) : std::string();
+  auto model = models->pick(numbered.empty() ? fields.text("model") : numbered, task, patience(), keep, adapter);
   record->model = model->id;
   load_ms += std::chrono::duration<double, std::milli>(Clock::now() - begun).count();
   return model;

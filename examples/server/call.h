@@ -58,8 +58,8 @@ class Call {
   mutable size_t longest_answer_ = 0;  // looked up once
 };
 
-// The name of the adapter that llama-server's `lora` field chooses by number, [{"id", "scale"}]; "": none. Throws
-// Refusal, also where the server has no --adapter-routes.
+// What llama-server's `lora` field chooses by number, [{"id", "scale"}], as "MODEL:NAME"; "": nothing. Throws Refusal,
+// also where the server has no --adapter-routes, or `model` names another model.
 std::string numbered_adapter(const App& app, const Models& models, const Fields& fields);
 
 // What a request's work cost, for the x-compute-* headers and TEI's metrics.

@@ -64,14 +64,16 @@ class ModelSlot : public std::enable_shared_from_this<ModelSlot> {
 
   const std::string id;
   std::vector<AdapterSource> adapters() const;
-  bool has_adapter(const std::string& name) const;  // "": always
+  bool has_adapter(const std::string& name) const;      // "": always
+  void require_adapter(const std::string& name) const;  // throws Refusal that says which it has
   // Whether a name behind the model's, or this one by itself, means an adapter: it has such ones, or had. Requests for
   // one that is gone must not get the model by itself.
   bool takes_adapters() const;
   bool knows_adapter(const std::string& name) const;
   // While it is served: until the models are loaded anew by their configuration. Throw Refusal: a name that there is
   // already, or is not; an adapter that is none of this model's; no memory.
-  void add_adapter(const AdapterSource& adapter, const Patience& patience);
+  // in_place: also in place of one of that name, which stays where this one cannot be loaded.
+  void add_adapter(AdapterSource adapter, bool in_place, const Patience& patience);
   void remove_adapter(const std::string& name);
   // What requests get that name no adapter; "": the model by itself. Throws Refusal: it has no such adapter.
   std::string usual_adapter() const;
@@ -105,6 +107,7 @@ class ModelSlot : public std::enable_shared_from_this<ModelSlot> {
   std::optional<Time> due() const;  // with the lock
 
   bool has_adapter_locked(const std::string& name) const;
+  void require_adapter_locked(const std::string& name, const char* param) const;
 
   ModelSource source_;         // its adapters change
   std::string usual_adapter_;  // of them

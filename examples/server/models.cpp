@@ -72,23 +72,13 @@ std::shared_ptr<ServedModel> with_adapter(std::shared_ptr<ServedModel> model, co
   return {both, both->first.get()};
 }
 
-void check_adapter(const ModelSlot& slot, const std::string& name) {
-  if (slot.has_adapter(name)) return;
-  std::string names;
-  for (const AdapterSource& adapter : slot.adapters()) names += (names.empty() ? "" : ", ") + adapter.name;
-  throw Refusal{Reason::unknown_model,
-                "model \"" + slot.id + "\" has no adapter \"" + name.substr(0, 100) + "\"; it has " +
-                    (names.empty() ? "none (--adapter NAME=DIR)" : names),
-                "model"};
-}
-
 }  // namespace
 
 std::shared_ptr<ServedModel> Models::pick(const std::string& name, Task task, const Patience& patience,
                                           const ModelSlot::Keep& keep, const std::string& adapter) const {
   if (const auto [slot, own] = find(name); slot) {
     const std::string wanted = !adapter.empty() ? adapter : !own.empty() ? own : slot->usual_adapter();
-    check_adapter(*slot, wanted);
+    slot->require_adapter(wanted);
     const auto facts = known(slot, patience);
     if (facts->can(task)) return with_adapter(slot->use(patience, keep), wanted);
     std::string does;
@@ -112,7 +102,7 @@ std::shared_ptr<ServedModel> Models::pick(const std::string& name, Task task, co
                                        : std::string("no model for ") + name_of(task) + " is served here",
                   "model"};
   if (n > 1) throw Refusal{Reason::unknown_model, "several models do this: set `model` to one of " + names, "model"};
-  check_adapter(*found, adapter);
+  found->require_adapter(adapter);
   return with_adapter(found->use(patience, keep), adapter.empty() ? found->usual_adapter() : adapter);
 }
 

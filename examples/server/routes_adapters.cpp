@@ -120,9 +120,7 @@ void load_adapter(Call& call) {
                   "`lora_name` is " + describe(fields.json()["lora_name"]) +
                       ": expected a name of 1 to 200 bytes, not \"latest\"",
                   "lora_name"};
-  if (fields.flag("load_inplace", false) && made.slot->has_adapter(made.adapter.name))
-    made.slot->remove_adapter(made.adapter.name);
-  made.slot->add_adapter(made.adapter, call.patience());
+  made.slot->add_adapter(made.adapter, fields.flag("load_inplace", false), call.patience());
   answer_text(call, "Success: LoRA adapter '" + name + "' added successfully.");
 }
 
@@ -130,6 +128,8 @@ void unload_adapter(Call& call) {
   require_routes(call.app, "/v1/unload_lora_adapter");
   const std::string name = Fields(call.body()).need_text("lora_name");
   const Numbered which = named_adapter(call, name);
+  if (which.adapter.name.empty())
+    throw Refusal{Reason::unknown_model, "`lora_name` names no adapter: \"" + name.substr(0, 100) + '"', "lora_name"};
   which.slot->remove_adapter(which.adapter.name);
   answer_text(call, "Success: LoRA adapter '" + name + "' removed successfully.");
 }
@@ -150,7 +150,10 @@ std::string numbered_adapter(const App& app, const Models& models, const Fields&
     if (chosen) refuse_two(*chosen, c.adapter, "lora");
     chosen = c.adapter;
   }
-  return chosen ? chosen->adapter.name : std::string();
+  if (!chosen) return {};
+  if (const auto asked = models.named(fields.text("model")); asked && asked != chosen->slot)
+    asked->require_adapter(chosen->slot->id + ':' + chosen->adapter.name);
+  return chosen->slot->id + ':' + chosen->adapter.name;
 }
 
 std::span<const Route> adapter_routes() {

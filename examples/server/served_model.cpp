@@ -107,9 +107,9 @@ ServedModel::ServedModel(const ModelSource& source, const ModelLimits& limits, M
   }
   known = true;
   for (const AdapterSource& adapter : source.adapters) {
-    bytes += add_adapter(adapter);
-    const auto& made = with_adapter(adapter.name)->notes;
-    notes.insert(notes.end(), made.begin(), made.end());
+    const auto made = read_adapter(adapter);
+    notes.insert(notes.end(), made->notes.begin(), made->notes.end());
+    bytes += static_cast<uint64_t>(set_adapter(adapter.name, made));
   }
 }
 
@@ -126,20 +126,19 @@ ServedModel::ServedModel(const ServedModel& base, const AdapterSource& adapter)
   fingerprint = taken(hash);
 }
 
-uint64_t ServedModel::add_adapter(const AdapterSource& adapter) {
-  const std::shared_ptr<ServedModel> made(new ServedModel(*this, adapter));
-  std::lock_guard lock(mutex_);
-  with_adapters_[adapter.name] = made;
-  return quern_adapter_bytes(made->adapter());
+std::shared_ptr<ServedModel> ServedModel::read_adapter(const AdapterSource& adapter) const {
+  return std::shared_ptr<ServedModel>(new ServedModel(*this, adapter));
 }
 
-uint64_t ServedModel::remove_adapter(const std::string& name) {
+int64_t ServedModel::set_adapter(const std::string& name, std::shared_ptr<ServedModel> made) {
+  const auto bytes_of = [](const std::shared_ptr<ServedModel>& model) {
+    return model ? static_cast<int64_t>(quern_adapter_bytes(model->adapter())) : 0;
+  };
   std::lock_guard lock(mutex_);
-  const auto found = with_adapters_.find(name);
-  if (found == with_adapters_.end()) return 0;
-  const uint64_t freed = quern_adapter_bytes(found->second->adapter());
-  with_adapters_.erase(found);
-  return freed;
+  std::shared_ptr<ServedModel>& place = with_adapters_[name];
+  const int64_t more = bytes_of(made) - bytes_of(place);
+  place = std::move(made);
+  return more;
 }
 
 std::shared_ptr<ServedModel> ServedModel::with_adapter(const std::string& name) const {

@@ -65,10 +65,11 @@ class ServedModel : public ModelFacts {
   // The model with one of its adapters: what it lacks is this one's. Null: it has none of that name. Thread-safe, as
   // are the next two.
   std::shared_ptr<ServedModel> with_adapter(const std::string& name) const;
-  // Reads an adapter, and makes the model with it one that with_adapter finds, in place of one of that name; its bytes.
-  // Throws QuernError.
-  uint64_t add_adapter(const AdapterSource& adapter);
-  uint64_t remove_adapter(const std::string& name);                // its bytes; who has it keeps it
+  // The model with an adapter that is not one of its own yet. Throws QuernError.
+  std::shared_ptr<ServedModel> read_adapter(const AdapterSource& adapter) const;
+  // What with_adapter finds by the name from now on; null: nothing. Who has what it found keeps it. → the bytes that
+  // adapters take more.
+  int64_t set_adapter(const std::string& name, std::shared_ptr<ServedModel> made);
   const quern_adapter* adapter() const { return adapter_.get(); }  // null: without
 
   // A job with the model's own sampling, and its adapter. Its seed is new.

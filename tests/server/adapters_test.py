@@ -2,7 +2,9 @@
 import concurrent.futures
 import json
 import os
+import shutil
 import signal
+import tempfile
 import unittest
 
 import models
@@ -195,6 +197,24 @@ class Routes(OwnServers):
                 self.refused(400, "/lora-adapters", body, says, server=server)
                 self.refused(400, "/v1/embeddings", {"model": "bert", "input": TEXT, "lora": body}, says, server=server)
         self.refused(404, "/v1/embeddings", {"model": "bert", "input": TEXT, "lora": [{"id": 2}]}, "poet", server=server)
+
+    def test_numbers_of_one_name_in_two_models(self):
+        other = os.path.join(tempfile.mkdtemp(prefix="quern-server-"), "other")
+        self.addCleanup(shutil.rmtree, os.path.dirname(other))
+        shutil.copytree(base("bert"), other, copy_function=shutil.copyfile)
+        server = self.own_server(base("bert"), other, args=["--adapter-routes", "--adapter", "bert:q=" + adapter("bert"),
+                                                            "--adapter", "other:q=" + adapter("bert_ffn")])
+        query, ffn = vector("--adapter", adapter("bert")), vector("--adapter", adapter("bert_ffn"))
+        self.assertEqual([self.embedding(server, lora=[{"id": i}]) for i in (0, 1)], [query, ffn])
+        self.assertEqual(self.embedding(server, model="other", lora=[{"id": 1}]), ffn)
+        self.refused(404, "/v1/embeddings", {"model": "other", "input": TEXT, "lora": [{"id": 0}]}, "bert:q", server=server)
+
+    def test_one_that_cannot_replace_another(self):
+        server = self.own_server(base("bert"), args=["--adapter-routes", "--adapter", "q=" + adapter("bert")])
+        load = {"lora_name": "q", "lora_path": adapter("llama"), "load_inplace": True}
+        self.refused(400, "/v1/load_lora_adapter", load, "no layer", server=server)
+        self.assertEqual(self.embedding(server, model="q"), vector("--adapter", adapter("bert")))
+        self.refused(404, "/v1/unload_lora_adapter", {"lora_name": "bert:"}, "no adapter", server=server)
 
     def test_wrong_adapters(self):
         server = self.own_server(base("bert"), base("llama"), args=["--adapter-routes"])
